@@ -1,0 +1,148 @@
+"""JSON in and out, in the contract's form (contract 10, 1.5).
+
+* Integral numbers are integers whatever their spelling (``1.0``, ``1e3``); integers of any size stay exact;
+  non-finite numbers become null.
+* Input that is not UTF-8 is read with U+FFFD in place of the bad bytes.
+* Output is compact (or indented by two spaces), raw UTF-8, with control characters and DEL escaped.
+
+orjson does the work; the standard library takes over for the few texts whose numbers need care, found by a scan
+that costs a fraction of the decoding.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, TypeAlias
+
+import orjson
+
+JsonValue: TypeAlias = Any
+JsonObject: TypeAlias = dict[str, Any]
+
+#: Deeper documents are refused: nothing real comes near, and the encoder has a limit of its own (254).
+MAX_DEPTH = 200
+
+_SHAPE = bytes(
+    ord("0") if chr(code) in "0123456789" else code if chr(code) == "." else ord("e") if chr(code) in "eE" else 32
+    for code in range(256)
+)
+_LONG = b"0" * 19
+_CAREFUL_NUMBER = re.compile(rb"(?:^|[:,\[\s])-?(?:\d+[.eE]|\d{19})")
+
+
+def needs_care(data: bytes) -> bool:
+    """True when ``data`` may hold a number that orjson would not give in the contract's form.
+
+    Cheap enough to ask of a whole block of journal lines; False is certain, True only a suspicion.
+    """
+    shape = data.translate(_SHAPE)
+    if b"0.0" not in shape and b"0e" not in shape and _LONG not in shape:
+        return False
+    return _CAREFUL_NUMBER.search(data) is not None
+
+
+def loads(data: bytes) -> JsonValue:
+    """Decode one JSON document.
+
+    Raises:
+        ValueError: not JSON, more than one document, or nested too deeply.
+    """
+    return checked_depth(data, _loads_any_depth(data))
+
+
+def loads_plain(data: bytes) -> JsonValue:
+    """:func:`loads` for data from a block of which :func:`needs_care` was false: the journal's fast path."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        value = _loads_carefully(data)
+    return checked_depth(data, value) if len(data) > 2 * MAX_DEPTH else value
+
+
+def _loads_any_depth(data: bytes) -> JsonValue:
+    if not needs_care(data):
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:
+            pass
+    return _loads_carefully(data)
+
+
+def checked_depth(data: bytes, value: JsonValue) -> JsonValue:
+    """``value`` itself, unless it is nested deeper than could be written again.
+
+    Raises:
+        ValueError: nested deeper than :data:`MAX_DEPTH`.
+    """
+    if data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
+        return value
+    level: list[JsonValue] = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[JsonValue] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        if not inner:
+            return value
+        level = inner
+    raise ValueError("JSON nested too deeply")
+
+
+def _loads_carefully(data: bytes) -> JsonValue:
+    try:
+        return json.loads(data.decode("utf-8", "replace"), parse_float=_parse_float, parse_constant=_none)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+
+
+def _parse_float(text: str) -> int | float | None:
+    number = float(text)
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
+
+
+def _none(_name: str) -> None:
+    return None
+
+
+def dumps(value: JsonValue) -> bytes:
+    """``value`` as compact JSON, without a newline."""
+    try:
+        return _escape_delete(orjson.dumps(value))
+    except TypeError:  # an integer beyond 64 bits or a lone surrogate
+        return _dumps_carefully(value, indent=None)
+
+
+def dumps_pretty(value: JsonValue) -> bytes:
+    """``value`` as JSON indented by two spaces, without a final newline."""
+    try:
+        return _escape_delete(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    except TypeError:
+        return _dumps_carefully(value, indent=2)
+
+
+def _dumps_carefully(value: JsonValue, indent: int | None) -> bytes:
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(_finite(value), ensure_ascii=False, separators=separators, indent=indent, allow_nan=False)
+    # A lone surrogate becomes U+FFFD, like any other byte that is not text.
+    return _escape_delete(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode())
+
+
+def _finite(value: JsonValue) -> JsonValue:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _escape_delete(data: bytes) -> bytes:
+    # DEL can only stand inside a string, where the contract wants it escaped and orjson leaves it raw.
+    return data.replace(b"\x7f", b"\\u007f") if b"\x7f" in data else data

@@ -1,0 +1,101 @@
+"""The small value rules that the contract names once and uses everywhere (contract 10, 1.1; 20, 1.1)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from opsd.contract import jsoncodec
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+
+_JSON_NUMBER = re.compile(r"\s*-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?\s*", re.ASCII)
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
+
+
+def first_present(*values: JsonValue) -> JsonValue:
+    """``a ?? b ?? c``: the first operand that is neither null nor false, else the last one as it is."""
+    for value in values:
+        if value is not None and value is not False:
+            return value
+    return values[-1]
+
+
+def get(container: JsonValue, *keys: str) -> JsonValue:
+    """Read a path of keys; a key of anything that is not an object gives None."""
+    for key in keys:
+        if not isinstance(container, dict):
+            return None
+        container = container.get(key)
+    return container
+
+
+def as_object(value: JsonValue) -> JsonObject:
+    """``value`` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: JsonValue) -> str:
+    """Text of a value: a string as it is, scalars as JSON, non-empty containers indented (contract 10, 1.1)."""
+    if isinstance(value, str):
+        return value.rstrip("\n")
+    if isinstance(value, (dict, list)) and value:
+        return jsoncodec.dumps_pretty(value).decode()
+    return jsoncodec.dumps(value).decode()
+
+
+def compact_text(value: JsonValue) -> str:
+    """Text of a value with containers in compact form (contract 20, 1.1)."""
+    return value if isinstance(value, str) else jsoncodec.dumps(value).decode()
+
+
+def optional_text(value: JsonValue) -> str | None:
+    """Compact text of a value; null, false and empty text are None (contract 20, 5.2)."""
+    if value is None or value is False:
+        return None
+    return compact_text(value) or None
+
+
+def int0(value: JsonValue) -> int | float:
+    """A number, the number in a numeric string, else 0 (contract 10, 1.1)."""
+    if isinstance(value, bool):
+        return 0
+    if isinstance(value, (int, float)):
+        return value
+    if isinstance(value, str) and _JSON_NUMBER.fullmatch(value):
+        number: Any = jsoncodec.loads(value.strip().encode())
+        return number if isinstance(number, (int, float)) else 0
+    return 0
+
+
+def emptynull(value: str) -> str | None:
+    """None for empty text."""
+    return value or None
+
+
+def drop_null(values: JsonObject) -> JsonObject:
+    """The object without its null values; not recursive (contract 10, 1.1)."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def is_digits(value: str) -> bool:
+    """One or more ASCII digits and nothing else."""
+    return _DIGITS.fullmatch(value) is not None
+
+
+def digits(value: JsonValue) -> int | None:
+    """The non-negative integer whose text is digits (``7``, ``"7"``, ``2.0``), else None (contract 20, 1.1)."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if value >= 0 else None
+    if isinstance(value, float):
+        return int(value) if value >= 0 and value.is_integer() else None
+    if isinstance(value, str) and is_digits(value):
+        return int(value) if len(value) < 4000 else None
+    return None
+
+
+def last_lines(data: str, limit: int = 40) -> str:
+    """At most the last ``limit`` lines, without carriage returns at line ends and trailing newlines (20, 1.1)."""
+    lines = data.rstrip("\n").split("\n")[-limit:]
+    return "\n".join(line.removesuffix("\r") for line in lines).rstrip("\n")

@@ -1,0 +1,124 @@
+"""Journal lines as ``loop_run_event`` envelopes (contract 10, 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from opsd.contract import jsoncodec
+from opsd.contract.envelopes import EVENT_TYPE, SCHEMA_VERSION, SEQUENCE_SOURCE, EventEnvelope, Source
+from opsd.contract.errors import ArtifactError
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.values import emptynull, first_present, int0, text
+from opsd.runtime.journal import LineBlock
+from opsd.runtime.snapshot import event_name, present_or_none
+
+
+class EnvelopeFactory:
+    """Builds the envelopes of one poll: what they share is fixed once, what differs is built per line.
+
+    ``emitted_at`` is the wire timestamp of the poll, ``line_count`` the number of complete lines it is bounded by.
+    """
+
+    def __init__(self, source: Source, events_path: str, *, emitted_at: str, trace_id: str | None, line_count: int):
+        self._source = source
+        self._path = events_path
+        self._emitted_at = emitted_at
+        self._trace_id = trace_id
+        self._line_count = line_count
+
+    def envelopes(
+        self, blocks: Iterable[LineBlock], *, limit: int, skip_line: int | None = None
+    ) -> tuple[list[EventEnvelope], int]:
+        """The envelopes of the blocks' lines, at most ``limit`` (0 = all), and the byte offset behind the last one.
+
+        Zero-length lines give none. ``skip_line`` is the one line that an operator chose to step over.
+
+        Raises:
+            ArtifactError: a line that is not an event, named by its number.
+        """
+        out: list[EventEnvelope] = []
+        end = 0
+        for block in blocks:
+            decode = jsoncodec.loads if jsoncodec.needs_care(block.data) else jsoncodec.loads_plain
+            number = block.first_number - 1
+            start = block.start
+            for line in block.data.split(b"\n"):
+                number += 1
+                start += len(line) + 1
+                if not line or number == skip_line:
+                    continue
+                try:
+                    raw = decode(line)
+                except ValueError:
+                    if not line.strip(b" \t\r"):
+                        raise self._error("missing event name", number) from None
+                    raise self._error("invalid JSON event", number) from None
+                out.append(self._envelope(raw, number))
+                end = start
+                if len(out) == limit:
+                    return out, end
+        return out, end
+
+    def _envelope(self, raw: JsonValue, number: int) -> EventEnvelope:
+        if type(raw) is not dict:
+            if raw is None:
+                raise self._error("missing event name", number)
+            raise self._error("unexpected JSON type", number)
+        get = raw.get
+        name = get("event")
+        timestamp = get("timestamp")
+        run_id = get("run_id")
+        iteration = get("iteration")
+        # The plain values that the runtime writes pass straight through; everything else takes the rules' long way.
+        if type(name) is not str or not name or name[-1] == "\n":
+            name = event_name(raw)
+            if not name:
+                raise self._error("missing event name", number)
+        if type(timestamp) is not str or not timestamp or timestamp[-1] == "\n":
+            timestamp = text(first_present(timestamp, ""))
+            if not timestamp:
+                raise self._error("missing event timestamp", number)
+        if type(run_id) is not str or not run_id or run_id[-1] == "\n":
+            run_id = text(first_present(run_id, "unknown")) or "unknown"
+        if type(iteration) is not int:
+            iteration = int0(first_present(iteration, 0))
+        role, status, message = get("role"), get("status"), get("message")
+        return {
+            "schemaVersion": SCHEMA_VERSION,
+            "envelopeType": EVENT_TYPE,
+            "emittedAt": self._emitted_at,
+            "traceId": self._trace_id,
+            "source": self._source,
+            "sequence": {"source": SEQUENCE_SOURCE, "value": number},
+            "cursor": {"eventLineOffset": number, "eventLineCount": self._line_count},
+            "run": {"runId": run_id, "iteration": iteration},
+            "event": {
+                "timestamp": timestamp,
+                "name": name,
+                "role": None if role is None else _optional(role),
+                "status": None if status is None else _optional(status),
+                "message": None if message is None else _optional(message),
+                "payload": present_or_none(get("data")),
+                "raw": raw,
+            },
+        }
+
+    def _error(self, what: str, number: int) -> ArtifactError:
+        return ArtifactError(f"{what} at line {number} in {self._path}", line=number)
+
+
+def _optional(value: JsonValue) -> str | None:
+    return emptynull(text(first_present(value, "")))
+
+
+def decode_line(line: bytes) -> JsonObject | None:
+    """The object in one journal line; None for null.
+
+    Raises:
+        ValueError: not JSON.
+        TypeError: JSON of another kind.
+    """
+    value = jsoncodec.loads(line)
+    if value is None or isinstance(value, dict):
+        return value
+    raise TypeError

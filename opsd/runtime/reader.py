@@ -1,0 +1,295 @@
+"""Everything the manager reads of one loop, kept between calls so that an unchanged loop costs a few stats.
+
+Implements the snapshot and the event poll of contract 10, part 3, over the incremental :class:`Journal`. Blocking
+and not thread-safe: one caller at a time, in a worker thread where an event loop runs; only
+:meth:`LoopReader.cached_snapshot_bytes`, which stats six local files, is meant for the event loop itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opsd.contract import jsoncodec
+from opsd.contract.envelopes import (
+    SCHEMA_VERSION,
+    SEQUENCE_SOURCE,
+    SNAPSHOT_TYPE,
+    ArtifactRef,
+    EventEnvelope,
+    SnapshotEnvelope,
+    Source,
+)
+from opsd.contract.errors import ArtifactError, CursorError
+from opsd.contract.ids import LoopId
+from opsd.contract.jsoncodec import JsonObject
+from opsd.runtime.documents import RuntimeDocument
+from opsd.runtime.events import EnvelopeFactory, decode_line
+from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES, Journal
+from opsd.runtime.layout import RuntimeLayout
+from opsd.runtime.snapshot import RunFacts, health_section, run_section
+
+#: Pauses between the readings of a file that is empty or cut: about 250 ms in all (contract 10, weakness 3).
+RETRY_PAUSES_S = (0.01, 0.03, 0.08, 0.12)
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """Events behind a cursor, the line offset reached and the number of complete lines.
+
+    ``anchor`` is the SHA-256 of the line at ``offset`` (None at 0): it binds the cursor to this journal.
+    """
+
+    events: list[EventEnvelope]
+    offset: int
+    line_count: int
+    anchor: str | None
+
+
+class LoopReader:
+    """Reads one loop of one repo.
+
+    Args:
+        repo: absolute path of the repo, as it shall appear in envelopes.
+        loop_id: a parsed loop id.
+        max_line_bytes: longest journal line that is accepted.
+        sleep: waits between readings of a file that is being rewritten.
+    """
+
+    def __init__(
+        self,
+        repo: str,
+        loop_id: LoopId,
+        *,
+        max_line_bytes: int = DEFAULT_MAX_LINE_BYTES,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.layout = layout = RuntimeLayout(repo, loop_id)
+        self.journal = Journal(layout.events, max_line_bytes=max_line_bytes)
+        self._sleep = sleep
+        self._source: Source = {"repoPath": repo, "loopId": loop_id}
+        self._state, self._active_run, self._approval, self._run_summary, self._heartbeat = (
+            RuntimeDocument(path, layout.relative(path))
+            for path in (layout.state, layout.active_run, layout.approval, layout.run_summary, layout.heartbeat)
+        )
+        #: In the order in which problems are reported (contract 10, 3.1 step 5).
+        self._documents = (self._state, self._active_run, self._approval, self._run_summary, self._heartbeat)
+        self._body: JsonObject | None = None
+        self._body_bytes: bytes | None = None
+        self._anchor: tuple[int, int, str] | None = None  # generation, line number, digest
+
+    def unchanged(self) -> bool:
+        """True when six stats show nothing new since the last snapshot."""
+        return (
+            self._body is not None
+            and not self.journal.changed()
+            and not any(document.changed() for document in self._documents)
+        )
+
+    def snapshot(self, *, now: str, trace_id: str | None, run_id: str | None = None) -> SnapshotEnvelope:
+        """The snapshot envelope; ``now`` is its ``emittedAt``.
+
+        Raises:
+            ArtifactError: a required artifact is missing, or one cannot be decoded or has the wrong type.
+        """
+        body = self._refreshed_body()
+        if run_id:
+            body = {**body, "run": {**body["run"], "runId": run_id}}
+        head = {"schemaVersion": SCHEMA_VERSION, "envelopeType": SNAPSHOT_TYPE, "emittedAt": now, "traceId": trace_id}
+        envelope: SnapshotEnvelope = {**head, **body}  # type: ignore[typeddict-item]
+        return envelope
+
+    def snapshot_bytes(self, *, now: str, trace_id: str | None) -> bytes:
+        """:meth:`snapshot` as compact JSON, encoded once per change."""
+        body = self._refreshed_body()
+        if self._body_bytes is None:
+            self._body_bytes = jsoncodec.dumps(body)[1:]
+        return self._spliced(self._body_bytes, now, trace_id)
+
+    def cached_snapshot_bytes(self, *, now: str, trace_id: str | None) -> bytes | None:
+        """:meth:`snapshot_bytes` if nothing changed since the last one, judged by stats alone; else None."""
+        if self._body_bytes is None or not self.unchanged():
+            return None
+        return self._spliced(self._body_bytes, now, trace_id)
+
+    @staticmethod
+    def _spliced(body: bytes, now: str, trace_id: str | None) -> bytes:
+        trace = b"null" if trace_id is None else jsoncodec.dumps(trace_id)
+        return (
+            b'{"schemaVersion":"v1","envelopeType":"loop_run_snapshot","emittedAt":"%b","traceId":%b,%b'
+            % (now.encode(), trace, body)
+        )
+
+    def _refreshed_body(self) -> JsonObject:
+        if self._body is not None and self.unchanged():
+            return self._body
+        self._body = self._body_bytes = None
+        self._refresh_journal()
+        for _ in range(2):
+            self._read_documents()
+            # Events that arrived while the documents were read would be older news than the state beside them.
+            if not self.journal.refresh():
+                break
+        self._body = self._build_body()
+        return self._body
+
+    def _refresh_journal(self) -> None:
+        if self.journal.exists and not self.journal.changed():
+            return
+        if not os.path.isdir(self.layout.loop_dir):
+            raise ArtifactError(f"required artifact root missing: {self.layout.loop_dir}")
+        self.journal.refresh()
+        if not self.journal.exists:
+            raise ArtifactError(f"required artifact missing: {self.layout.events}")
+
+    def _read_documents(self) -> None:
+        for document in (self._approval, self._run_summary, self._state, self._active_run, self._heartbeat):
+            document.refresh()
+        for pause in RETRY_PAUSES_S:
+            if all(document.error is None for document in self._documents):
+                return
+            self._sleep(pause)
+            for document in self._documents:
+                if document.error is not None:
+                    document.refresh()
+
+    def _build_body(self) -> JsonObject:
+        if not self.journal.exists:
+            raise ArtifactError(f"required artifact missing: {self.layout.events}")
+        event = self._last_event()
+        for document in self._documents:
+            if document.error is not None:
+                raise document.error
+        summary = _object_or_none(self._run_summary)
+        facts = RunFacts(
+            loop_id=self.layout.loop_id,
+            event=event,
+            state=_object_or_none(self._state),
+            approval=_object_or_none(self._approval),
+            summary=summary,
+            latest=self._latest_entry(summary),
+        )
+        count = self.journal.line_count
+        return {
+            "source": self._source,
+            "run": run_section(facts, None),
+            "runtime": {
+                "superloopState": facts.state,
+                "activeRun": self._active_run.value,
+                "approval": facts.approval,
+                "heartbeat": self._heartbeat.value,
+            },
+            "artifacts": {
+                "events": self._journal_reference(),
+                "runSummary": self._run_summary.ref,
+                "state": self._state.ref,
+                "activeRun": self._active_run.ref,
+                "approval": self._approval.ref,
+                "heartbeat": self._heartbeat.ref,
+            },
+            "sequence": {"source": SEQUENCE_SOURCE, "value": count},
+            "cursor": {"eventLineOffset": count, "eventLineCount": count},
+            "health": health_section(facts, count),
+        }
+
+    def _last_event(self) -> JsonObject | None:
+        line = self.journal.last_line()
+        if not line:
+            return None
+        try:
+            return decode_line(line)
+        except ValueError:
+            raise ArtifactError(f"invalid JSON in final events line: {self.layout.events}") from None
+        except TypeError:
+            raise ArtifactError(f"unexpected JSON type in final events line: {self.layout.events}") from None
+
+    def _latest_entry(self, summary: JsonObject | None) -> JsonObject | None:
+        entries = None if summary is None else summary.get("entries")
+        if entries is None:
+            return None
+        if not isinstance(entries, list):
+            raise self._run_summary.unexpected_type()
+        latest = entries[-1] if entries else None
+        if latest is None or latest is False:
+            return None
+        if not isinstance(latest, dict):
+            raise self._run_summary.unexpected_type()
+        return latest
+
+    def _journal_reference(self) -> ArtifactRef:
+        journal = self.journal
+        return {
+            "path": self.layout.relative(journal.path),
+            "exists": True,
+            "sizeBytes": journal.size,
+            "lineCount": journal.line_count,
+            "sha256": journal.sha256_hex,
+            "mtimeEpoch": journal.mtime_epoch,
+        }
+
+    def line_count(self) -> int:
+        """Complete lines of the journal now.
+
+        Raises:
+            ArtifactError: the loop's folder or its journal is missing.
+        """
+        self._refresh_journal()
+        return self.journal.line_count
+
+    def poll(
+        self,
+        *,
+        offset: int,
+        max_events: int,
+        now: str,
+        trace_id: str | None,
+        anchor: str | None = None,
+        skip_line: int | None = None,
+    ) -> PollResult:
+        """The events behind line ``offset``, at most ``max_events`` (0 = all), bounded by the lines there are now.
+
+        Args:
+            anchor: digest of the line at ``offset`` when it was read; a journal that holds another line there was
+                replaced, and nothing is skipped silently (contract 10, weakness 11).
+            skip_line: the one undecodable line that an operator chose to step over.
+
+        Raises:
+            ArtifactError: missing artifacts, or a line that is not an event.
+            CursorError: the offset is ahead of the journal, or the journal is another one.
+        """
+        count = self.line_count()
+        if offset > count:
+            raise CursorError(
+                f"cursor offset ({offset}) exceeds available events ({count}); reset cursor or use --from-start"
+            )
+        if anchor and offset and self._line_digest(offset) != anchor:
+            raise CursorError(
+                f"cursor does not match the journal: line {offset} of {self.layout.events} is not the line that was "
+                "read; reset cursor or use --from-start"
+            )
+        factory = EnvelopeFactory(
+            self._source, self.layout.events, emitted_at=now, trace_id=trace_id, line_count=count
+        )
+        events, end = factory.envelopes(self.journal.blocks(offset), limit=max_events, skip_line=skip_line)
+        reached = events[-1]["sequence"]["value"] if events else offset
+        if skip_line is not None and reached < skip_line == reached + 1 <= count:
+            reached = skip_line
+        elif events:
+            self.journal.bookmark(reached, end)
+        return PollResult(events, reached, count, self._line_digest(reached) if reached else None)
+
+    def _line_digest(self, number: int) -> str:
+        known = self._anchor
+        if known is None or known[:2] != (self.journal.generation, number):
+            digest = hashlib.sha256(self.journal.line(number)).hexdigest()
+            self._anchor = known = (self.journal.generation, number, digest)
+        return known[2]
+
+
+def _object_or_none(document: RuntimeDocument) -> JsonObject | None:
+    if document.value is None or isinstance(document.value, dict):
+        return document.value
+    raise document.unexpected_type()
