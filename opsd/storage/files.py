@@ -1,0 +1,172 @@
+"""Writing files so that a reader or a crash never meets half of one.
+
+JSON documents are replaced through a temporary file in the same folder and a rename; JSONL rows leave in one
+``write`` of whole lines. Mode bits are those of the umask.
+"""
+
+from __future__ import annotations
+
+import os
+from stat import S_ISREG
+
+from opsd.contract.errors import ManagerFileError
+
+Signature = tuple[int, int, int]
+
+
+def signature(path: str) -> Signature | None:
+    """Inode, size and mtime of a regular file; None when there is none."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
+
+
+def read_bytes(path: str) -> bytes | None:
+    """The whole file; None when there is no regular file at ``path``."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    with open(descriptor, "rb", buffering=0) as file:
+        return file.readall() if S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
+def make_parent(path: str) -> None:
+    """Create the folder that ``path`` lies in."""
+    parent = os.path.dirname(path)
+    if parent:
+        os.makedirs(parent, exist_ok=True)
+
+
+def replace_file(path: str, data: bytes, *, durable: bool = False) -> Signature:
+    """Put ``data`` in place of ``path`` atomically; the signature of the new file.
+
+    ``durable`` syncs content and folder entry before it returns. The temporary name is fixed per process, so a
+    process that is killed leaves at most one, which its successor under the same pid or :func:`sweep` removes.
+
+    Raises:
+        ManagerFileError: the file cannot be written.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    try:
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        except FileNotFoundError:
+            make_parent(path)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        try:
+            _write_all(descriptor, data)
+            if durable:
+                os.fsync(descriptor)
+            found = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except OSError as error:
+        _unlink_quietly(temporary)
+        raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
+    if durable:
+        sync_folder(folder or ".")
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def append_lines(path: str, data: bytes, *, durable: bool = False, rotate_over: int = 0) -> None:
+    """Append whole lines in one write.
+
+    A torn last line (a crash, a full disk) is closed first, so that it spoils no other row. With ``rotate_over``
+    a file that has grown beyond that many bytes is moved to ``<path>.1`` first.
+
+    Raises:
+        ManagerFileError: the file cannot be written.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    try:
+        try:
+            descriptor = os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            make_parent(path)
+            descriptor = os.open(path, flags, 0o666)
+        try:
+            size = os.fstat(descriptor).st_size
+            if rotate_over and size > rotate_over:
+                os.rename(path, f"{path}.1")
+                os.close(descriptor)
+                descriptor = os.open(path, flags, 0o666)
+                size = 0
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                data = b"\n" + data
+            _write_all(descriptor, data)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if durable and not size:
+            sync_folder(os.path.dirname(path) or ".")
+    except OSError as error:
+        raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
+
+
+def last_complete_line(path: str) -> bytes:
+    """The last newline-terminated line of a file, empty when there is none or it is empty. Reads only the tail."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            position = end = file.seek(0, os.SEEK_END)
+            tail = b""
+            while position > 0:
+                start = max(0, position - 8192)
+                tail = os.pread(file.fileno(), position - start, start) + tail
+                position = start
+                complete = tail.rfind(b"\n")
+                cut = tail.rfind(b"\n", 0, complete) if complete > 0 else -1
+                if cut >= 0 or (complete >= 0 and position == 0):
+                    return tail[cut + 1 : complete]
+                if end - position > 16 * 1024 * 1024:
+                    break
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        pass
+    return b""
+
+
+def set_aside(path: str) -> str | None:
+    """Keep a damaged file for inspection as ``<path>.damaged``; its new name, None when there was none."""
+    kept = f"{path}.damaged"
+    try:
+        os.replace(path, kept)
+    except FileNotFoundError:
+        return None
+    return kept
+
+
+def sweep(folder: str) -> None:
+    """Remove temporary files that killed processes left in ``folder``; call it under the folder's lock."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(".") and entry.name.endswith(".tmp")]
+    except OSError:
+        return
+    for name in names:
+        _unlink_quietly(os.path.join(folder, name))
+
+
+def sync_folder(folder: str) -> None:
+    """Make the folder's entries survive a power loss."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):  # only a signal or a full disk gets here
+        written += os.write(descriptor, data[written:])
+
+
+def _unlink_quietly(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

@@ -1,0 +1,55 @@
+"""One writer per loop: an exclusive advisory lock over a whole pass (contract 20, weakness 1)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opsd.contract.errors import LockTimeoutError, ManagerFileError
+
+_STEP_S = 0.02
+
+
+@contextmanager
+def exclusive(path: str, *, wait_s: float) -> Iterator[None]:
+    """Hold the lock file ``path``, which is created when missing.
+
+    Two holders exclude each other also inside one process. The kernel releases the lock when its holder dies.
+
+    Raises:
+        LockTimeoutError: somebody else held it for ``wait_s`` seconds.
+        ManagerFileError: the lock file cannot be opened.
+    """
+    descriptor = acquire(path, wait_s=wait_s)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def acquire(path: str, *, wait_s: float) -> int:
+    """:func:`exclusive` without the ``with``: a descriptor that holds the lock until it is closed."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        try:
+            descriptor = os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        raise ManagerFileError(f"cannot open lock file {path}: {error.strerror}") from error
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise LockTimeoutError(
+                    f"another process works on this loop and holds {path}; gave up after {wait_s:g} s"
+                ) from None
+            time.sleep(_STEP_S)

@@ -1,0 +1,66 @@
+"""What the manager keeps of one loop, named without paths.
+
+Rooms above the store speak of :class:`Document` and :class:`RowLog`; where these live is the store's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from opsd.contract.jsoncodec import JsonObject
+
+
+class Document(StrEnum):
+    """JSON documents that are replaced as a whole."""
+
+    STATE = "state"
+    CURSOR = "cursor"
+    HEALTH = "health"
+    HEARTBEAT = "heartbeat"
+    SEQUENCE = "sequence"
+    TRANSPORT_HEALTH = "transport_health"
+
+
+class RowLog(StrEnum):
+    """JSONL files that rows are appended to."""
+
+    ESCALATIONS = "escalations"
+    INTENTS = "intents"
+    RECONCILE = "reconcile"
+    CONTROL = "control"
+    HEARTBEAT = "heartbeat_rows"
+    SEQUENCE = "sequence_rows"
+    ALERTS = "alerts"
+
+
+@dataclass(slots=True)
+class LoopMemory:
+    """What earlier passes left.
+
+    ``documents`` holds those that exist and parse to an object; ``damaged`` names the others that exist;
+    ``last_intent`` is the last complete row of the intents log, empty when there is none or it is no object.
+    """
+
+    documents: dict[Document, JsonObject] = field(default_factory=dict)
+    damaged: frozenset[Document] = frozenset()
+    last_intent: JsonObject = field(default_factory=dict)
+
+    def get(self, document: Document) -> JsonObject:
+        """The document, empty when it is absent or damaged."""
+        return self.documents.get(document, {})
+
+
+@dataclass(slots=True)
+class Commit:
+    """What one pass leaves behind, in the order in which it has to reach the disk.
+
+    Rows come first, then documents: what suppresses a repeat is never written before what it suppresses, and the
+    cursor moves when everything that it stands for is there (contract 20, weaknesses 2 and 3). Rows marked durable
+    are synced before anything behind them is written. Damaged documents are kept aside before they are replaced.
+    """
+
+    rows: list[tuple[RowLog, JsonObject]] = field(default_factory=list)
+    durable: frozenset[RowLog] = frozenset({RowLog.ESCALATIONS})
+    documents: list[tuple[Document, JsonObject]] = field(default_factory=list)
+    set_aside: frozenset[Document] = frozenset()
