@@ -1,17 +1,15 @@
 """The two envelopes of contract V0: ``loop_run_snapshot`` and ``loop_run_event`` (contract 10, parts 3 and 6).
 
 TypedDicts, not model instances: the hot path builds plain dicts that the type checker holds against these, at no
-cost at run time, and ``schema/`` is generated from the same definitions (:mod:`opsd.contract.schema`).
+cost at run time, and ``schema/`` is generated from the same definitions (:mod:`opsd.contract.schema`). Modules
+import them for type checking only.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
-SCHEMA_VERSION: Literal["v1"] = "v1"
-SNAPSHOT_TYPE: Literal["loop_run_snapshot"] = "loop_run_snapshot"
-EVENT_TYPE: Literal["loop_run_event"] = "loop_run_event"
-SEQUENCE_SOURCE = "cursor_event_line_offset"
+from typing_extensions import TypedDict
 
 
 class Source(TypedDict):

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
+
+SCHEMA_VERSION: Final = "v1"
+SNAPSHOT_TYPE: Final = "loop_run_snapshot"
+EVENT_TYPE: Final = "loop_run_event"
+SEQUENCE_SOURCE: Final = "cursor_event_line_offset"
 
 
 class RunStatus(StrEnum):

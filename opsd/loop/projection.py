@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from opsd.contract.envelopes import EVENT_TYPE, SCHEMA_VERSION, SNAPSHOT_TYPE
 from opsd.contract.errors import ProjectionError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.reasons import EVENT_TYPE, SCHEMA_VERSION, SNAPSHOT_TYPE
 from opsd.contract.values import digits, first_present, get, int0
 from opsd.runtime.snapshot import is_pending, present_or_none
 

@@ -11,11 +11,14 @@ import hashlib
 import os
 import time
 from stat import S_ISREG
+from typing import TYPE_CHECKING
 
 from opsd.contract import jsoncodec
-from opsd.contract.envelopes import ArtifactRef
 from opsd.contract.errors import ArtifactError
 from opsd.contract.jsoncodec import JsonValue
+
+if TYPE_CHECKING:
+    from opsd.contract.envelopes import ArtifactRef
 
 #: A file changed within this time before it was read may change again without a new mtime; it is read again.
 _SETTLED_NS = 20_000_000

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from opsd.contract import jsoncodec
-from opsd.contract.envelopes import EVENT_TYPE, SCHEMA_VERSION, SEQUENCE_SOURCE, EventEnvelope, Source
 from opsd.contract.errors import ArtifactError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.reasons import EVENT_TYPE, SCHEMA_VERSION, SEQUENCE_SOURCE
 from opsd.contract.values import emptynull, first_present, int0, text
 from opsd.runtime.journal import LineBlock
 from opsd.runtime.snapshot import event_name, present_or_none
+
+if TYPE_CHECKING:
+    from opsd.contract.envelopes import EventEnvelope, Source
 
 
 class EnvelopeFactory:

@@ -12,25 +12,21 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from opsd.contract import jsoncodec
-from opsd.contract.envelopes import (
-    SCHEMA_VERSION,
-    SEQUENCE_SOURCE,
-    SNAPSHOT_TYPE,
-    ArtifactRef,
-    EventEnvelope,
-    SnapshotEnvelope,
-    Source,
-)
 from opsd.contract.errors import ArtifactError, CursorError
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.reasons import SCHEMA_VERSION, SEQUENCE_SOURCE, SNAPSHOT_TYPE
 from opsd.runtime.documents import RuntimeDocument
 from opsd.runtime.events import EnvelopeFactory, decode_line
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES, Journal
 from opsd.runtime.layout import RuntimeLayout
 from opsd.runtime.snapshot import RunFacts, health_section, run_section
+
+if TYPE_CHECKING:
+    from opsd.contract.envelopes import ArtifactRef, EventEnvelope, SnapshotEnvelope, Source
 
 #: Pauses between the readings of a file that is empty or cut: about 250 ms in all (contract 10, weakness 3).
 RETRY_PAUSES_S = (0.01, 0.03, 0.08, 0.12)

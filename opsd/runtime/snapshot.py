@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from opsd.contract.envelopes import SnapshotHealth, SnapshotRun
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.reasons import RunStatus
 from opsd.contract.values import emptynull, first_present, get, int0, text
+
+if TYPE_CHECKING:
+    from opsd.contract.envelopes import SnapshotHealth, SnapshotRun
 
 STOP_EVENTS = frozenset({"loop_stop", "rate_limit_stop", "no_progress_stop"})
 FAILURE_STATUSES = frozenset({"error", "timeout", "blocked", "rate_limited"})

@@ -1,0 +1,32 @@
+"""One flag per setting, for every command that takes settings.
+
+The flags are made from the model, so that none is forgotten: ``http.port`` is ``--http-port``, its help is the
+field's own text. Secrets get no flag: a command line is visible to every user of the host.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from opsd.supervisor.settings import flag_name, is_secret, setting_fields
+
+_DEST = "setting:"
+
+
+def add_settings_flags(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config`` and one flag for every setting that is not a secret."""
+    parser.add_argument("--config", metavar="FILE", help="TOML file. Default: $OPSD_CONFIG, else /etc/opsd/opsd.toml")
+    group = parser.add_argument_group("settings", "stand over the environment, the file and the defaults")
+    for key, field in setting_fields().items():
+        if not is_secret(field):
+            text = (field.description or "").replace("%", "%%").replace("`", "")
+            group.add_argument(flag_name(key), dest=_DEST + key, metavar="VALUE", help=text)
+
+
+def collect_flags(arguments: argparse.Namespace) -> dict[str, object]:
+    """What was given, by dotted key: the ``flags`` of :func:`opsd.supervisor.settings.load_settings`."""
+    return {
+        name.removeprefix(_DEST): value
+        for name, value in vars(arguments).items()
+        if name.startswith(_DEST) and value is not None
+    }

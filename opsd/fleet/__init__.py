@@ -1,0 +1,1 @@
+"""Many loops: the registry of a fleet (contract 60)."""

@@ -1,0 +1,243 @@
+"""What can be set: one model, every field followed by its own text with unit and default.
+
+Guarantees: a value that is accepted can be worked with (bounds, finite numbers, thresholds in order); an unknown
+key is refused; a secret is a :class:`pydantic.SecretStr` and never appears in a repr. ``Settings()`` reads neither
+the environment nor a file: that is the business of :mod:`opsd.supervisor.settings`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
+"""A duration in seconds that may be zero."""
+
+Period = Annotated[float, Field(gt=0, le=31_536_000)]
+"""A duration in seconds that may not be zero."""
+
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+"""How many of something, at least one."""
+
+
+def _no_boolean_for_a_number(model: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    field = model.model_fields[info.field_name or ""]
+    if isinstance(value, bool) and field.annotation is not bool:
+        raise ValueError("a boolean is not accepted here")
+    return value
+
+
+class Group(BaseModel):
+    """One table of the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+        return _no_boolean_for_a_number(cls, value, info)
+
+
+class HttpSettings(Group):
+    """The daemon's own listener: metrics, probes, API."""
+
+    host: str = Field("127.0.0.1", min_length=1)
+    """Address to listen on. Off loopback the API under `/v1` needs `http.api_token`. Default 127.0.0.1."""
+    port: int = Field(9464, ge=0, le=65535)
+    """TCP port; 0 takes a free one. Default 9464."""
+    api_token: SecretStr | None = None
+    """Bearer token of the API under `/v1`. Default: none."""
+    api_token_file: Path | None = None
+    """File that holds the API token, used when `http.api_token` is not set. Default: none."""
+    max_body_bytes: Count = 65_536
+    """Largest request body, in bytes. Default 65536 (64 KiB)."""
+    max_header_bytes: int = Field(8_192, ge=1_024, le=1_048_576)
+    """Longest request line or header, in bytes. Default 8192 (8 KiB)."""
+    max_requests: Count = 64
+    """Requests answered at the same time; more are told 503. Default 64."""
+
+
+class LogSettings(Group):
+    """What is logged and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is logged. Default info."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """JSON lines, or console form; auto takes console on a terminal. Default auto."""
+
+
+class ObserveSettings(Group):
+    """How loops are watched, and what that costs an idle sprite."""
+
+    default: Literal["auto", "stream", "poll"] = "auto"
+    """For loops whose registry entry says nothing: auto holds a stream only while the run is active. Default auto."""
+    active_poll_seconds: Period = 2.0
+    """Seconds between polls of an active loop that has no stream. Default 2."""
+    idle_resync_seconds: Period = 900.0
+    """Seconds between resyncs of a finished or waiting loop; each may wake its sprite. Default 900."""
+    stream_keepalive_timeout_seconds: Period = 45.0
+    """Seconds without any byte after which a stream counts as dead. Default 45."""
+    stream_retry_base_seconds: Period = 0.5
+    """Seconds before the first reconnect of a broken stream; doubles each time. Default 0.5."""
+    stream_retry_cap_seconds: Period = 60.0
+    """Longest wait between reconnects of a stream, in seconds. Default 60."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.stream_retry_cap_seconds < self.stream_retry_base_seconds:
+            raise ValueError("stream_retry_cap_seconds must be >= stream_retry_base_seconds")
+        return self
+
+
+class ReconcileSettings(Group):
+    """Passes over loops: how often, how many at once, how long."""
+
+    resync_seconds: Period = 30.0
+    """Seconds between resyncs of an active loop. Default 30."""
+    jitter: float = Field(0.1, ge=0, le=1)
+    """Share of a period by which each wait is moved at random, 0 to 1. Default 0.1."""
+    max_parallel: int = Field(16, ge=1, le=1_000)
+    """Passes that run at the same time. Default 16."""
+    worker_threads: int = Field(4, ge=1, le=256)
+    """Threads for file work. Default 4."""
+    backoff_base_seconds: Period = 1.0
+    """Seconds before a failed loop is tried again; doubles each time. Default 1."""
+    backoff_cap_seconds: Period = 300.0
+    """Longest wait of a failing loop, in seconds. Default 300."""
+    deadline_seconds: Period = 120.0
+    """Seconds after which one pass is given up. Default 120."""
+    lock_wait_seconds: Seconds = 10.0
+    """Seconds a pass waits for another process to release the loop's lock. Default 10."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.backoff_cap_seconds < self.backoff_base_seconds:
+            raise ValueError("backoff_cap_seconds must be >= backoff_base_seconds")
+        return self
+
+
+class TransportSettings(Group):
+    """Requests to sprite services."""
+
+    retry_attempts: int = Field(3, ge=1, le=100)
+    """Attempts per request, the first included, where the registry gives none. Default 3."""
+    retry_backoff_seconds: Seconds = 1.0
+    """Seconds between attempts, where the registry gives none. Default 1."""
+    connect_timeout_seconds: Period = 5.0
+    """Seconds until a connection must stand. Default 5."""
+    total_timeout_seconds: Period = 30.0
+    """Seconds until one attempt must be answered in full. Default 30."""
+    allow_plaintext_token: bool = False
+    """Send a token over plain HTTP to a host that is not loopback. Default false."""
+
+
+class LimitSettings(Group):
+    """Bounds on what is read from outside."""
+
+    max_response_bytes: Count = 67_108_864
+    """Largest answer of a sprite service, in bytes. Default 67108864 (64 MiB)."""
+    max_line_bytes: Count = 16_777_216
+    """Longest line of a journal, in bytes. Default 16777216 (16 MiB)."""
+    max_events_per_pass: Count = 10_000
+    """Events taken in by one pass; the rest follows at once in the next. Default 10000."""
+    max_loops: Count = 10_000
+    """Loops one daemon supervises; a registry with more is refused. Default 10000."""
+
+
+class RegistrySettings(Group):
+    """The fleet registry."""
+
+    file: Path | None = None
+    """Registry to read. Default: `.superloop/ops-manager/fleet/registry.v1.json` under the repo."""
+    reload_seconds: Period = 2.0
+    """Seconds between looks at the registry file. Default 2."""
+
+
+class ThresholdSettings(Group):
+    """When a loop counts as degraded or critical (contract 20, 2.1)."""
+
+    profile: str | None = Field(None, min_length=1)
+    """Threshold profile by name. Default: the catalog's own default."""
+    profiles_file: Path | None = None
+    """Catalog of threshold profiles. Default: the one that is installed with opsd."""
+    degraded_heartbeat_lag_seconds: int = Field(120, ge=0)
+    """Age of the last heartbeat, in seconds, from which a loop is degraded. Default 120."""
+    critical_heartbeat_lag_seconds: int = Field(300, ge=0)
+    """Age of the last heartbeat, in seconds, from which a loop is critical. Default 300."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.critical_heartbeat_lag_seconds < self.degraded_heartbeat_lag_seconds:
+            raise ValueError("critical_heartbeat_lag_seconds must be >= degraded_heartbeat_lag_seconds")
+        return self
+
+
+class WatchdogSettings(Group):
+    """How the daemon watches itself."""
+
+    loop_block_seconds: Period = 5.0
+    """Seconds without a turn of the event loop after which it counts as blocked. Default 5."""
+    task_deadline_seconds: Period = 60.0
+    """Seconds without progress after which a long-lived task counts as hung. Default 60."""
+    lag_interval_seconds: Period = 0.5
+    """Seconds between measurements of the event loop's lag. Default 0.5."""
+
+
+class Settings(BaseSettings):
+    """Everything `opsd run` can be told."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        env_prefix="OPSD_",
+        env_nested_delimiter="__",
+    )
+
+    repo: Path = Path()
+    """Repository whose loops are supervised. Default: the working directory."""
+    service_token: SecretStr | None = None
+    """Token of sprite services whose registry entry names no `tokenEnv`. Default: none."""
+    service_token_file: Path | None = None
+    """File that holds the service token, used when `service_token` is not set. Default: none."""
+    drain_seconds: Seconds = 15.0
+    """Seconds that running passes have to end after SIGTERM. Default 15."""
+    http: HttpSettings = HttpSettings()
+    """The daemon's own listener."""
+    log: LogSettings = LogSettings()
+    """Logging."""
+    observe: ObserveSettings = ObserveSettings()
+    """How loops are watched."""
+    reconcile: ReconcileSettings = ReconcileSettings()
+    """Passes over loops."""
+    transport: TransportSettings = TransportSettings()
+    """Requests to sprite services."""
+    limits: LimitSettings = LimitSettings()
+    """Bounds on what is read from outside."""
+    registry: RegistrySettings = RegistrySettings()
+    """The fleet registry."""
+    thresholds: ThresholdSettings = ThresholdSettings()
+    """When a loop counts as degraded or critical."""
+    watchdog: WatchdogSettings = WatchdogSettings()
+    """How the daemon watches itself."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+        return _no_boolean_for_a_number(cls, value, info)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what the constructor is given: the loader merges the sources itself and remembers their names."""
+        return (init_settings,)
