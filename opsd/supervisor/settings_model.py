@@ -8,7 +8,7 @@ the environment nor a file: that is the business of :mod:`opsd.supervisor.settin
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -23,7 +23,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 """How many of something, at least one."""
 
 
-def _no_boolean_for_a_number(model: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+def _no_boolean_for_a_number(model: type[BaseModel], value: object, info: ValidationInfo) -> object:
     field = model.model_fields[info.field_name or ""]
     if isinstance(value, bool) and field.annotation is not bool:
         raise ValueError("a boolean is not accepted here")
@@ -37,16 +37,16 @@ class Group(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+    def _refuse_booleans(cls, value: object, info: ValidationInfo) -> object:
         return _no_boolean_for_a_number(cls, value, info)
 
 
 class HttpSettings(Group):
     """The daemon's own listener: metrics, probes, API."""
 
-    host: str = Field("127.0.0.1", min_length=1)
+    host: str = Field(default="127.0.0.1", min_length=1)
     """Address to listen on. Off loopback the API under `/v1` needs `http.api_token`. Default 127.0.0.1."""
-    port: int = Field(9464, ge=0, le=65535)
+    port: int = Field(default=9464, ge=0, le=65535)
     """TCP port; 0 takes a free one. Default 9464."""
     api_token: SecretStr | None = None
     """Bearer token of the API under `/v1`. Default: none."""
@@ -54,7 +54,7 @@ class HttpSettings(Group):
     """File that holds the API token, used when `http.api_token` is not set. Default: none."""
     max_body_bytes: Count = 65_536
     """Largest request body, in bytes. Default 65536 (64 KiB)."""
-    max_header_bytes: int = Field(8_192, ge=1_024, le=1_048_576)
+    max_header_bytes: int = Field(default=8_192, ge=1_024, le=1_048_576)
     """Longest request line or header, in bytes. Default 8192 (8 KiB)."""
     max_requests: Count = 64
     """Requests answered at the same time; more are told 503. Default 64."""
@@ -97,11 +97,11 @@ class ReconcileSettings(Group):
 
     resync_seconds: Period = 30.0
     """Seconds between resyncs of an active loop. Default 30."""
-    jitter: float = Field(0.1, ge=0, le=1)
+    jitter: float = Field(default=0.1, ge=0, le=1)
     """Share of a period by which each wait is moved at random, 0 to 1. Default 0.1."""
-    max_parallel: int = Field(16, ge=1, le=1_000)
+    max_parallel: int = Field(default=16, ge=1, le=1_000)
     """Passes that run at the same time. Default 16."""
-    worker_threads: int = Field(4, ge=1, le=256)
+    worker_threads: int = Field(default=4, ge=1, le=256)
     """Threads for file work. Default 4."""
     backoff_base_seconds: Period = 1.0
     """Seconds before a failed loop is tried again; doubles each time. Default 1."""
@@ -122,7 +122,7 @@ class ReconcileSettings(Group):
 class TransportSettings(Group):
     """Requests to sprite services."""
 
-    retry_attempts: int = Field(3, ge=1, le=100)
+    retry_attempts: int = Field(default=3, ge=1, le=100)
     """Attempts per request, the first included, where the registry gives none. Default 3."""
     retry_backoff_seconds: Seconds = 1.0
     """Seconds between attempts, where the registry gives none. Default 1."""
@@ -159,13 +159,13 @@ class RegistrySettings(Group):
 class ThresholdSettings(Group):
     """When a loop counts as degraded or critical (contract 20, 2.1)."""
 
-    profile: str | None = Field(None, min_length=1)
+    profile: str | None = Field(default=None, min_length=1)
     """Threshold profile by name. Default: the catalog's own default."""
     profiles_file: Path | None = None
     """Catalog of threshold profiles. Default: the one that is installed with opsd."""
-    degraded_heartbeat_lag_seconds: int = Field(120, ge=0)
+    degraded_heartbeat_lag_seconds: int = Field(default=120, ge=0)
     """Age of the last heartbeat, in seconds, from which a loop is degraded. Default 120."""
-    critical_heartbeat_lag_seconds: int = Field(300, ge=0)
+    critical_heartbeat_lag_seconds: int = Field(default=300, ge=0)
     """Age of the last heartbeat, in seconds, from which a loop is critical. Default 300."""
 
     @model_validator(mode="after")
@@ -227,7 +227,7 @@ class Settings(BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+    def _refuse_booleans(cls, value: object, info: ValidationInfo) -> object:
         return _no_boolean_for_a_number(cls, value, info)
 
     @classmethod

@@ -1,7 +1,7 @@
 """Which token is sent to which sprite service, and which one the daemon's own API asks for.
 
-Guarantees: a token is read from a variable or a file, lives in a :class:`pydantic.SecretStr`, and is in no error text;
-a token that could break a header (a line break, a control character) is refused. Contract 60, 3.3 and 20, part 8 row 13.
+Guarantees: a token is read from a variable or a file, lives in a :class:`pydantic.SecretStr`, and is in no error
+text; one that could break a header (a line break, a control character) is refused. Contract 60, 3.3; 20, 8 row 13.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def _secret_text(value: SecretStr | None, file: Path | None, key: str) -> str | 
             with file.open("rb") as handle:
                 text = handle.read(MAX_TOKEN_FILE_BYTES).decode("utf-8", "replace").strip()
         except OSError as error:
-            raise SettingsError([f"{file}: {key}: cannot be read: {(error.strerror or 'unreadable').lower()}"]) from None
+            reason = (error.strerror or "unreadable").lower()
+            raise SettingsError([f"{file}: {key}: cannot be read: {reason}"]) from None
         if not text:
             raise SettingsError([f"{file}: {key}: holds no token"])
     else:
