@@ -44,6 +44,8 @@ class Journal:
         self.max_line_bytes = max_line_bytes
         #: Counts how often the file was found to be another one; a cursor from before is void.
         self.generation = 0
+        #: Counts the refreshes that found something new.
+        self.version = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -82,6 +84,7 @@ class Journal:
             existed = self.exists
             if existed:
                 self.generation += 1
+                self.version += 1
             self._reset()
             return existed
         try:
@@ -94,6 +97,7 @@ class Journal:
                     self.generation += 1
                 self._reset()
             self.exists = True
+            self.version += 1
             self._consume(descriptor, found.st_size)
             self._signature = (found.st_ino, found.st_size, found.st_mtime_ns)
             self.mtime_epoch = int(found.st_mtime)

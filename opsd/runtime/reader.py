@@ -75,12 +75,14 @@ class LoopReader:
         self._documents = (self._state, self._active_run, self._approval, self._run_summary, self._heartbeat)
         self._body: JsonObject | None = None
         self._body_bytes: bytes | None = None
+        self._body_version = 0  # of the journal that the body shows; a poll may have read on since
         self._anchor: tuple[int, int, str] | None = None  # generation, line number, digest
 
     def unchanged(self) -> bool:
         """True when six stats show nothing new since the last snapshot."""
         return (
             self._body is not None
+            and self._body_version == self.journal.version
             and not self.journal.changed()
             and not any(document.changed() for document in self._documents)
         )
@@ -130,6 +132,7 @@ class LoopReader:
             if not self.journal.refresh():
                 break
         self._body = self._build_body()
+        self._body_version = self.journal.version
         return self._body
 
     def _refresh_journal(self) -> None:
