@@ -90,9 +90,7 @@ class Family:
         """The family as text; empty without a series."""
         if not self._values:
             return b""
-        lines = [
-            f"{self.name}{label_text(self._labels, key)} {number(value)}\n" for key, value in self._values.items()
-        ]
+        lines = [f"{self.name}{label_text(self._labels, key)} {number(value)}\n" for key, value in self._values.items()]
         return self._header + "".join(lines).encode()
 
 
