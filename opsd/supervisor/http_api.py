@@ -1,0 +1,252 @@
+"""The daemon's own listener: ``/metrics``, ``/healthz``, ``/readyz`` and the API under ``/v1``.
+
+Guarantees:
+
+* metrics and probes are open and cheap; a scrape is sent in pieces and gives way to the event loop;
+* the API is open for reading on a loopback address; changing anything, or reading from anywhere else, needs the API
+  token (compared in constant time), except that without a configured token a loopback listener accepts operator
+  requests that do not come from a web page (no ``Origin``, and a ``Host`` that is loopback too);
+* headers, bodies and the number of requests at a time are bounded;
+* an error is ``{"ok": false, "error": {"code", "message"}}``; a stack trace goes to the log and never to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+from pydantic import SecretStr
+
+from opsd.contract import jsoncodec
+from opsd.supervisor.exposition import CONTENT_TYPE
+from opsd.supervisor.metrics import DaemonMetrics
+
+log = structlog.get_logger("opsd.supervisor.http")
+
+BODY_TIMEOUT_SECONDS = 5.0
+SCRAPE_TIMEOUT_SECONDS = 30.0
+SHUTDOWN_TIMEOUT_SECONDS = 5.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class LiveView(Protocol):
+    """What the API asks of the daemon. All calls are made on the event loop and must be cheap."""
+
+    def readiness(self) -> tuple[bool, Sequence[str]]:
+        """Whether the daemon does its work, and every reason why not."""
+
+    def loops(self) -> Sequence[Mapping[str, object]]:
+        """What is known of every loop, as JSON objects."""
+
+    def loop(self, loop: str) -> Mapping[str, object] | None:
+        """What is known of one loop; None when there is no such loop."""
+
+    def request_reconcile(self, loop: str) -> bool:
+        """Queue an operator's request; False when there is no such loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """Bounds of the listener, sizes in bytes."""
+
+    max_body_bytes: int = 65_536
+    max_header_bytes: int = 8_192
+    max_requests: int = 64
+
+
+def is_loopback(host: str) -> bool:
+    """True for ``localhost`` and the loopback addresses."""
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address.is_loopback or bool(mapped and mapped.is_loopback)
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """``value`` as a JSON answer."""
+    body = jsoncodec.dumps(value) + b"\n"
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
+
+
+def error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """The one form that errors have."""
+    return json_response({"ok": False, "error": {"code": code, "message": message}}, status, headers)
+
+
+class HttpApi:
+    """The listener. Make one, ``await start()``, and ``await stop()`` at the end."""
+
+    def __init__(
+        self,
+        metrics: DaemonMetrics,
+        view: LiveView,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 9464,
+        token: SecretStr | None = None,
+        limits: ApiLimits | None = None,
+    ) -> None:
+        self._metrics = metrics
+        self._view = view
+        self._host = host
+        self._port = port
+        self._token = token.get_secret_value().encode() if token else None
+        self._limits = limits or ApiLimits()
+        self._running = 0
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> tuple[str, int]:
+        """Listen, and tell the address and the port that were taken.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        runner = web.AppRunner(
+            self.app(),
+            access_log=None,
+            handle_signals=False,
+            max_line_size=self._limits.max_header_bytes,
+            max_field_size=self._limits.max_header_bytes,
+            keepalive_timeout=75.0,
+            shutdown_timeout=SHUTDOWN_TIMEOUT_SECONDS,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        host, port = runner.addresses[0][:2]
+        return str(host), int(port)
+
+    async def stop(self) -> None:
+        """Stop listening and let running requests end. May be called more than once."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    def app(self) -> web.Application:
+        """The application itself, without a listener."""
+        app = web.Application(middlewares=[self._guard], client_max_size=self._limits.max_body_bytes)
+        app.router.add_get("/metrics", self._metrics_page)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/v1/loops", self._loops)
+        app.router.add_get("/v1/loops/{loop}", self._loop)
+        app.router.add_post("/v1/loops/{loop}/reconcile", self._reconcile)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Bounds, authorization, and the one form of errors."""
+        if self._running >= self._limits.max_requests:
+            return error_response(503, "busy", "too many requests at a time", {"Retry-After": "1"})
+        self._running += 1
+        try:
+            return self._refusal(request) or await handler(request)
+        except web.HTTPException as error:
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            return error_response(error.status, _code(error.status), _MESSAGES.get(error.status, error.reason), allow)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            log.exception("http.request_failed", method=request.method, route=_route(request))
+            return error_response(500, "internal_error", "the request could not be answered; see the daemon's log")
+        finally:
+            self._running -= 1
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        """Why this request may not be made, None when it may."""
+        if not request.path.startswith("/v1/"):
+            return None
+        local = is_loopback(self._host)
+        reading = request.method in ("GET", "HEAD")
+        if local and reading:
+            return None
+        if self._token is not None:
+            if hmac.compare_digest(_bearer(request), self._token):
+                return None
+            return error_response(401, "unauthorized", "missing or invalid token", {"WWW-Authenticate": "Bearer"})
+        if not local:
+            return error_response(403, "forbidden", "the API is off: not on loopback and no http.api_token is set")
+        # A page in a browser on this host could otherwise send the request in the operator's name.
+        if "Origin" in request.headers or not is_loopback(_host_name(request)):
+            return error_response(403, "forbidden", "requests from web pages need http.api_token")
+        return None
+
+    async def _metrics_page(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
+        await response.prepare(request)
+        try:
+            async with asyncio.timeout(SCRAPE_TIMEOUT_SECONDS):
+                if request.method != "HEAD":
+                    async for piece in self._metrics.render():
+                        await response.write(piece)
+                await response.write_eof()
+        except TimeoutError:  # a scraper that stopped reading must not hold its place for ever
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return json_response({"ok": True})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        ready, reasons = self._view.readiness()
+        self._metrics.set_ready(ready)
+        return json_response({"ok": ready, "reasons": list(reasons)}, 200 if ready else 503)
+
+    async def _loops(self, _request: web.Request) -> web.Response:
+        return json_response({"ok": True, "loops": list(self._view.loops())})
+
+    async def _loop(self, request: web.Request) -> web.Response:
+        found = self._view.loop(request.match_info["loop"])
+        if found is None:
+            return error_response(404, "not_found", "no such loop")
+        return json_response({"ok": True, "loop": found})
+
+    async def _reconcile(self, request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+                await request.read()
+        except TimeoutError:
+            return error_response(408, "timeout", "the request's body did not arrive in time")
+        loop = request.match_info["loop"]
+        if not self._view.request_reconcile(loop):
+            return error_response(404, "not_found", "no such loop")
+        log.info("http.reconcile_requested", loop=loop)
+        return json_response({"ok": True, "loopId": loop, "queued": True}, 202)
+
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 401: "unauthorized", 403: "forbidden"}
+_MESSAGES = {404: "no such page", 405: "this method is not offered here", 413: "the request's body is too large"}
+
+
+def _code(status: int) -> str:
+    return _CODES.get(status, "invalid_request" if status < 500 else "internal_error")
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"
+
+
+def _bearer(request: web.Request) -> bytes:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
+
+
+def _host_name(request: web.Request) -> str:
+    host = request.headers.get("Host", "")
+    return host.rpartition("]")[0] if host.startswith("[") else host.partition(":")[0]

@@ -1,0 +1,309 @@
+"""The daemon's own listener, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import urllib.parse
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from opsd.supervisor.http_api import ApiLimits, HttpApi, is_loopback
+from opsd.supervisor.metrics import DaemonMetrics, LoopSample
+
+
+class View:
+    """A daemon with one loop, ``a/ä``."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self.requested: list[str] = []
+
+    def readiness(self) -> tuple[bool, Sequence[str]]:
+        return not self.reasons, self.reasons
+
+    def loops(self) -> Sequence[Mapping[str, object]]:
+        return [{"loopId": "alpha"}]
+
+    def loop(self, loop: str) -> Mapping[str, object] | None:
+        if loop == "broken":
+            raise RuntimeError("hush-hush")
+        return {"loopId": loop} if loop == "alpha" else None
+
+    def request_reconcile(self, loop: str) -> bool:
+        if loop != "alpha":
+            return False
+        self.requested.append(loop)
+        return True
+
+
+class Client:
+    """One running listener and a client for it."""
+
+    def __init__(self, session: aiohttp.ClientSession, port: int, view: View, metrics: DaemonMetrics) -> None:
+        self.session, self.port, self.view, self.metrics = session, port, view, metrics
+        self.base = f"http://127.0.0.1:{port}"
+
+    async def get(self, path: str, method: str = "GET", **options: Any) -> tuple[int, Any]:
+        async with self.session.request(method, self.base + path, **options) as response:
+            return response.status, await response.json()
+
+
+@asynccontextmanager
+async def listening(host: str = "127.0.0.1", **options: Any) -> AsyncIterator[Client]:
+    view, metrics = View(), DaemonMetrics("1.2.3")
+    api = HttpApi(metrics, view, host=host, port=0, **options)
+    _, port = await api.start()
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            yield Client(session, port, view, metrics)
+    finally:
+        await api.stop()
+        await api.stop()
+
+
+def run(scenario: Callable[[Client], Awaitable[None]], **options: Any) -> None:
+    async def main() -> None:
+        async with listening(**options) as client:
+            await scenario(client)
+
+    asyncio.run(main())
+
+
+def test_the_probes_tell_that_the_process_answers_and_whether_it_works() -> None:
+    async def scenario(client: Client) -> None:
+        assert await client.get("/healthz") == (200, {"ok": True})
+        assert await client.get("/readyz") == (200, {"ok": True, "reasons": []})
+        client.view.reasons.append("task tailer:alpha hung")
+        assert await client.get("/readyz") == (503, {"ok": False, "reasons": ["task tailer:alpha hung"]})
+
+    run(scenario)
+
+
+def test_metrics_are_served_in_the_text_format() -> None:
+    async def scenario(client: Client) -> None:
+        client.metrics.loops.add_loop("alpha")
+        async with client.session.get(client.base + "/metrics") as response:
+            assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+            assert 'opsd_loop_events_ingested_total{loop="alpha"} 0\n' in await response.text()
+        async with client.session.head(client.base + "/metrics") as response:
+            assert (response.status, await response.read()) == (200, b"")
+
+    run(scenario)
+
+
+def test_a_scraper_that_stops_reading_does_not_hold_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsd.supervisor.http_api.SCRAPE_TIMEOUT_SECONDS", 0.3)
+
+    async def scenario(client: Client) -> None:
+        for index in range(5000):
+            client.metrics.loops.add_loop(f"loop-{index}-{'x' * 150}")
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port, limit=1)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await writer.drain()
+        async with asyncio.timeout(10):
+            while (await client.get("/healthz"))[0] != 503:
+                await asyncio.sleep(0.01)
+            while (await client.get("/healthz"))[0] != 200:
+                await asyncio.sleep(0.01)
+        writer.close()
+        assert not reader.at_eof()
+
+    run(scenario, limits=ApiLimits(max_requests=1))
+
+
+def test_the_live_view_is_served() -> None:
+    async def scenario(client: Client) -> None:
+        assert await client.get("/v1/loops") == (200, {"ok": True, "loops": [{"loopId": "alpha"}]})
+        assert await client.get("/v1/loops/alpha") == (200, {"ok": True, "loop": {"loopId": "alpha"}})
+        missing = {"ok": False, "error": {"code": "not_found", "message": "no such loop"}}
+        assert await client.get("/v1/loops/beta") == (404, missing)
+        assert await client.get("/v1/loops/beta/reconcile", "POST") == (404, missing)
+
+    run(scenario)
+
+
+def test_an_operators_request_is_queued() -> None:
+    async def scenario(client: Client) -> None:
+        status, body = await client.get("/v1/loops/alpha/reconcile", "POST")
+        assert (status, body) == (202, {"ok": True, "loopId": "alpha", "queued": True})
+        assert client.view.requested == ["alpha"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Host": "evil.example:9464"}]
+)
+def test_a_web_page_cannot_make_an_operators_request(headers: dict[str, str]) -> None:
+    async def scenario(client: Client) -> None:
+        status, body = await client.get("/v1/loops/alpha/reconcile", "POST", headers=headers)
+        assert (status, body["error"]["code"]) == (403, "forbidden")
+        assert client.view.requested == []
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer wrong", "Basic right", "Bearer", "Bearer right!", "right"])
+def test_a_configured_token_is_required_on_loopback_too(authorization: str) -> None:
+    async def scenario(client: Client) -> None:
+        headers = {"Authorization": authorization} if authorization else {}
+        status, body = await client.get("/v1/loops/alpha/reconcile", "POST", headers=headers)
+        assert (status, body["error"]) == (401, {"code": "unauthorized", "message": "missing or invalid token"})
+        assert client.view.requested == []
+        assert (await client.get("/v1/loops"))[0] == 200
+
+    run(scenario, token=SecretStr("right"))
+
+
+def test_the_right_token_opens_the_api() -> None:
+    async def scenario(client: Client) -> None:
+        headers = {"Authorization": "bearer  right", "Origin": "https://console.example"}
+        assert (await client.get("/v1/loops/alpha/reconcile", "POST", headers=headers))[0] == 202
+
+    run(scenario, token=SecretStr("right"))
+
+
+def test_off_loopback_the_api_is_closed_without_a_token_and_the_probes_stay_open() -> None:
+    async def scenario(client: Client) -> None:
+        assert (await client.get("/v1/loops"))[1]["error"]["code"] == "forbidden"
+        assert (await client.get("/v1/loops/alpha/reconcile", "POST"))[0] == 403
+        assert (await client.get("/healthz"))[0] == 200
+
+    run(scenario, host="0.0.0.0")
+
+
+def test_off_loopback_reading_needs_the_token() -> None:
+    async def scenario(client: Client) -> None:
+        assert (await client.get("/v1/loops"))[0] == 401
+        assert (await client.get("/v1/loops", headers={"Authorization": "Bearer right"}))[0] == 200
+
+    run(scenario, host="0.0.0.0", token=SecretStr("right"))
+
+
+def test_errors_have_one_form_and_no_stack_trace() -> None:
+    async def scenario(client: Client) -> None:
+        status, body = await client.get("/v1/loops/broken")
+        assert (status, body["error"]["code"]) == (500, "internal_error")
+        assert "hush-hush" not in str(body)
+        assert "Traceback" not in str(body)
+        assert (await client.get("/nowhere"))[1]["error"] == {"code": "not_found", "message": "no such page"}
+        status, body = await client.get("/metrics", "DELETE")
+        assert (status, body["error"]["code"]) == (405, "method_not_allowed")
+
+    run(scenario)
+
+
+def test_bodies_and_headers_are_bounded() -> None:
+    async def scenario(client: Client) -> None:
+        status, body = await client.get("/v1/loops/alpha/reconcile", "POST", data=b"x" * 2000)
+        assert (status, body["error"]["code"]) == (413, "too_large")
+        assert client.view.requested == []
+        async with client.session.get(client.base + "/healthz", headers={"X-Long": "x" * 3000}) as response:
+            assert response.status == 400
+            assert "Traceback" not in await response.text()
+
+    run(scenario, limits=ApiLimits(max_body_bytes=1000, max_header_bytes=2000))
+
+
+def test_requests_beyond_the_limit_are_told_to_come_back() -> None:
+    async def scenario(client: Client) -> None:
+        _reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        writer.write(b"POST /v1/loops/alpha/reconcile HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
+        await writer.drain()
+        async with asyncio.timeout(5):
+            while (await client.get("/healthz"))[0] != 503:
+                await asyncio.sleep(0.01)
+        writer.write(b"hello")
+        await writer.drain()
+        async with asyncio.timeout(5):
+            while (await client.get("/healthz"))[0] != 200:
+                await asyncio.sleep(0.01)
+        writer.close()
+        assert client.view.requested == ["alpha"]
+
+    run(scenario, limits=ApiLimits(max_requests=1))
+
+
+def test_a_port_that_is_taken_is_an_error_of_the_system() -> None:
+    async def scenario(client: Client) -> None:
+        with pytest.raises(OSError):
+            await HttpApi(client.metrics, client.view, port=client.port).start()
+
+    run(scenario)
+
+
+def test_loopback_is_recognised_in_all_its_spellings() -> None:
+    assert all(
+        map(is_loopback, ("localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1"))
+    )
+    assert not any(map(is_loopback, ("", "0.0.0.0", "::", "10.0.0.1", "localhost.evil.example", "127.0.0.1.evil")))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_real_prometheus_answers_a_query_about_a_loops_health_until_the_loop_goes(tmp_path: Path) -> None:
+    binary = shutil.which("prometheus")
+    if binary is None:
+        assert os.environ.get("CI") != "true", "prometheus is missing: install Debian's package prometheus"
+        pytest.skip("prometheus is missing: install Debian's package prometheus")
+
+    async def scenario(client: Client) -> None:
+        client.metrics.loops.add_loop("alpha")
+        client.metrics.loops.update("alpha", LoopSample(state="running", health="degraded"))
+        config = tmp_path / "prometheus.yml"
+        config.write_text(
+            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+            f"scrape_configs: [{{job_name: opsd, static_configs: [{{targets: ['127.0.0.1:{client.port}']}}]}}]\n"
+        )
+        port = _free_port()
+        with (tmp_path / "log").open("wb") as output:
+            process = subprocess.Popen(
+                [
+                    binary,
+                    f"--config.file={config}",
+                    f"--storage.tsdb.path={tmp_path / 'data'}",
+                    f"--web.listen-address=127.0.0.1:{port}",
+                ],
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            query = 'opsd_loop_health{job="opsd",status="degraded"}'
+            url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(query)}"
+
+            async def loops() -> list[str]:
+                try:
+                    async with client.session.get(url) as response:
+                        document = await response.json()
+                except (aiohttp.ClientError, ValueError):
+                    return ["not up yet"]
+                return [row["metric"]["loop"] for row in document.get("data", {}).get("result", [])]
+
+            async def until(wanted: list[str]) -> None:
+                async with asyncio.timeout(30):
+                    while await loops() != wanted:
+                        await asyncio.sleep(0.05)
+
+            await until(["alpha"])
+            client.metrics.loops.forget_loop("alpha")
+            await until([])
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait, 20)
+
+    run(scenario)
