@@ -127,7 +127,8 @@ def evaluate(
             now=now,
         )
         rows.append((RowLog.SEQUENCE, sequence.telemetry_row(order)))
-        replace_document(Document.SEQUENCE, order)
+        latest[Document.SEQUENCE] = order
+        damaged.discard(Document.SEQUENCE)
 
     inputs = HealthInputs(
         now=now,
@@ -154,6 +155,9 @@ def evaluate(
     cursor = observation.cursor if failure is None else None
     if cursor is not None:
         replace_document(Document.CURSOR, cursor_document(settings.repo, settings.loop_id, cursor, now))
+    if failure is None:
+        # Behind the cursor: events that are read again after a crash must not look like a regression.
+        replace_document(Document.SEQUENCE, latest[Document.SEQUENCE])
     replace_document(Document.TRANSPORT_HEALTH, transport)
     rows.append(
         (RowLog.RECONCILE, _telemetry(settings, memory, latest, observation, failure, health, trace_id, time))

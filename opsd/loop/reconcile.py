@@ -7,9 +7,9 @@ first read of its memory to the last write, one-shot command and daemon alike (c
 from __future__ import annotations
 
 import time as clocks
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import first_present, is_digits, text
@@ -19,6 +19,9 @@ from opsd.loop.health import Judge
 from opsd.storage.model import Document, LoopMemory
 from opsd.storage.store import LoopStore
 from opsd.transport.base import AsyncTransport, BlockingTransport, Observation, ObservationQuery
+
+if TYPE_CHECKING:  # a one-shot pass over files never imports asyncio
+    from asyncio import Future
 
 
 class AlertDispatcher(Protocol):
@@ -69,22 +72,44 @@ class Reconciler:
         """
         begun = self.begin(trace_id)
         try:
-            return self.finish(begun, transport.observe(begun.query))
-        finally:
+            observation = transport.observe(begun.query)
+        except BaseException:
             self.store.unlock(begun.held)
+            raise
+        return self._finish_and_unlock(begun, observation)
 
     async def run_async(
-        self, transport: AsyncTransport, trace_id: str, in_thread: Callable[..., Awaitable[Any]]
+        self, transport: AsyncTransport, trace_id: str, in_thread: Callable[..., Future[Any]]
     ) -> Outcome:
         """One pass over the network: two hops to a worker thread, the observation between them.
 
-        ``in_thread`` runs a blocking function elsewhere, like :func:`asyncio.to_thread`. Raises like :meth:`run`.
+        ``in_thread`` runs a blocking function elsewhere, like ``loop.run_in_executor`` without its first argument.
+        A cancelled pass never leaves the lock behind, and never gives it up while a thread still writes.
+        Raises like :meth:`run`.
         """
-        begun: Pass = await in_thread(self.begin, trace_id)
+        from asyncio import CancelledError, shield
+
+        beginning: Future[Pass] = in_thread(self.begin, trace_id)
+        try:
+            begun = await shield(beginning)
+        except CancelledError:
+            beginning.add_done_callback(self._abandon)
+            raise
         try:
             observation = await transport.observe(begun.query)
-            outcome: Outcome = await in_thread(self.finish, begun, observation)
-            return outcome
+        except BaseException:
+            self.store.unlock(begun.held)
+            raise
+        outcome: Outcome = await shield(in_thread(self._finish_and_unlock, begun, observation))
+        return outcome
+
+    def _abandon(self, beginning: Future[Pass]) -> None:
+        if not beginning.cancelled() and beginning.exception() is None:
+            self.store.unlock(beginning.result().held)
+
+    def _finish_and_unlock(self, begun: Pass, observation: Observation) -> Outcome:
+        try:
+            return self.finish(begun, observation)
         finally:
             self.store.unlock(begun.held)
 
