@@ -61,6 +61,15 @@ def loads_plain(data: bytes) -> JsonValue:
     return checked_depth(data, value) if len(data) > 2 * MAX_DEPTH else value
 
 
+#: orjson's decoder itself, for callers that look at a value and do not write it again.
+loads_unchecked = orjson.loads
+
+
+def may_be_deep(data: bytes) -> bool:
+    """True when ``data`` has enough brackets to be nested deeper than :data:`MAX_DEPTH`."""
+    return data.count(b"{") + data.count(b"[") > MAX_DEPTH
+
+
 def _loads_any_depth(data: bytes) -> JsonValue:
     if not needs_care(data):
         try:
@@ -76,7 +85,7 @@ def checked_depth(data: bytes, value: JsonValue) -> JsonValue:
     Raises:
         ValueError: nested deeper than :data:`MAX_DEPTH`.
     """
-    if data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
+    if not may_be_deep(data):
         return value
     level: list[JsonValue] = [value]
     for _ in range(MAX_DEPTH):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from opsd.contract.checks import check_snapshot
 from opsd.contract.errors import ProjectionError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.reasons import FailureCode, TransportKind
@@ -119,7 +120,7 @@ def evaluate(
         order = sequence.diagnose(
             memory.get(Document.SEQUENCE),
             observation.snapshot,
-            observation.events,
+            observation.events.sequences,
             from_start=settings.from_start,
             loop_id=settings.loop_id,
             trace_id=trace_id,
@@ -173,7 +174,7 @@ def evaluate(
         health=health,
         state=state,
         failure=failure,
-        events_ingested=len(observation.events),
+        events_ingested=observation.events.count,
         escalations=raised,
         error=error,
         notes=_notes(memory, inputs),
@@ -186,11 +187,11 @@ def _project(
     if observation.failure is not None:
         return None, observation.failure
     try:
-        snapshot = projection.check_snapshot(observation.snapshot, settings.loop_id)
-        projection.check_events(observation.events, settings.loop_id)
+        snapshot = check_snapshot(observation.snapshot, settings.loop_id)
+        observation.events.check(settings.loop_id)
         projected = projection.project(
             snapshot,
-            observation.events[-1] if observation.events else None,
+            observation.events.last,
             memory.get(Document.STATE),
             repo=settings.repo,
             loop_id=settings.loop_id,
@@ -275,7 +276,7 @@ def _telemetry(
             "failureMessage": None if failure is None else failure.message or None,
             "cursorOffsetBefore": 0 if settings.from_start else cursor_offset(memory.get(Document.CURSOR)),
             "cursorOffsetAfter": cursor_offset(latest.get(Document.CURSOR, {})),
-            "eventsIngested": len(observation.events),
+            "eventsIngested": observation.events.count,
             "maxEvents": settings.max_events,
             "fromStart": settings.from_start,
             "retryAttempts": settings.retry_attempts,

@@ -13,7 +13,7 @@ from opsd.contract.values import digits, drop_null, get
 def diagnose(
     previous: JsonObject,
     snapshot: JsonObject,
-    events: Sequence[Any],
+    event_sequences: Sequence[Any],
     *,
     from_start: bool,
     loop_id: str,
@@ -21,7 +21,7 @@ def diagnose(
     transport: TransportKind,
     now: str,
 ) -> JsonObject:
-    """The next ``sequence-state.json``.
+    """The next ``sequence-state.json``; ``event_sequences`` are the ``sequence.value`` of this pass's events.
 
     Beside the contract's fields: ``events.highest``, the highest sequence ever ingested, which an idle pass does not
     forget, and ``replay`` on a deliberate replay, so that it can be told from a regression.
@@ -30,7 +30,7 @@ def diagnose(
     previous_event = digits(get(previous, "events", "last"))
     was_active = previous.get("driftActive") is True
     current = digits(get(snapshot, "sequence", "value"))
-    values = [digits(get(envelope, "sequence", "value")) for envelope in events]
+    values = [digits(value) for value in event_sequences]
     usable = [value for value in values if value is not None]
     first = usable[0] if usable else None
     last = usable[-1] if usable else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ArtifactError
@@ -63,6 +64,10 @@ class EnvelopeFactory:
                     return out, end
         return out, end
 
+    def envelope(self, line: bytes, number: int) -> EventEnvelope:
+        """The envelope of one line that is known to be an event."""
+        return self._envelope(jsoncodec.loads(line), number)
+
     def _envelope(self, raw: JsonValue, number: int) -> EventEnvelope:
         if type(raw) is not dict:
             if raw is None:
@@ -109,6 +114,69 @@ class EnvelopeFactory:
 
     def _error(self, what: str, number: int) -> ArtifactError:
         return ArtifactError(f"{what} at line {number} in {self._path}", line=number)
+
+
+class IngestedEvents(NamedTuple):
+    """Events that were read and found to be events; only the last one is kept as a line.
+
+    ``numbers`` are their line numbers, ``end`` the byte offset behind the last one.
+    """
+
+    numbers: list[int]
+    last_line: bytes
+    end: int
+
+
+def ingest(
+    blocks: Iterable[LineBlock], factory: EnvelopeFactory, *, limit: int, skip_line: int | None = None
+) -> IngestedEvents:
+    """Decode and check every line of the blocks, at most ``limit`` events (0 = all), without building envelopes.
+
+    The events are those of :meth:`EnvelopeFactory.envelopes`, and so are the errors: a block in which anything is
+    unusual is gone through line by line, all others at the decoder's speed.
+
+    Raises:
+        ArtifactError: a line that is not an event, named by its number.
+    """
+    numbers: list[int] = []
+    last_line = b""
+    end = 0
+    for block in blocks:
+        lines = block.data.split(b"\n")
+        room = limit - len(numbers) if limit else len(lines)
+        step_over = skip_line is not None and 0 <= skip_line - block.first_number < len(lines)
+        if len(lines) <= room and not step_over and _all_plain_events(lines):
+            numbers.extend(range(block.first_number, block.first_number + len(lines)))
+            last_line, end = lines[-1], block.start + len(block.data) + 1
+        else:
+            envelopes, reached = factory.envelopes([block], limit=room if limit else 0, skip_line=skip_line)
+            numbers.extend(envelope["sequence"]["value"] for envelope in envelopes)
+            if envelopes:
+                last_line, end = lines[numbers[-1] - block.first_number], reached
+        if limit and len(numbers) >= limit:
+            break
+    return IngestedEvents(numbers, last_line, end)
+
+
+_name_of = itemgetter("event")
+_timestamp_of = itemgetter("timestamp")
+
+
+def _all_plain_events(lines: list[bytes]) -> bool:
+    """True when every line is an object with a non-empty text ``event`` and ``timestamp``, as the runtime writes."""
+    if any(map(jsoncodec.may_be_deep, [line for line in lines if len(line) > 2 * jsoncodec.MAX_DEPTH])):
+        return False
+    try:
+        values = list(map(jsoncodec.loads_unchecked, lines))
+        names = list(map(_name_of, values))
+        stamps = list(map(_timestamp_of, values))
+    except (ValueError, KeyError, TypeError):
+        return False
+    if set(map(type, values)) != {dict} or not set(map(type, names)) == set(map(type, stamps)) == {str}:
+        return False
+    texts = {*names, *stamps}
+    # A newline at the end of a text is removed and may leave nothing: the long way decides.
+    return "" not in texts and "\n" not in "".join(texts)
 
 
 def _optional(value: JsonValue) -> str | None:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from opsd.contract.errors import ArtifactError
 
 DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024
-_BLOCK = 256 * 1024
+_BLOCK = 64 * 1024
 _GUARD = 64
 
 

@@ -20,7 +20,7 @@ from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import SCHEMA_VERSION, SEQUENCE_SOURCE, SNAPSHOT_TYPE
 from opsd.runtime.documents import RuntimeDocument
-from opsd.runtime.events import EnvelopeFactory, decode_line
+from opsd.runtime.events import EnvelopeFactory, decode_line, ingest
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES, Journal
 from opsd.runtime.layout import RuntimeLayout
 from opsd.runtime.snapshot import RunFacts, health_section, run_section
@@ -40,6 +40,17 @@ class PollResult:
     """
 
     events: list[EventEnvelope]
+    offset: int
+    line_count: int
+    anchor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """A :class:`PollResult` with the line numbers of the events and the last envelope only."""
+
+    numbers: list[int]
+    last: EventEnvelope | None
     offset: int
     line_count: int
     anchor: str | None
@@ -259,6 +270,30 @@ class LoopReader:
             ArtifactError: missing artifacts, or a line that is not an event.
             CursorError: the offset is ahead of the journal, or the journal is another one.
         """
+        factory, count = self._factory(offset, anchor, now, trace_id)
+        events, end = factory.envelopes(self.journal.blocks(offset), limit=max_events, skip_line=skip_line)
+        reached = self._reached(events[-1]["sequence"]["value"] if events else offset, end, skip_line)
+        return PollResult(events, reached, count, self._line_digest(reached) if reached else None)
+
+    def ingest(
+        self,
+        *,
+        offset: int,
+        max_events: int,
+        now: str,
+        trace_id: str | None,
+        anchor: str | None = None,
+        skip_line: int | None = None,
+    ) -> IngestResult:
+        """:meth:`poll` for a caller that needs only the last envelope. Same arguments, events and errors."""
+        factory, count = self._factory(offset, anchor, now, trace_id)
+        found = ingest(self.journal.blocks(offset), factory, limit=max_events, skip_line=skip_line)
+        last = factory.envelope(found.last_line, found.numbers[-1]) if found.numbers else None
+        reached = self._reached(found.numbers[-1] if found.numbers else offset, found.end, skip_line)
+        return IngestResult(found.numbers, last, reached, count, self._line_digest(reached) if reached else None)
+
+    def _factory(self, offset: int, anchor: str | None, now: str, trace_id: str | None) -> tuple[EnvelopeFactory, int]:
+        """What makes envelopes of the lines behind a cursor that fits the journal, and the number of lines."""
         count = self.line_count()
         if offset > count:
             raise CursorError(
@@ -272,13 +307,14 @@ class LoopReader:
         factory = EnvelopeFactory(
             self._source, self.layout.events, emitted_at=now, trace_id=trace_id, line_count=count
         )
-        events, end = factory.envelopes(self.journal.blocks(offset), limit=max_events, skip_line=skip_line)
-        reached = events[-1]["sequence"]["value"] if events else offset
-        if skip_line is not None and reached < skip_line == reached + 1 <= count:
-            reached = skip_line
-        elif events:
-            self.journal.bookmark(reached, end)
-        return PollResult(events, reached, count, self._line_digest(reached) if reached else None)
+        return factory, count
+
+    def _reached(self, last: int, end: int, skip_line: int | None) -> int:
+        """The line offset to go on from; the next read starts at byte ``end`` without looking for it."""
+        if end:
+            self.journal.bookmark(last, end)
+        stepped_over = skip_line is not None and skip_line == last + 1 <= self.journal.line_count
+        return last + 1 if stepped_over else last
 
     def _line_digest(self, number: int) -> str:
         known = self._anchor

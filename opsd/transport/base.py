@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from opsd.contract.checks import check_events
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import FailureCode, TransportKind
+from opsd.contract.values import get
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,68 @@ class IngestCursor:
     anchor: str | None = None
 
 
+class EventBatch(Protocol):
+    """The new events of one observation, as far as a pass needs them: never all envelopes at once."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def sequences(self) -> Sequence[Any]:
+        """``sequence.value`` of each, in order, as found."""
+        ...
+
+    @property
+    def last(self) -> JsonObject | None:
+        """The last envelope, None without any."""
+        ...
+
+    def check(self, loop_id: str) -> None:
+        """Refuse what is not an event of this loop.
+
+        Raises:
+            ProjectionError: contract 10, 4.2.
+        """
+        ...
+
+
+class EnvelopeBatch:
+    """Envelopes that somebody else made: nothing about them is certain until they are checked."""
+
+    def __init__(self, envelopes: Sequence[Any] = ()) -> None:
+        self.envelopes = envelopes
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.envelopes)
+
+    @property
+    def sequences(self) -> Sequence[Any]:
+        """``sequence.value`` of each, in order, as found."""
+        return [get(envelope, "sequence", "value") for envelope in self.envelopes]
+
+    @property
+    def last(self) -> JsonObject | None:
+        """The last envelope, None without any."""
+        return self.envelopes[-1] if self.envelopes else None
+
+    def check(self, loop_id: str) -> None:
+        """Every envelope must be an event of this loop with a name."""
+        check_events(self.envelopes, loop_id)
+
+
+NO_EVENTS = EnvelopeBatch()
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What a transport saw. On failure ``events`` are those that had been obtained by then (they are counted)."""
 
     snapshot: JsonObject | None = None
-    events: Sequence[JsonObject | Any] = field(default_factory=tuple)
+    events: EventBatch = NO_EVENTS
     cursor: IngestCursor | None = None
     failure: IngestFailure | None = None
 

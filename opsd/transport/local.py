@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from opsd.contract.errors import OpsError
+from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import FailureCode, TransportKind
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import last_lines
 from opsd.runtime.reader import LoopReader
 from opsd.transport.base import IngestCursor, IngestFailure, Observation, ObservationQuery
+
+
+class JournalBatch:
+    """Events that this process read from the journal itself: checked line by line as they were read."""
+
+    def __init__(self, numbers: Sequence[int], last: JsonObject | None) -> None:
+        self.sequences = numbers
+        self.last = last
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.sequences)
+
+    def check(self, loop_id: str) -> None:
+        """Nothing to refuse: the envelopes' loop and type are ours."""
 
 
 class LocalTransport:
@@ -34,7 +51,7 @@ class LocalTransport:
         if query.cursor_error is not None:
             return _failed(FailureCode.EVENTS_UNAVAILABLE, query.cursor_error)
         try:
-            polled = self._reader.poll(
+            found = self._reader.ingest(
                 offset=query.cursor,
                 max_events=query.max_events,
                 now=now,
@@ -46,8 +63,9 @@ class LocalTransport:
             return _failed(FailureCode.EVENTS_UNAVAILABLE, error.message)
         except OSError as error:
             return _failed(FailureCode.EVENTS_UNAVAILABLE, f"cannot read {error.filename}: {error.strerror}")
-        cursor = IngestCursor(polled.offset, polled.line_count, polled.anchor)
-        return Observation(dict(snapshot), polled.events, cursor)
+        last = None if found.last is None else dict(found.last)
+        cursor = IngestCursor(found.offset, found.line_count, found.anchor)
+        return Observation(dict(snapshot), JournalBatch(found.numbers, last), cursor)
 
 
 def _failed(code: FailureCode, message: str) -> Observation:

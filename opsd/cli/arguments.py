@@ -1,0 +1,181 @@
+"""The strict argument rules of every contract command (contract 10, 1.3; 20, 1.2).
+
+``--flag value`` only: a value flag takes the next token verbatim, the last repetition wins, ``--help`` ends at
+once, and anything unknown is refused after the usage text. Nothing is imported that a one-shot command would have
+to pay for; :mod:`argparse` knows other rules (abbreviations, ``--flag=value``, values that may not begin with ``-``).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+from opsd.contract.errors import UsageError
+
+#: More digits than any count has; also below the interpreter's own limit for the conversion.
+_MAX_DIGITS = 4000
+
+
+class Flag(NamedTuple):
+    """One flag of a command: ``name`` with its dashes, what it means, and the value's placeholder ("" for a switch)."""
+
+    name: str
+    help: str
+    value: str = ""
+
+
+class CommandSpec:
+    """What a command accepts, and its usage text.
+
+    Args:
+        name: as a person types it, ``opsd snapshot``.
+        summary: one sentence.
+        flags: in the order of the usage text. ``--help`` and ``-h`` are always there.
+    """
+
+    def __init__(self, name: str, summary: str, flags: Sequence[Flag]) -> None:
+        self.name = name
+        self.summary = summary
+        self.flags = flags
+        self._by_name = {flag.name: flag for flag in flags}
+
+    def usage(self) -> str:
+        """The text that ``--help`` prints, with its final newline."""
+        rows = [(f"{flag.name} {flag.value}".rstrip(), flag.help) for flag in self.flags]
+        rows.append(("--help, -h", "print this text"))
+        width = max(len(left) for left, _ in rows)
+        lines = [f"  {left:<{width}}  {help_text}" for left, help_text in rows]
+        return f"usage: {self.name} [--flag value ...]\n\n{self.summary}\n\n" + "\n".join(lines) + "\n"
+
+    def parse(self, argv: Sequence[str]) -> Arguments:
+        """The arguments, left to right.
+
+        Raises:
+            SystemExit: 0 after the usage text of ``--help``.
+            UsageError: ``unknown argument: <arg>`` (the usage text is on stdout then), ``<flag> requires a value``.
+        """
+        values: dict[str, str] = {}
+        position = 0
+        while position < len(argv):
+            token = argv[position]
+            position += 1
+            if token in ("--help", "-h"):
+                self._print_usage()
+                raise SystemExit(0)
+            flag = self._by_name.get(token)
+            if flag is None:
+                self._refuse(token)
+            if not flag.value:
+                values[token] = "true"
+            elif position == len(argv):
+                raise UsageError(f"{token} requires a value")
+            else:
+                values[token] = argv[position]
+                position += 1
+        return Arguments(self, values)
+
+    def _print_usage(self) -> None:
+        sys.stdout.write(self.usage())
+        sys.stdout.flush()
+
+    def _refuse(self, token: str) -> NoReturn:
+        self._print_usage()
+        raise UsageError(f"unknown argument: {token}")
+
+
+class Arguments:
+    """What was given. Every accessor refuses a flag that the command does not declare (a mistake in the code)."""
+
+    def __init__(self, spec: CommandSpec, values: dict[str, str]) -> None:
+        self._spec = spec
+        self._values = values
+
+    def given(self, flag: str) -> str | None:
+        """The value as it stands, None when the flag was not given; an empty value stays empty."""
+        if not any(known.name == flag for known in self._spec.flags):
+            raise KeyError(f"{self._spec.name} has no flag {flag}")
+        return self._values.get(flag)
+
+    def switch(self, flag: str) -> bool:
+        """True when the switch was given."""
+        return self.given(flag) is not None
+
+    def optional(self, flag: str, env: str = "") -> str | None:
+        """A path, id, token or text: empty counts as not given; then the non-empty environment variable ``env``."""
+        return self.given(flag) or (os.environ.get(env) if env else None) or None
+
+    def required(self, flag: str) -> str:
+        """A value that must be there.
+
+        Raises:
+            UsageError: ``<flag> is required``, also for an empty value.
+        """
+        value = self.given(flag)
+        if not value:
+            raise UsageError(f"{flag} is required")
+        return value
+
+    def non_negative(self, flag: str, default: int, message: str = "") -> int:
+        """An integer >= 0; an empty value is a bad one.
+
+        Raises:
+            UsageError: ``message``, by default ``<flag> must be a non-negative integer``.
+        """
+        value = self.given(flag)
+        if value is None:
+            return default
+        return require_non_negative_int(value, message or f"{flag} must be a non-negative integer")
+
+    def positive(self, flag: str, default: int, message: str = "") -> int:
+        """An integer >= 1, otherwise like :meth:`non_negative`; the message is ``<flag> must be an integer >= 1``."""
+        value = self.given(flag)
+        if value is None:
+            return default
+        return require_positive_int(value, message or f"{flag} must be an integer >= 1")
+
+    def choice(self, flag: str, default: str, choices: Sequence[str], message: str) -> str:
+        """One of ``choices``; an empty value is a bad one.
+
+        Raises:
+            UsageError: ``message``.
+        """
+        value = self.given(flag)
+        if value is None:
+            return default
+        if value not in choices:
+            raise UsageError(message)
+        return value
+
+
+def require_non_negative_int(text: str, message: str) -> int:
+    """One or more ASCII digits, read as decimal (``010`` is ten).
+
+    Raises:
+        UsageError: ``message`` for anything else.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise UsageError(message)
+    return int(text)
+
+
+def require_positive_int(text: str, message: str) -> int:
+    """Like :func:`require_non_negative_int`, but 0 is refused too."""
+    number = require_non_negative_int(text, message)
+    if number < 1:
+        raise UsageError(message)
+    return number
+
+
+def repo_path(text: str) -> str:
+    """The repo as every envelope names it: absolute, ``.`` and ``..`` folded, symbolic links kept (contract 10, 1.6).
+
+    Raises:
+        UsageError: ``repo path not found: <path>``.
+    """
+    # POSIX lets normalisation keep exactly two leading slashes; nobody means anything by them here.
+    path = "/" + os.path.abspath(text).lstrip("/")
+    if not os.path.isdir(path):
+        raise UsageError(f"repo path not found: {text}")
+    return path
