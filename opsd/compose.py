@@ -1,0 +1,98 @@
+"""Where the parts meet: which store, transport and settings a command or the daemon works with.
+
+Everything else receives what it needs as arguments. The network transport is imported only where one is asked for,
+so that a one-shot command over files starts fast.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from opsd.contract import jsoncodec
+from opsd.contract.errors import UsageError
+from opsd.contract.ids import LoopId
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.reasons import TransportKind
+from opsd.loop.evaluate import PassSettings
+from opsd.loop.thresholds import EMBEDDED_CATALOG, Thresholds, resolve_profile
+from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES
+from opsd.runtime.reader import LoopReader
+from opsd.storage.files import read_bytes
+from opsd.storage.layout import Part
+from opsd.storage.model import Document, RowLog
+from opsd.storage.store import FileLoopStore, LoopStore
+from opsd.transport.local import LocalTransport
+
+#: Set by the contract-named commands to the folder above ``scripts/``.
+INSTALL_ROOT_VARIABLE = "OPSD_INSTALL_ROOT"
+_CATALOG_NAME = "config/ops-manager-threshold-profiles.v1.json"
+
+
+def threshold_catalog_file(env: Mapping[str, str]) -> str | None:
+    """Default place of the threshold catalog below the install root; None where opsd runs from its package."""
+    root = env.get(INSTALL_ROOT_VARIABLE)
+    return f"{root.rstrip('/')}/{_CATALOG_NAME}" if root else None
+
+
+def threshold_profile(path: str | None, name: str | None) -> JsonObject:
+    """The resolver's answer for profile ``name`` of the catalog at ``path`` (None: the one in the package).
+
+    Raises:
+        UsageError: the file is missing, is not JSON, has a wrong shape, or does not know the profile (40, 3.2).
+    """
+    if path is None:
+        return resolve_profile(EMBEDDED_CATALOG, name, source_file=_CATALOG_NAME)
+    return resolve_profile(read_threshold_catalog(path), name, source_file=path)
+
+
+def read_threshold_catalog(path: str) -> JsonValue:
+    """The parsed catalog.
+
+    Raises:
+        UsageError: missing or not JSON.
+    """
+    data = read_bytes(path)
+    if data is None:
+        raise UsageError(f"threshold profiles file not found: {path}")
+    try:
+        return jsoncodec.loads(data)
+    except ValueError:
+        raise UsageError(f"invalid threshold profiles JSON: {path}") from None
+
+
+def loop_store(
+    repo: str, loop_id: LoopId, *, overrides: Mapping[Part, str] | None = None, rotate_telemetry_over: int = 0
+) -> FileLoopStore:
+    """The persistence of one loop; ``overrides`` are path flags, used as given."""
+    return FileLoopStore(repo, loop_id, overrides=overrides, rotate_telemetry_over=rotate_telemetry_over)
+
+
+def pass_settings(
+    repo: str, loop_id: LoopId, transport: TransportKind, thresholds: Thresholds, store: LoopStore, **options: Any
+) -> PassSettings:
+    """How one loop is judged; ``options`` are the further fields of :class:`PassSettings`."""
+    locations: dict[Part, str] = {part: store.location(part) for part in (*Document, *RowLog)}
+    return PassSettings(
+        repo=repo, loop_id=loop_id, transport=transport, thresholds=thresholds, locations=locations, **options
+    )
+
+
+def local_transport(repo: str, loop_id: LoopId, *, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES) -> LocalTransport:
+    """The transport of a loop whose files are on this host."""
+    return LocalTransport(LoopReader(repo, loop_id, max_line_bytes=max_line_bytes))
+
+
+def absolute_repo(path: str) -> str:
+    """``path`` made absolute and folded, symbolic links kept (contract 10, 1.6).
+
+    Raises:
+        UsageError: ``repo path not found: <path>``.
+    """
+    folded = os.path.normpath(os.path.join(os.getcwd(), path))
+    # POSIX keeps two leading slashes; the contract knows one.
+    folded = "/" + folded.lstrip("/")
+    if not os.path.isdir(folded):
+        raise UsageError(f"repo path not found: {path}")
+    return folded
