@@ -1,0 +1,190 @@
+"""One supervised loop: how it is reached, what is known of it, how it is followed from here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.timestamps import format_utc, parse_epoch
+from opsd.contract.values import get
+from opsd.fleet.registry import LoopEntry, ObserveMode
+from opsd.loop.evaluate import Outcome
+from opsd.loop.reconcile import Reconciler
+from opsd.supervisor.loop_metrics import LoopSample
+from opsd.supervisor.observation import ObservationPeriods, ObservationPlan, plan_observation
+from opsd.transport.base import AsyncTransport
+from opsd.transport.local import LocalTransport
+
+#: ``loop.run_in_executor`` without its first argument.
+InThread: TypeAlias = Callable[..., "asyncio.Future[Any]"]
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """What the last passes told; moments in seconds since 1970."""
+
+    state: JsonObject | None = None
+    health: JsonObject = field(default_factory=dict)
+    failure: tuple[str, str] | None = None
+    failures_in_a_row: int = 0
+    passes: int = 0
+    last_pass_at: float | None = None
+    last_success_at: float | None = None
+    trace_id: str | None = None
+
+
+class ManagedLoop:
+    """A registry entry with everything that works for it. Lives on the event loop's thread.
+
+    Args:
+        entry: the loop as the registry describes it.
+        observe: how it is followed, the fleet's default applied.
+        transport: ``LocalTransport`` or an asynchronous one.
+    """
+
+    def __init__(
+        self,
+        entry: LoopEntry,
+        observe: ObserveMode,
+        reconciler: Reconciler,
+        transport: LocalTransport | AsyncTransport,
+        periods: ObservationPeriods,
+    ) -> None:
+        self.entry = entry
+        self.observe = observe
+        self.reconciler = reconciler
+        self.transport = transport
+        self.knowledge = Knowledge()
+        #: False once the service said that it has no stream; asked again after a reload.
+        self.streamable = True
+        #: Set whenever :attr:`plan` changed; the follower task waits for it.
+        self.plan_changed = asyncio.Event()
+        #: A pass that outlived its deadline and still holds a thread.
+        self.stuck = False
+        self._periods = periods
+        self.plan = self._decide_plan()
+
+    @property
+    def name(self) -> str:
+        """The loop id."""
+        return self.entry.loop_id
+
+    @property
+    def is_local(self) -> bool:
+        """Its files are on this host."""
+        return isinstance(self.transport, LocalTransport)
+
+    def run_pass(self, trace_id: str, in_thread: InThread) -> asyncio.Future[Outcome] | Any:
+        """One pass: an awaitable. A local pass is one hop to a thread and cannot be cancelled once it runs."""
+        if isinstance(self.transport, LocalTransport):
+            return in_thread(self.reconciler.run, self.transport, trace_id)
+        return self.reconciler.run_async(self.transport, trace_id, in_thread)
+
+    def learn(self, outcome: Outcome, *, trace_id: str, now: float) -> None:
+        """Take in what a pass concluded."""
+        known = self.knowledge
+        known.passes += 1
+        known.last_pass_at = now
+        known.trace_id = trace_id
+        known.health = outcome.health
+        if outcome.state is not None:
+            known.state = outcome.state
+        if outcome.failure is None:
+            known.last_success_at = now
+            known.failures_in_a_row = 0
+            known.failure = None
+        else:
+            known.failures_in_a_row += 1
+            known.failure = (outcome.failure.code, outcome.failure.message)
+        self.replan()
+
+    def learn_error(self, code: str, message: str, *, now: float) -> None:
+        """A pass ended without an outcome."""
+        known = self.knowledge
+        known.passes += 1
+        known.last_pass_at = now
+        known.failures_in_a_row += 1
+        known.failure = (code, message)
+        self.replan()
+
+    def stream_not_offered(self) -> None:
+        """The service has no stream: poll it instead."""
+        self.streamable = False
+        self.replan()
+
+    def replan(self) -> None:
+        """Decide anew how the loop is followed."""
+        plan = self._decide_plan()
+        if plan.follow is not self.plan.follow:
+            self.plan_changed.set()
+        self.plan = plan
+
+    def _decide_plan(self) -> ObservationPlan:
+        return plan_observation(
+            self.observe,
+            state=self.lifecycle_state,
+            streamable=self.streamable,
+            free_to_watch=self.is_local,
+            periods=self._periods,
+        )
+
+    @property
+    def lifecycle_state(self) -> str | None:
+        """The last projected state, None before the first success."""
+        value = get(self.knowledge.state, "transition", "currentState")
+        return value if isinstance(value, str) else None
+
+    @property
+    def cursor_offset(self) -> int:
+        """Line offset up to which events are ingested, as far as the daemon knows."""
+        value = get(self.knowledge.state, "sequence", "events", "highest")
+        return value if isinstance(value, int) else 0
+
+    def sample(self) -> LoopSample:
+        """What the metrics show."""
+        known = self.knowledge
+        health = known.health
+        return LoopSample(
+            state=self.lifecycle_state,
+            health=health.get("status"),
+            reasons=tuple((reason["code"], reason["severity"]) for reason in health.get("reasons", ())),
+            observation=self.plan.follow,
+            last_event_at=parse_epoch(get(known.state, "projection", "lastEventAt")),
+            last_heartbeat_at=parse_epoch(get(health, "evidence", "lastHeartbeatAt")),
+            last_success_at=known.last_success_at,
+            transport_failure_streak=get(health, "metrics", "transportFailureStreak") or 0,
+            cursor_offset=self.cursor_offset,
+        )
+
+    def view(self) -> dict[str, object]:
+        """What the live API shows; ``nextResyncSeconds`` is the routine period, not a promise."""
+        known = self.knowledge
+        return {
+            "loopId": self.name,
+            "transport": self.entry.transport.value,
+            "observe": self.observe.value,
+            "following": self.plan.follow.value,
+            "state": self.lifecycle_state,
+            "run": get(known.state, "run"),
+            "healthStatus": known.health.get("status"),
+            "reasonCodes": known.health.get("reasonCodes", []),
+            "metrics": known.health.get("metrics"),
+            "lastEventName": get(known.state, "projection", "lastEventName"),
+            "lastEventAt": get(known.state, "projection", "lastEventAt"),
+            "cursor": {
+                "eventLineOffset": self.cursor_offset,
+                "eventLineCount": get(known.state, "cursor", "eventLineCount"),
+            },
+            "lastFailure": None if known.failure is None else {"code": known.failure[0], "message": known.failure[1]},
+            "failuresInARow": known.failures_in_a_row,
+            "lastPassAt": None if known.last_pass_at is None else format_utc(known.last_pass_at),
+            "lastSuccessAt": None if known.last_success_at is None else format_utc(known.last_success_at),
+            "nextResyncSeconds": self.plan.resync_s,
+            "traceId": known.trace_id,
+            "stuck": self.stuck,
+        }
+
+
