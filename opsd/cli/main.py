@@ -1,0 +1,130 @@
+"""``opsd <command>``: finds the command, runs it, and turns what goes wrong into one line and an exit code.
+
+Commands are imported when they are called, so that each pays only for what it uses. Every command is a function
+``main(argv) -> exit code`` that raises :class:`OpsError` for expected failures; nothing else prints an error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from opsd.contract.errors import OpsError, UsageError
+
+Command = Callable[[Sequence[str]], int]
+
+#: name -> (module:function, summary); aliases have no summary.
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("opsd.cli.run:main", "supervise every loop of a repo until told to stop"),
+    "demo": ("opsd.cli.demo:main", "replay recorded runs and follow them live"),
+    "snapshot": ("opsd.cli.snapshot:main", "one loop's state as one JSON envelope"),
+    "events": ("opsd.cli.events:main", "the events behind a cursor, as JSON lines"),
+    "poll-events": ("opsd.cli.events:main", ""),
+    "project-state": ("opsd.cli.project_state:main", "the lifecycle projection of a snapshot and its events"),
+    "reconcile": ("opsd.cli.reconcile:main", "one full manager pass over one loop"),
+    "health": ("opsd.cli.health:main", "judge a loop's health from the files of a pass"),
+    "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
+    "config": ("opsd.cli.main:config", "show | check: the daemon's settings and where they come from"),
+    "version": ("opsd.cli.main:version", "print the version"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the exit code: 0, or 1 after ``error: <message>`` on stderr."""
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except OpsError as error:
+        return _complain(error.message)
+    except BrokenPipeError:
+        _discard_stdout()
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        _show_trace()
+        where = f" {error.filename}" if error.filename else ""
+        return _complain(f"cannot use{where}: {error.strerror}" if error.strerror else f"{type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 - the border: whatever it is, a person sees one line
+        _show_trace()
+        return _complain(f"internal error: {type(error).__name__} (OPSD_DEBUG=1 shows where)")
+
+
+def _run(argv: Sequence[str]) -> int:
+    if not argv:
+        sys.stdout.write(usage())
+        raise UsageError("a command is required")
+    name, rest = argv[0], argv[1:]
+    if name in ("--help", "-h", "help"):
+        sys.stdout.write(usage())
+        return 0
+    if name == "--version":
+        return version(rest)
+    if name not in _COMMANDS:
+        sys.stdout.write(usage())
+        raise UsageError(f"unknown command: {name}")
+    return load(_COMMANDS[name][0])(rest)
+
+
+def load(target: str) -> Command:
+    """The function that ``module:function`` names."""
+    module_name, _, function = target.partition(":")
+    if module_name == __name__ or module_name == "opsd.cli.main":
+        command: Command = globals()[function]
+        return command
+    __import__(module_name)
+    command = getattr(sys.modules[module_name], function)
+    return command
+
+
+def usage() -> str:
+    """The list of commands."""
+    rows = [(name, summary) for name, (_, summary) in _COMMANDS.items() if summary]
+    lines = "".join(f"  {name:<15} {summary}\n" for name, summary in rows)
+    return f"usage: opsd <command> [--flag value ...]\n\n{lines}\nopsd <command> --help shows the command's flags.\n"
+
+
+def version(argv: Sequence[str]) -> int:
+    """``opsd version``."""
+    from opsd import __version__
+
+    if argv:
+        raise UsageError(f"unknown argument: {argv[0]}")
+    sys.stdout.write(f"opsd {__version__}\n")
+    return 0
+
+
+def config(argv: Sequence[str]) -> int:
+    """``opsd config show | check``."""
+    if argv and argv[0] in ("show", "check"):
+        return load(f"opsd.cli.config:{argv[0]}")(argv[1:])
+    sys.stdout.write("usage: opsd config show | check [--flag value ...]\n")
+    if argv and argv[0] in ("--help", "-h"):
+        return 0
+    raise UsageError(f"unknown argument: {argv[0]}" if argv else "opsd config needs show or check")
+
+
+def _complain(message: str) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+    # One line, whatever the message quotes.
+    print("error: " + message.replace("\n", "\\n"), file=sys.stderr)
+    return 1
+
+
+def _discard_stdout() -> None:
+    """The interpreter flushes stdout when it ends; without this it would complain about the pipe once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show_trace() -> None:
+    if os.environ.get("OPSD_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exc()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""``opsd project-state``: combine a snapshot with the events of one poll and store the result (contract 10, part 4).
+
+Nothing is written when anything is refused. What is printed and what is stored are the same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from opsd.cli.arguments import CommandSpec, Flag, repo_path
+from opsd.cli.output import encode, write_bytes
+from opsd.contract.errors import ArtifactError, ProjectionError
+from opsd.contract.ids import LoopId, parse_loop_id
+
+if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject, JsonValue
+
+LOCK_WAIT_S = 10.0
+
+SPEC = CommandSpec(
+    "opsd project-state",
+    "Projects a loop's lifecycle from a snapshot and the events of one poll, and stores it.",
+    (
+        Flag("--repo", "the managed repo (required)", "<path>"),
+        Flag("--loop", "the loop's id (required)", "<id>"),
+        Flag("--snapshot-file", "a snapshot envelope; without it the loop is read", "<path>"),
+        Flag("--events-file", "event envelopes, one a line; without it there are none", "<path>"),
+        Flag("--state-file", "default <repo>/.superloop/ops-manager/<loop>/state.json", "<path>"),
+        Flag("--pretty", "indent by two spaces, the file too"),
+    ),
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Project, store, print.
+
+    Raises:
+        OpsError: bad arguments, or envelopes that are missing, unreadable or not this loop's.
+    """
+    arguments = SPEC.parse(argv)
+    given_repo, given_loop = arguments.required("--repo"), arguments.required("--loop")
+    loop_id = parse_loop_id(given_loop, reserved=True)
+    repo = repo_path(given_repo)
+
+    from opsd.contract.checks import check_snapshot
+    from opsd.contract.timestamps import format_utc
+    from opsd.loop.evaluate import IN_MEMORY_SNAPSHOT
+    from opsd.loop.projection import project
+    from opsd.storage.files import read_bytes, replace_file
+    from opsd.storage.layout import ManagerLayout
+    from opsd.storage.model import Document
+    from opsd.storage.store import parse_document
+
+    now = format_utc(time.time())
+    snapshot_file, events_file = arguments.optional("--snapshot-file"), arguments.optional("--events-file")
+    raw = _stored_snapshot(snapshot_file) if snapshot_file else _fresh_snapshot(repo, loop_id, now)
+    events = None if events_file is None else _required_bytes(events_file, "events file")
+    snapshot = check_snapshot(raw, loop_id)
+    last_event = None if events is None else _last_envelope(events, str(events_file), loop_id)
+
+    layout = ManagerLayout(repo, loop_id)
+    given_state_file = arguments.optional("--state-file")
+    state_file = given_state_file or layout.path(Document.STATE)
+    with _lock(None if given_state_file else layout.lock_file):
+        state = project(
+            snapshot,
+            last_event,
+            parse_document(read_bytes(state_file)) or {},
+            repo=repo,
+            loop_id=loop_id,
+            now=now,
+            snapshot_file=snapshot_file or IN_MEMORY_SNAPSHOT,
+            events_file=events_file,
+        )
+        data = encode(state, pretty=arguments.switch("--pretty"))
+        replace_file(state_file, data)
+    write_bytes(data)
+    return 0
+
+
+@contextmanager
+def _lock(path: str | None) -> Iterator[None]:
+    """The loop's lock while the manager's own state file is replaced; a file of the caller's needs none."""
+    if path is None:
+        yield
+        return
+    from opsd.storage.locks import exclusive
+
+    with exclusive(path, wait_s=LOCK_WAIT_S):
+        yield
+
+
+def _required_bytes(path: str, what: str) -> bytes:
+    from opsd.storage.files import read_bytes
+
+    data = read_bytes(path)
+    if data is None:
+        raise ArtifactError(f"{what} not found: {path}")
+    return data
+
+
+def _stored_snapshot(path: str) -> JsonValue:
+    from opsd.contract import jsoncodec
+
+    data = _required_bytes(path, "snapshot file")
+    if not data.strip():
+        return None
+    try:
+        return jsoncodec.loads(data)
+    except ValueError:
+        raise ArtifactError(f"invalid snapshot JSON: {path}") from None
+
+
+def _fresh_snapshot(repo: str, loop_id: LoopId, now: str) -> JsonObject:
+    from opsd.runtime.reader import LoopReader
+
+    return dict(LoopReader(repo, loop_id).snapshot(now=now, trace_id=None))
+
+
+def _last_envelope(data: bytes, path: str, loop_id: LoopId) -> JsonObject | None:
+    """The last envelope of a file in which every line has to be an event of this loop."""
+    from opsd.contract import jsoncodec
+    from opsd.contract.checks import check_events
+
+    last: JsonObject | None = None
+    for line in data.split(b"\n"):
+        if not line:
+            continue
+        try:
+            last = jsoncodec.loads(line)
+        except ValueError:
+            raise ProjectionError(f"invalid event envelope in {path}") from None
+        check_events((last,), loop_id)
+    return last

@@ -1,0 +1,45 @@
+"""``opsd snapshot``: one loop's state as one envelope; writes no file (contract 10, 3.1)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from opsd.cli.arguments import CommandSpec, Flag, repo_path
+from opsd.cli.output import write_json
+from opsd.contract.ids import parse_loop_id
+
+SPEC = CommandSpec(
+    "opsd snapshot",
+    "Prints the loop_run_snapshot envelope of one loop.",
+    (
+        Flag("--repo", "the managed repo (required)", "<path>"),
+        Flag("--loop", "the loop's id (required)", "<id>"),
+        Flag("--run-id", "report this run id instead of the inferred one", "<id>"),
+        Flag("--trace-id", "traceId of the envelope", "<id>"),
+        Flag("--pretty", "indent by two spaces"),
+    ),
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the snapshot.
+
+    Raises:
+        OpsError: bad arguments, or artifacts that are missing or unreadable.
+    """
+    arguments = SPEC.parse(argv)
+    given_repo, given_loop = arguments.required("--repo"), arguments.required("--loop")
+    loop_id = parse_loop_id(given_loop)
+    repo = repo_path(given_repo)
+
+    from opsd.contract.timestamps import format_utc
+    from opsd.runtime.reader import LoopReader
+
+    envelope = LoopReader(repo, loop_id).snapshot(
+        now=format_utc(time.time()),
+        trace_id=arguments.optional("--trace-id"),
+        run_id=arguments.optional("--run-id"),
+    )
+    write_json(envelope, pretty=arguments.switch("--pretty"))
+    return 0
