@@ -8,8 +8,9 @@ on the import path; the caller's working directory, which may be a managed repo,
 import os
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path[0] = ROOT
+os.environ["OPSD_INSTALL_ROOT"] = ROOT
 
 if sys.argv[1:2] == ["sprite-service"]:
     from sprite_service.main import main
