@@ -29,8 +29,11 @@ def read_bytes(path: str) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    if not S_ISREG(os.fstat(descriptor).st_mode):  # a folder could not even be wrapped in a file object
+        os.close(descriptor)
+        return None
     with open(descriptor, "rb", buffering=0) as file:
-        return file.readall() if S_ISREG(os.fstat(descriptor).st_mode) else None
+        return file.readall()
 
 
 def make_parent(path: str) -> None:
