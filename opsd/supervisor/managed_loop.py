@@ -62,6 +62,8 @@ class ManagedLoop:
         self.streamable = True
         #: Set whenever :attr:`plan` changed; the follower task waits for it.
         self.plan_changed = asyncio.Event()
+        #: Called at once when the way of following changes; set by the follower while it holds a source open.
+        self.on_replan: Callable[[], None] | None = None
         #: A pass that outlived its deadline and still holds a thread.
         self.stuck = False
         self._periods = periods
@@ -110,6 +112,11 @@ class ManagedLoop:
         known.failure = (code, message)
         self.replan()
 
+    def inherit(self, former: ManagedLoop) -> None:
+        """Take over what is known from the loop that this one replaces."""
+        self.knowledge = former.knowledge
+        self.plan = self._decide_plan()
+
     def stream_not_offered(self) -> None:
         """The service has no stream: poll it instead."""
         self.streamable = False
@@ -118,9 +125,12 @@ class ManagedLoop:
     def replan(self) -> None:
         """Decide anew how the loop is followed."""
         plan = self._decide_plan()
-        if plan.follow is not self.plan.follow:
-            self.plan_changed.set()
+        changed = plan.follow is not self.plan.follow
         self.plan = plan
+        if changed:
+            self.plan_changed.set()
+            if self.on_replan is not None:
+                self.on_replan()
 
     def _decide_plan(self) -> ObservationPlan:
         return plan_observation(

@@ -1,0 +1,122 @@
+"""Following one loop: turns news from its stream, or from its files, into entries of the work queue.
+
+A follower never reads events itself: it says that there is something, and the pass that follows reads everything
+behind its own cursor. A lost or repeated notification therefore costs a pass at most, never an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from opsd.contract.errors import OpsError
+from opsd.supervisor.backoff import next_delay
+from opsd.supervisor.managed_loop import ManagedLoop
+from opsd.supervisor.observation import Follow
+from opsd.supervisor.tasks import Heartbeat
+
+
+class StreamNotOfferedError(OpsError):
+    """The service has no stream; the loop is polled."""
+
+    default_code = "stream_not_offered"
+
+
+class NewsSource(Protocol):
+    """Where news of one loop comes from."""
+
+    def news(self, *, after: int) -> AsyncIterator[int]:
+        """Line offsets as they are reached, beginning behind line ``after``; ends or raises when the source ends.
+
+        Raises:
+            StreamNotOfferedError: there is no such source for this loop.
+            OpsError: the connection failed.
+        """
+        ...
+
+
+class FollowReporter(Protocol):
+    """Who hears of news and of broken sources."""
+
+    def news(self, loop: ManagedLoop) -> None:
+        """There may be events behind the loop's cursor."""
+        ...
+
+    def connected(self, loop: ManagedLoop) -> None:
+        """A source of news is being opened."""
+        ...
+
+    def broken(self, loop: ManagedLoop, error: OpsError | OSError, retry_s: float) -> None:
+        """The source ended; it is opened again after ``retry_s`` seconds."""
+        ...
+
+
+class LoopFollower:
+    """One long-lived task per loop: holds a source of news open whenever the loop's plan says so."""
+
+    def __init__(
+        self,
+        loop: ManagedLoop,
+        source: NewsSource,
+        reporter: FollowReporter,
+        *,
+        retry_base_s: float,
+        retry_cap_s: float,
+        rand: Callable[[], float],
+    ) -> None:
+        self._loop = loop
+        self._source = source
+        self._reporter = reporter
+        self._retry_base_s = retry_base_s
+        self._retry_cap_s = retry_cap_s
+        self._rand = rand
+        self._failures = 0
+
+    async def run(self, heartbeat: Heartbeat) -> None:
+        """Follow for ever; cancelled when the loop leaves the fleet."""
+        loop = self._loop
+        while True:
+            loop.plan_changed.clear()
+            heartbeat.beat()
+            with heartbeat.idle():
+                if loop.plan.follow is not Follow.STREAM:
+                    await loop.plan_changed.wait()
+                    continue
+                await self._hold()
+
+    async def _hold(self) -> None:
+        """Read news until the plan changes or the source breaks; then wait before the next try."""
+        loop = self._loop
+        retry_s = 0.0
+        try:
+            async with asyncio.timeout(None) as until_replanned:
+                loop.on_replan = lambda: until_replanned.reschedule(0)
+                self._reporter.connected(loop)
+                async for _offset in self._source.news(after=loop.cursor_offset):
+                    self._failures = 0
+                    self._reporter.news(loop)
+                retry_s = self._next_retry()
+        except TimeoutError:
+            return
+        except StreamNotOfferedError:
+            loop.stream_not_offered()
+            return
+        except (OpsError, OSError) as error:
+            retry_s = self._next_retry()
+            self._reporter.broken(loop, error, retry_s)
+        finally:
+            loop.on_replan = None
+        # What was missed while the stream was down is told by nobody: look once, then connect again.
+        self._reporter.news(loop)
+        try:
+            async with asyncio.timeout(retry_s):
+                await loop.plan_changed.wait()
+        except TimeoutError:
+            return
+
+    def _next_retry(self) -> float:
+        self._failures += 1
+        return next_delay(
+            self._failures, base_s=self._retry_base_s, cap_s=self._retry_cap_s, jitter=0.2, rand=self._rand()
+        )
