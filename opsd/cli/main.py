@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         _show_trace()
-        where = f" {error.filename}" if error.filename else ""
-        return _complain(f"cannot use{where}: {error.strerror}" if error.strerror else f"{type(error).__name__}")
+        where = error.filename if isinstance(error.filename, str) else "a file"
+        return _complain(f"cannot use {where}: {error.strerror or type(error).__name__}")
     except Exception as error:  # noqa: BLE001 - the border: whatever it is, a person sees one line
         _show_trace()
         return _complain(f"internal error: {type(error).__name__} (OPSD_DEBUG=1 shows where)")

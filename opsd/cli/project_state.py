@@ -5,6 +5,7 @@ Nothing is written when anything is refused. What is printed and what is stored 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -57,9 +58,10 @@ def main(argv: Sequence[str]) -> int:
     now = format_utc(time.time())
     snapshot_file, events_file = arguments.optional("--snapshot-file"), arguments.optional("--events-file")
     raw = _stored_snapshot(snapshot_file) if snapshot_file else _fresh_snapshot(repo, loop_id, now)
-    events = None if events_file is None else _required_bytes(events_file, "events file")
+    if events_file is not None and not os.path.isfile(events_file):
+        raise ArtifactError(f"events file not found: {events_file}")
     snapshot = check_snapshot(raw, loop_id)
-    last_event = None if events is None else _last_envelope(events, str(events_file), loop_id)
+    last_event = None if events_file is None else _last_envelope(events_file, loop_id)
 
     layout = ManagerLayout(repo, loop_id)
     given_state_file = arguments.optional("--state-file")
@@ -93,19 +95,13 @@ def _lock(path: str | None) -> Iterator[None]:
         yield
 
 
-def _required_bytes(path: str, what: str) -> bytes:
+def _stored_snapshot(path: str) -> JsonValue:
+    from opsd.contract import jsoncodec
     from opsd.storage.files import read_bytes
 
     data = read_bytes(path)
     if data is None:
-        raise ArtifactError(f"{what} not found: {path}")
-    return data
-
-
-def _stored_snapshot(path: str) -> JsonValue:
-    from opsd.contract import jsoncodec
-
-    data = _required_bytes(path, "snapshot file")
+        raise ArtifactError(f"snapshot file not found: {path}")
     if not data.strip():
         return None
     try:
@@ -120,18 +116,20 @@ def _fresh_snapshot(repo: str, loop_id: LoopId, now: str) -> JsonObject:
     return dict(LoopReader(repo, loop_id).snapshot(now=now, trace_id=None))
 
 
-def _last_envelope(data: bytes, path: str, loop_id: LoopId) -> JsonObject | None:
-    """The last envelope of a file in which every line has to be an event of this loop."""
+def _last_envelope(path: str, loop_id: LoopId) -> JsonObject | None:
+    """The last envelope of a file in which every line has to be an event of this loop; one line in memory at a time."""
     from opsd.contract import jsoncodec
     from opsd.contract.checks import check_events
 
     last: JsonObject | None = None
-    for line in data.split(b"\n"):
-        if not line:
-            continue
-        try:
-            last = jsoncodec.loads(line)
-        except ValueError:
-            raise ProjectionError(f"invalid event envelope in {path}") from None
-        check_events((last,), loop_id)
+    with open(path, "rb") as file:
+        for terminated in file:
+            line = terminated.removesuffix(b"\n")
+            if not line:
+                continue
+            try:
+                last = jsoncodec.loads(line)
+            except ValueError:
+                raise ProjectionError(f"invalid event envelope in {path}") from None
+            check_events((last,), loop_id)
     return last
