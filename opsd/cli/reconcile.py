@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag, repo_path, require_positive_int
@@ -211,15 +212,16 @@ def _run_remote(
 
     import asyncio
 
-    async def one_pass() -> Outcome:
-        from opsd import compose
+    from opsd.transport.http_client import ServiceClient
+    from opsd.transport.sprite_service import SpriteServiceTransport
 
-        transport = compose.service_transport(base_url, loop_id, token=token)
+    async def one_pass() -> Outcome:
+        client = ServiceClient()
         try:
-            return await reconciler.run_async(
-                transport, trace_id, lambda call, *args: asyncio.get_running_loop().run_in_executor(None, call, *args)
-            )
+            transport = SpriteServiceTransport(client, base_url=base_url, loop_id=loop_id, token=token or None)
+            in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
+            return await reconciler.run_async(transport, trace_id, in_thread)
         finally:
-            await transport.close()
+            await client.close()
 
     return asyncio.run(one_pass())
