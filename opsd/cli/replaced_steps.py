@@ -17,17 +17,15 @@ from urllib.parse import quote
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
-from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import FailureCode, TransportKind
-from opsd.contract.values import digits, first_present, get, last_lines
+from opsd.contract.values import digits, get
 from opsd.loop.health import HealthInputs
-from opsd.transport.base import EnvelopeBatch, IngestCursor, IngestFailure, Observation, ObservationQuery
+from opsd.transport.answers import bounded_message, invalid, observation_of, parse_snapshot
+from opsd.transport.base import IngestFailure, Observation, ObservationQuery
 
 #: No step may hold the loop's lock for longer, in seconds.
 TIMEOUT_S = 600
-#: A failure message is cut at so many characters (contract 20, weakness 16).
-MAX_MESSAGE = 4096
-_MASK = "********"
 
 
 class Answer(NamedTuple):
@@ -39,10 +37,7 @@ class Answer(NamedTuple):
 
     def message(self, secret: str = "") -> str:
         """The last 40 lines of both streams, bounded, with ``secret`` masked."""
-        text = last_lines((self.stdout + self.stderr).decode("utf-8", "replace"))
-        if secret:
-            text = text.replace(secret, _MASK)
-        return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + " [cut]"
+        return bounded_message((self.stdout + self.stderr).decode("utf-8", "replace"), secret)
 
 
 def run_program(argv: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> Answer:
@@ -92,14 +87,14 @@ class ServiceClientProgram:
         if isinstance(body, IngestFailure):
             return Observation(failure=body)
         try:
-            snapshot: JsonValue = jsoncodec.loads(body) if body.strip() else None
+            snapshot = parse_snapshot(body)
         except ValueError:
-            return _invalid("service /ops/snapshot response is not JSON")
+            return invalid("service /ops/snapshot response is not JSON")
         path = f"/ops/events?loopId={self._loop}&cursor={query.cursor}&maxEvents={query.max_events}"
         body = self._get(path, query)
         if isinstance(body, IngestFailure):
             return Observation(failure=body)
-        return judge_events(snapshot, body)
+        return observation_of(snapshot, body)
 
     def _get(self, path: str, query: ObservationQuery) -> bytes | IngestFailure:
         argv = [self._program, "--method", "GET", "--base-url", self._base_url, "--path", path, "--token", self._token]
@@ -109,26 +104,6 @@ class ServiceClientProgram:
         if answer.exit == 0:
             return answer.stdout
         return IngestFailure(FailureCode.SERVICE_REQUEST_FAILED, answer.message(self._token))
-
-
-def judge_events(snapshot: JsonValue, body: bytes) -> Observation:
-    """The observation that a snapshot and the body of ``/ops/events`` make (contract 20, 3.2 steps 3 and 4)."""
-    try:
-        answer = jsoncodec.loads(body)
-    except ValueError:
-        answer = None
-    events, cursor = get(answer, "events"), get(answer, "cursor")
-    if get(answer, "ok") is not True or not isinstance(events, list) or not isinstance(cursor, dict):
-        return _invalid("service /ops/events response shape invalid")
-    offset = digits(first_present(cursor.get("eventLineOffset"), 0))
-    count = digits(first_present(cursor.get("eventLineCount"), 0))
-    if offset is None or count is None:
-        return _invalid("service cursor values are invalid")
-    return Observation(snapshot, EnvelopeBatch(events), IngestCursor(offset, count))
-
-
-def _invalid(message: str) -> Observation:
-    return Observation(failure=IngestFailure(FailureCode.SERVICE_RESPONSE_INVALID, message))
 
 
 def replaced_profile(program: str, catalog: str, name: str | None) -> JsonObject:

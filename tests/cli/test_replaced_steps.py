@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from opsd.cli.replaced_steps import MAX_MESSAGE, run_program
+from opsd.cli.replaced_steps import run_program
+from opsd.transport.answers import MAX_MESSAGE
 from tests.cli.support import Repo, Shell
 
 PROFILE = {
@@ -53,7 +54,7 @@ def test_the_client_is_called_as_the_contract_says(opsd: Shell, repo: Repo, monk
         "--retry-attempts|3|--retry-backoff-seconds|1|\n"
     )
     row = json.loads((repo.ops.parent / "a b" / "telemetry" / "reconcile.jsonl").read_text())
-    assert (row["failureCode"], row["failureMessage"]) == ("service_request_failed", "********")
+    assert (row["failureCode"], row["failureMessage"]) == ("service_request_failed", "[redacted]")
 
 
 def test_a_long_failure_message_is_cut(tmp_path: Path) -> None:
