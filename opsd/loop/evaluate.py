@@ -64,7 +64,7 @@ class Outcome:
 
     ``document`` is what the command prints: the state on success, the health object on failure. ``error`` names a
     damaged manager file that the pass could not work without; health and telemetry are committed all the same.
-    ``notes`` are facts for the log that change nothing.
+    ``cursor_offset`` is the line up to which events are ingested. ``notes`` are facts for the log that change nothing.
     """
 
     commit: Commit
@@ -73,6 +73,7 @@ class Outcome:
     state: JsonObject | None
     failure: IngestFailure | None
     events_ingested: int
+    cursor_offset: int
     escalations: list[JsonObject]
     error: str | None = None
     notes: list[tuple[str, JsonObject]] = field(default_factory=list)
@@ -175,6 +176,7 @@ def evaluate(
         state=state,
         failure=failure,
         events_ingested=observation.events.count,
+        cursor_offset=cursor_offset(latest.get(Document.CURSOR, {})),
         escalations=raised,
         error=error,
         notes=_notes(memory, inputs),

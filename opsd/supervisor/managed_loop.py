@@ -34,6 +34,8 @@ class Knowledge:
     last_pass_at: float | None = None
     last_success_at: float | None = None
     trace_id: str | None = None
+    cursor_offset: int = 0
+    took_in_all_it_may: bool = False
 
 
 class ManagedLoop:
@@ -64,6 +66,8 @@ class ManagedLoop:
         self.plan_changed = asyncio.Event()
         #: Called at once when the way of following changes; set by the follower while it holds a source open.
         self.on_replan: Callable[[], None] | None = None
+        #: News before this moment (by the monotonic clock) waits: a failing loop backs off, a busy one is paced.
+        self.not_before = 0.0
         #: A pass that outlived its deadline and still holds a thread.
         self.stuck = False
         self._periods = periods
@@ -92,6 +96,9 @@ class ManagedLoop:
         known.last_pass_at = now
         known.trace_id = trace_id
         known.health = outcome.health
+        known.cursor_offset = outcome.cursor_offset
+        limit = self.reconciler.settings.max_events
+        known.took_in_all_it_may = bool(limit) and outcome.events_ingested >= limit
         if outcome.state is not None:
             known.state = outcome.state
         if outcome.failure is None:
@@ -150,8 +157,13 @@ class ManagedLoop:
     @property
     def cursor_offset(self) -> int:
         """Line offset up to which events are ingested, as far as the daemon knows."""
-        value = get(self.knowledge.state, "sequence", "events", "highest")
-        return value if isinstance(value, int) else 0
+        return self.knowledge.cursor_offset
+
+    @property
+    def has_more_events(self) -> bool:
+        """The last pass took in as many events as it may, and there are more."""
+        available = get(self.knowledge.state, "cursor", "eventLineCount")
+        return isinstance(available, int) and 0 < self.cursor_offset < available and self.knowledge.took_in_all_it_may
 
     def sample(self) -> LoopSample:
         """What the metrics show."""

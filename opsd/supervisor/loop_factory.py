@@ -1,0 +1,110 @@
+"""Builds what works for one loop, from its registry entry and the settings."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from opsd import compose
+from opsd.contract.ids import LoopId
+from opsd.contract.reasons import TransportKind
+from opsd.fleet.registry import LoopEntry, ObserveMode
+from opsd.loop.reconcile import Reconciler
+from opsd.loop.thresholds import Thresholds, from_profile
+from opsd.supervisor import logs
+from opsd.supervisor.managed_loop import ManagedLoop
+from opsd.supervisor.observation import ObservationPeriods
+from opsd.supervisor.settings import Settings
+from opsd.supervisor.tokens import service_token
+from opsd.transport.http_client import ServiceClient
+from opsd.transport.local import LocalTransport
+from opsd.transport.sprite_service import SpriteServiceTransport
+
+#: A telemetry log of one loop is rotated once it is larger, so that a fleet does not fill a disk.
+ROTATE_TELEMETRY_OVER_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class LoopFactory:
+    """Makes :class:`ManagedLoop` objects.
+
+    Args:
+        repo: absolute path of the repo that holds the manager's files.
+        on_request: told of every request to a loop's sprite: (loop, kind).
+    """
+
+    repo: str
+    settings: Settings
+    env: Mapping[str, str]
+    client: ServiceClient
+    on_request: Callable[[str, str], None]
+    rand: Callable[[], float] = random.random
+
+    def thresholds(self) -> Thresholds:
+        """The limits that all loops are judged by.
+
+        Raises:
+            UsageError: the catalog cannot be used or does not know the profile.
+        """
+        wanted = self.settings.thresholds
+        path = str(wanted.profiles_file) if wanted.profiles_file else compose.threshold_catalog_file(self.env)
+        return from_profile(
+            compose.threshold_profile(path, wanted.profile),
+            degraded_heartbeat_lag_s=wanted.degraded_heartbeat_lag_seconds,
+            critical_heartbeat_lag_s=wanted.critical_heartbeat_lag_seconds,
+        )
+
+    def build(self, entry: LoopEntry, thresholds: Thresholds) -> ManagedLoop:
+        """One loop.
+
+        Raises:
+            OpsError: its token is missing or its address cannot be used.
+        """
+        settings = self.settings
+        store = compose.loop_store(
+            self.repo, entry.loop_id, rotate_telemetry_over=ROTATE_TELEMETRY_OVER_BYTES
+        )
+        judged = compose.pass_settings(
+            self.repo,
+            entry.loop_id,
+            entry.transport,
+            thresholds,
+            store,
+            max_events=settings.limits.max_events_per_pass,
+            retry_attempts=entry.retry_attempts,
+            retry_backoff_s=int(entry.retry_backoff_s),
+        )
+        reconciler = Reconciler(store, judged, lock_wait_s=settings.reconcile.lock_wait_seconds)
+        return ManagedLoop(
+            entry,
+            entry.observe or ObserveMode(settings.observe.default),
+            reconciler,
+            self._transport(entry),
+            self.periods(),
+        )
+
+    def periods(self) -> ObservationPeriods:
+        """Seconds between passes."""
+        return ObservationPeriods(
+            active_poll_s=self.settings.observe.active_poll_seconds,
+            resync_s=self.settings.reconcile.resync_seconds,
+            idle_resync_s=self.settings.observe.idle_resync_seconds,
+        )
+
+    def _transport(self, entry: LoopEntry) -> LocalTransport | SpriteServiceTransport:
+        if entry.transport is TransportKind.LOCAL:
+            return compose.local_transport(
+                self.repo, entry.loop_id, max_line_bytes=self.settings.limits.max_line_bytes
+            )
+        secret, _origin = service_token(self.settings, self.env, entry.token_env)
+        token = None if secret is None else secret.get_secret_value()
+        if token:
+            logs.redact.add(token)
+        return SpriteServiceTransport(
+            self.client,
+            base_url=entry.base_url or "",
+            loop_id=LoopId(entry.loop_id),
+            token=token,
+            on_request=lambda kind: self.on_request(entry.loop_id, kind),
+        )

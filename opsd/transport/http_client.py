@@ -1,0 +1,264 @@
+"""The HTTP client of the sprite service (contract 30, section 5): pooled, bounded, and trusting nothing it reads.
+
+Retries are decided by one pure function; one-shot commands keep the contract's timing, the daemon adds jitter,
+honours a bounded ``Retry-After`` and tries again after a failed connection (contract 30, weakness 22). The token is
+sent, never shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from opsd.contract.errors import OpsError, UsageError
+from opsd.transport.answers import bounded_message
+
+RETRY_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_CHUNK = 64 * 1024
+
+
+class ServiceRequestError(OpsError):
+    """A request that failed for good.
+
+    ``message`` is the contract's line; ``diagnostic`` tells more about a connection that failed, ``status`` is 0
+    without an answer, ``body`` what was answered last, bounded.
+    """
+
+    default_code = "service_request_failed"
+
+    def __init__(self, message: str, *, status: int, body: bytes = b"", diagnostic: str = "") -> None:
+        super().__init__(message, status=status)
+        self.status = status
+        self.body = body
+        self.diagnostic = diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and when a request is tried again; durations in seconds.
+
+    ``patient`` is the daemon's manner: connection failures of a GET are retried, ``Retry-After`` is honoured up to
+    ``retry_after_cap_s``, and waits are moved by ``jitter``.
+    """
+
+    attempts: int = 3
+    backoff_s: float = 1.0
+    patient: bool = False
+    retry_after_cap_s: float = 30.0
+    jitter: float = 0.2
+
+
+def retry_wait(
+    policy: RetryPolicy, *, attempt: int, status: int, method: str, retry_after_s: float | None, rand: float
+) -> float | None:
+    """Seconds until the next attempt after attempt number ``attempt`` failed; None when there is none.
+
+    ``status`` 0 stands for a transport-level failure.
+    """
+    if attempt >= policy.attempts:
+        return None
+    if status not in RETRY_STATUSES and not (status == 0 and policy.patient and method == "GET"):
+        return None
+    wait_s = policy.backoff_s * attempt
+    if not policy.patient:
+        return wait_s
+    if retry_after_s is not None:
+        return max(wait_s, min(retry_after_s, policy.retry_after_cap_s))
+    return wait_s * (1 + policy.jitter * rand)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """Bounds on one attempt: seconds (0 = no limit) and bytes."""
+
+    connect_timeout_s: float = 5.0
+    total_timeout_s: float = 30.0
+    max_body_bytes: int = 64 * 1024 * 1024
+
+
+class ServiceClient:
+    """One pool of connections for any number of services.
+
+    Args:
+        max_connections: open connections in all; streams count too.
+        allow_plaintext_token: send a token over plain HTTP to a host that is not loopback.
+    """
+
+    def __init__(
+        self,
+        limits: ClientLimits | None = None,
+        *,
+        max_connections: int = 0,
+        allow_plaintext_token: bool = False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rand: Callable[[], float] = random.random,
+    ) -> None:
+        self.limits = limits or ClientLimits()
+        self._max_connections = max_connections
+        self._allow_plaintext_token = allow_plaintext_token
+        self._sleep = sleep
+        self._rand = rand
+        self._session: aiohttp.ClientSession | None = None
+
+    def session(self) -> aiohttp.ClientSession:
+        """The pooled session, opened at its first use."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._max_connections, limit_per_host=16),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,  # nothing compressed is asked for, and nothing is inflated
+                trust_env=True,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def headers(self, base_url: str, token: str | None, trace_id: str | None) -> dict[str, str]:
+        """The contract's request headers.
+
+        Raises:
+            UsageError: a value that would break a header, or a token that would travel in clear.
+        """
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if token:
+            refuse_control_characters("token", token)
+            if not self._allow_plaintext_token and travels_in_clear(base_url):
+                raise UsageError(
+                    f"refusing to send a token over plain HTTP to {urlsplit(base_url).hostname}; "
+                    "use https or allow it by transport.allow_plaintext_token"
+                )
+            headers["Authorization"] = f"Bearer {token}"
+            headers["X-Ops-Token"] = token
+        if trace_id:
+            refuse_control_characters("trace id", trace_id)
+            headers["X-Trace-Id"] = trace_id
+        return headers
+
+    async def request(
+        self,
+        method: str,
+        base_url: str,
+        path: str,
+        *,
+        token: str | None = None,
+        trace_id: str | None = None,
+        body: bytes | None = None,
+        policy: RetryPolicy | None = None,
+    ) -> bytes:
+        """The body of a 2xx answer.
+
+        Raises:
+            ServiceRequestError: no such answer, after the retries.
+            UsageError: see :meth:`headers`.
+        """
+        rules = policy or RetryPolicy()
+        url = base_url.removesuffix("/") + path
+        headers = self.headers(base_url, token, trace_id)
+        if method == "POST":
+            headers["Content-Type"] = "application/json"
+        attempt = 0
+        while True:
+            attempt += 1
+            status, answer, retry_after_s, diagnostic = await self._attempt(method, url, headers, body)
+            if 200 <= status < 300 and not diagnostic:
+                return answer
+            wait_s = retry_wait(
+                rules, attempt=attempt, status=status, method=method, retry_after_s=retry_after_s, rand=self._rand()
+            )
+            if wait_s is None:
+                excerpt = bounded_message(answer.decode("utf-8", "replace"), token)
+                raise ServiceRequestError(
+                    f"service request failed (method={method} url={url} code={status:03d}): {excerpt}",
+                    status=status,
+                    body=answer,
+                    diagnostic=bounded_message(diagnostic, token),
+                )
+            await self._sleep(wait_s)
+
+    async def _attempt(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None
+    ) -> tuple[int, bytes, float | None, str]:
+        """(status or 0, body, Retry-After in seconds, what went wrong below HTTP) of one attempt."""
+        timeout = aiohttp.ClientTimeout(
+            total=self.limits.total_timeout_s or None, sock_connect=self.limits.connect_timeout_s or None
+        )
+        try:
+            async with self.session().request(
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body,
+                allow_redirects=False,
+                timeout=timeout,
+            ) as answer:
+                content = await read_bounded(answer.content, self.limits.max_body_bytes)
+                return answer.status, content, parse_retry_after(answer.headers.get("Retry-After")), ""
+        except BodyTooLargeError as error:
+            return 0, b"", None, error.message
+        except TimeoutError:
+            return 0, b"", None, "no complete answer in time"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return 0, b"", None, str(error) or type(error).__name__
+
+
+class BodyTooLargeError(OpsError):
+    """An answer over the limit."""
+
+
+async def read_bounded(content: aiohttp.StreamReader, limit: int) -> bytes:
+    """A whole body.
+
+    Raises:
+        BodyTooLargeError: it is longer than ``limit`` bytes.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in content.iter_chunked(_CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLargeError(f"the answer is larger than {limit} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def parse_retry_after(value: str | None) -> float | None:
+    """Seconds of a ``Retry-After`` header; dates and nonsense are ignored."""
+    if value is None or not value.isascii() or not value.isdigit() or len(value) > 9:
+        return None
+    return float(value)
+
+
+def refuse_control_characters(name: str, value: str) -> None:
+    """Refuse what would break out of a header.
+
+    Raises:
+        UsageError: ``value`` holds a control character.
+    """
+    if any(ord(char) < 32 or ord(char) == 127 for char in value):
+        raise UsageError(f"the {name} holds a control character")
+
+
+def travels_in_clear(base_url: str) -> bool:
+    """True for plain HTTP to a host that is not this one."""
+    try:
+        parts = urlsplit(base_url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False  # no request can be made of it either
+    if parts.scheme.lower() != "http" or host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True

@@ -1,0 +1,70 @@
+"""The transport of a loop behind a sprite service (contract 20, 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+from opsd.contract.errors import OpsError
+from opsd.contract.reasons import FailureCode, TransportKind
+from opsd.transport.answers import bounded_message, invalid, observation_of, parse_snapshot
+from opsd.transport.base import IngestFailure, Observation, ObservationQuery
+from opsd.transport.http_client import RetryPolicy, ServiceClient, ServiceRequestError
+
+
+class SpriteServiceTransport:
+    """Observes one loop by two GETs.
+
+    Args:
+        base_url: address of the service; one trailing slash is removed.
+        token: sent as a bearer token and as ``X-Ops-Token``.
+        patient: the daemon's retry manner (contract 30, weakness 22).
+        on_request: told of every request by its kind, ``snapshot`` or ``events``.
+    """
+
+    kind = TransportKind.SPRITE_SERVICE
+
+    def __init__(
+        self,
+        client: ServiceClient,
+        *,
+        base_url: str,
+        loop_id: str,
+        token: str | None,
+        patient: bool = False,
+        on_request: Callable[[str], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._base_url = base_url
+        self._loop = quote(loop_id, safe="")
+        self._token = token
+        self._patient = patient
+        self._on_request = on_request
+
+    async def observe(self, query: ObservationQuery) -> Observation:
+        """Snapshot, then the events behind the cursor; the second request is skipped when the first fails."""
+        try:
+            body = await self._get("snapshot", f"/ops/snapshot?loopId={self._loop}", query)
+            try:
+                snapshot = parse_snapshot(body)
+            except ValueError:
+                return invalid("service /ops/snapshot response is not JSON")
+            path = f"/ops/events?loopId={self._loop}&cursor={query.cursor}&maxEvents={query.max_events}"
+            return observation_of(snapshot, await self._get("events", path, query))
+        except ServiceRequestError as error:
+            text = "\n".join(part for part in (error.diagnostic, f"error: {error.message}") if part)
+        except OpsError as error:
+            text = f"error: {error.message}"
+        message = bounded_message(text, self._token)
+        return Observation(failure=IngestFailure(FailureCode.SERVICE_REQUEST_FAILED, message))
+
+    async def _get(self, kind: str, path: str, query: ObservationQuery) -> bytes:
+        if self._on_request is not None:
+            self._on_request(kind)
+        policy = RetryPolicy(query.retry_attempts, query.retry_backoff_s, patient=self._patient)
+        return await self._client.request(
+            "GET", self._base_url, path, token=self._token, trace_id=query.trace_id, policy=policy
+        )
+
+    async def close(self) -> None:
+        """Nothing of its own: the client is shared."""

@@ -1,0 +1,72 @@
+"""An incremental parser of Server-Sent Events: bytes in whatever pieces in, whole frames out, bounded in memory."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from opsd.contract.errors import OpsError
+
+
+class StreamError(OpsError):
+    """A stream that cannot be read on."""
+
+    default_code = "stream_failed"
+
+
+class Frame(NamedTuple):
+    """One dispatched event; ``data`` lines are joined by newlines, ``event`` is ``message`` when not given."""
+
+    event: str
+    data: str
+    last_id: str
+
+
+class SseParser:
+    """Feeds on bytes.
+
+    Args:
+        max_frame_bytes: a frame or line longer than this breaks the stream.
+    """
+
+    def __init__(self, max_frame_bytes: int) -> None:
+        self._max = max_frame_bytes
+        self._buffer = b""
+        self._event = ""
+        self._data: list[str] = []
+        self._data_bytes = 0
+        self._last_id = ""
+
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """The frames that ``chunk`` completes.
+
+        Raises:
+            StreamError: a frame grows beyond the limit.
+        """
+        frames: list[Frame] = []
+        self._buffer += chunk
+        *lines, self._buffer = self._buffer.split(b"\n")
+        for line in lines:
+            frame = self._line(line.removesuffix(b"\r").decode("utf-8", "replace"))
+            if frame is not None:
+                frames.append(frame)
+        if len(self._buffer) + self._data_bytes > self._max:
+            raise StreamError(f"a stream frame is larger than {self._max} bytes")
+        return frames
+
+    def _line(self, line: str) -> Frame | None:
+        if not line:
+            frame = Frame(self._event or "message", "\n".join(self._data), self._last_id) if self._data else None
+            self._event, self._data, self._data_bytes = "", [], 0
+            return frame
+        if line.startswith(":"):
+            return None
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "event":
+            self._event = value
+        elif name == "data":
+            self._data.append(value)
+            self._data_bytes += len(value)
+        elif name == "id" and "\0" not in value:
+            self._last_id = value
+        return None

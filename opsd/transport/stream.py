@@ -1,0 +1,98 @@
+"""One loop's event stream as a source of news: connects, resumes, notices a dead connection.
+
+Only the offsets of frames are believed, and only as a hint: the pass that follows reads behind its own cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from opsd.contract.errors import OpsError
+from opsd.contract.values import is_digits
+from opsd.transport.answers import bounded_message
+from opsd.transport.http_client import ServiceClient, read_bounded
+from opsd.transport.sse import SseParser, StreamError
+
+_ERROR_BODY_LIMIT = 64 * 1024
+
+
+class StreamNotOfferedError(OpsError):
+    """The service has no event stream."""
+
+    default_code = "stream_not_offered"
+
+
+class EventStream:
+    """The stream of one loop of one service.
+
+    Args:
+        idle_timeout_s: seconds without a byte (events or keep-alives) after which the connection counts as dead.
+        max_frame_bytes: longest frame that is read.
+        on_request: told of every connection.
+    """
+
+    def __init__(
+        self,
+        client: ServiceClient,
+        *,
+        base_url: str,
+        loop_id: str,
+        token: str | None,
+        idle_timeout_s: float = 45.0,
+        max_frame_bytes: int = 64 * 1024 * 1024,
+        on_request: Callable[[str], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._base_url = base_url
+        self._path = f"/ops/events/stream?loopId={quote(loop_id, safe='')}"
+        self._token = token
+        self._idle_timeout_s = idle_timeout_s
+        self._max_frame_bytes = max_frame_bytes
+        self._on_request = on_request
+
+    async def news(self, *, after: int) -> AsyncIterator[int]:
+        """Line offsets as they come, behind line ``after``; ends when the service ends the stream in good order.
+
+        Raises:
+            StreamNotOfferedError: the service does not know streams.
+            StreamError: the connection could not be made, broke, fell silent, or told of an error.
+        """
+        headers = self._client.headers(self._base_url, self._token, None)
+        headers |= {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        url = URL(self._base_url.removesuffix("/") + self._path, encoded=True)
+        limits = self._client.limits
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=limits.connect_timeout_s or None, sock_read=self._idle_timeout_s
+        )
+        if self._on_request is not None:
+            self._on_request("stream")
+        try:
+            async with self._client.session().get(
+                url, headers=headers, allow_redirects=False, timeout=timeout
+            ) as answer:
+                await self._check(answer)
+                parser = SseParser(self._max_frame_bytes)
+                async for chunk in answer.content.iter_any():
+                    for frame in parser.feed(chunk):
+                        if frame.event == "error":
+                            raise StreamError(bounded_message(f"the stream reports {frame.data}", self._token))
+                        if frame.event == "end":
+                            return
+                        if is_digits(frame.last_id) and len(frame.last_id) < 16:
+                            yield int(frame.last_id)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            reason = "no sign of life in time" if isinstance(error, TimeoutError) else str(error)
+            raise StreamError(bounded_message(f"stream broken: {reason or type(error).__name__}", self._token)) from None
+
+    async def _check(self, answer: aiohttp.ClientResponse) -> None:
+        if answer.status == 200 and answer.content_type == "text/event-stream":
+            return
+        if answer.status in (404, 405, 501) or answer.status == 200:
+            raise StreamNotOfferedError("the service offers no event stream")
+        body = await read_bounded(answer.content, _ERROR_BODY_LIMIT)
+        text = body.decode("utf-8", "replace")
+        raise StreamError(bounded_message(f"stream refused with status {answer.status}: {text}", self._token))
