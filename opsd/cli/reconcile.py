@@ -63,6 +63,9 @@ SPEC = CommandSpec(
     ),
 )
 
+#: Lets a token travel over plain HTTP to another host; the daemon's setting of the same meaning reads it too.
+PLAINTEXT_VARIABLE = "OPSD_TRANSPORT__ALLOW_PLAINTEXT_TOKEN"
+
 _POSITIVE = "{} must be an integer >= 1"
 _ALERTS_MESSAGE = "--alerts-enabled must be true or false"
 _CONFIDENCES = ("low", "medium", "high")
@@ -216,7 +219,7 @@ def _run_remote(
     from opsd.transport.sprite_service import SpriteServiceTransport
 
     async def one_pass() -> Outcome:
-        client = ServiceClient()
+        client = ServiceClient(allow_plaintext_token=env.get(PLAINTEXT_VARIABLE, "").lower() in ("true", "1"))
         try:
             transport = SpriteServiceTransport(client, base_url=base_url, loop_id=loop_id, token=token or None)
             in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
