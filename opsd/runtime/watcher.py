@@ -118,6 +118,11 @@ class JournalWatcher:
             self._watch(subscription)
         return subscription
 
+    def tell_all(self) -> None:
+        """Wake every listener, changed or not."""
+        for subscription in list(self._subscriptions):
+            subscription.tell()
+
     def drop(self, subscription: Subscription) -> None:
         """See :meth:`Subscription.close`."""
         self._subscriptions.discard(subscription)
@@ -193,8 +198,7 @@ class JournalWatcher:
         from asyncinotify import Mask
 
         if event.mask & Mask.Q_OVERFLOW:
-            for subscription in list(self._subscriptions):
-                subscription.tell()
+            self.tell_all()
             return
         watch = event.watch
         folder = str(watch.path) if watch is not None else ""

@@ -1,0 +1,217 @@
+"""The service: who may ask, what is answered, and what bounds it (contract 30, section 6).
+
+One handler for everything, found by a look-up: authentication comes first for every path, known or not, and a
+request of an unchanged loop passes through nothing that it does not need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from opsd.contract import jsoncodec
+from opsd.contract.errors import OpsError, UsageError
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.timestamps import format_utc
+from opsd.runtime.discovery import list_loops
+from opsd.runtime.reader import PollResult
+from opsd.runtime.watcher import JournalWatcher
+from sprite_service import answers
+from sprite_service.access import Access
+from sprite_service.answers import Refusal, invalid, json_bytes, json_response
+from sprite_service.background import Background
+from sprite_service.config import Config
+from sprite_service.loops import Loops
+from sprite_service.metrics import ServiceMetrics
+from sprite_service.stream import EventStreams
+
+Handler = Callable[[web.BaseRequest, str | None], Awaitable[web.StreamResponse]]
+
+
+class Service:
+    """Everything behind one listening socket."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.metrics = ServiceMetrics()
+        self.loops = Loops(
+            config.repo, max_cached=config.limits.max_cached_loops, max_line_bytes=config.limits.max_line_bytes
+        )
+        self.watcher = JournalWatcher(config.watch, poll_s=config.poll_s)
+        self.streams = EventStreams(config, self.loops, self.watcher, self.metrics)
+        self.background = Background(self._background_failed)
+        self._access = Access(config.token)
+        self._server: web.Server | None = None
+        self._get: dict[str, Handler] = {
+            "/healthz": self._healthz,
+            "/readyz": self._readyz,
+            "/metrics": self._metrics_page,
+            "/ops/loops": self._list,
+            "/ops/snapshot": self._snapshot,
+            "/ops/events": self._events,
+            "/ops/events/stream": self._stream,
+        }
+
+    def _background_failed(self) -> None:
+        self.metrics.task_failures += 1
+
+    def bind(self, server: web.Server) -> None:
+        """Tell the service which server it answers for."""
+        self._server = server
+
+    def start(self) -> None:
+        """Begin to watch files.
+
+        Raises:
+            OSError: inotify was demanded and is not there.
+        """
+        self.watcher.open()
+        self.background.start("watcher", self.watcher.run)
+
+    async def stop(self) -> None:
+        """End streams and waits in good order, then everything else."""
+        self.streams.end_all()
+        deadline = time.monotonic() + 1.5
+        while self.metrics.in_flight and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Let go of threads and tasks."""
+        await self.background.stop()
+        self.loops.close()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        started = time.perf_counter()
+        metrics = self.metrics
+        metrics.in_flight += 1
+        status = 500
+        try:
+            response = await self._answer(request)
+            status = response.status
+            return response
+        finally:
+            metrics.in_flight -= 1
+            known = request.path if request.path in self._get else "other"
+            metrics.requests[known, status] += 1
+            if self.config.access_log:
+                spent_ms = (time.perf_counter() - started) * 1000
+                sys.stderr.write(
+                    f"{format_utc(time.time())} {request.remote} {request.method} {known} {status} {spent_ms:.1f}ms\n"
+                )
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            if not self._access.allows(request):
+                return await self._unauthorized(request)
+            if request.method not in ("GET", "POST"):
+                raise Refusal(501, "not_implemented", "method not implemented")
+            if (request.content_length or 0) > self.config.limits.max_body_bytes:
+                raise Refusal(413, "payload_too_large", "request body too large")
+            handler = self._get.get(request.path) if request.method == "GET" else None
+            if handler is None:
+                raise Refusal(404, "not_found", "endpoint not found")
+            if self.metrics.in_flight - self.metrics.streams > self.config.limits.max_requests:
+                raise Refusal(503, "overloaded", "too many requests")
+            trace_id = request.headers.get("X-Trace-Id", "").strip() or None
+            return await handler(request, trace_id)
+        except Refusal as refusal:
+            return refusal.response()
+        except UsageError as error:
+            return invalid(error.message).response()
+        except OpsError as error:
+            return Refusal(502, "runtime_error", f"error: {error.message}").response()
+        except OSError as error:
+            return Refusal(502, "runtime_error", f"error: cannot read: {error.strerror}").response()
+
+    async def _unauthorized(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.metrics.unauthorized += 1
+        delay_s = self._access.delay_after_failure(request.remote or "")
+        if delay_s and self.metrics.in_flight <= self.config.limits.max_requests:
+            await asyncio.sleep(delay_s)
+        return Refusal(401, "unauthorized", "missing or invalid token").response()
+
+    async def _healthz(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+        return json_bytes(b'{"ok":true}')
+
+    async def _readyz(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+        reasons = [f"background task {name} failed" for name in sorted(self.background.failing)]
+        if not os.path.isdir(self.config.repo):
+            reasons.append("repo path is gone")
+        if self.streams.ending.is_set():
+            reasons.append("shutting down")
+        return json_response({"ok": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    async def _metrics_page(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+        connections = 0 if self._server is None else len(self._server.connections)
+        body = self.metrics.render(
+            cached_loops=len(self.loops), connections=connections, inotify=self.watcher.uses_inotify
+        )
+        return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def _list(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+        found = await self.loops.in_thread(lambda: list_loops(self.config.repo))
+        body = {"ok": True, "schemaVersion": "v1", "loops": [{"loopId": loop_id} for loop_id in found]}
+        return json_response(body)
+
+    async def _snapshot(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
+        return json_bytes(await self.loops.snapshot(answers.loop_id(request.query), trace_id))
+
+    async def _events(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
+        query = request.query
+        loop_id = answers.loop_id(query)
+        offset, limit = answers.count(query, "cursor"), answers.count(query, "maxEvents")
+        wait_s = answers.seconds(query, "wait", self.config.limits.max_wait_s)
+
+        def render(page: PollResult) -> bytes:
+            return jsoncodec.dumps(self._events_body(loop_id, page, trace_id))
+
+        async def poll() -> tuple[PollResult, bytes]:
+            return await self.loops.poll(
+                loop_id, offset=offset, max_events=limit, trace_id=trace_id, render=render
+            )
+
+        page, body = await poll()
+        if page.events or not wait_s:
+            return json_bytes(body)
+        deadline = time.monotonic() + wait_s
+        subscription = self.watcher.subscribe(self.config.repo, loop_id)
+        try:
+            page, body = await poll()  # what came between the look and the subscription
+            while not page.events and not self.streams.ending.is_set():
+                left_s = deadline - time.monotonic()
+                if left_s <= 0 or not await subscription.wait(left_s):
+                    break
+                page, body = await poll()
+        finally:
+            subscription.close()
+        return json_bytes(body)
+
+    def _events_body(self, loop_id: str, page: PollResult, trace_id: str | None) -> JsonObject:
+        head: JsonObject = {"ok": True, "schemaVersion": "v1"}
+        if trace_id is not None:
+            head["traceId"] = trace_id
+        return {
+            **head,
+            "source": {"repoPath": self.config.repo, "loopId": loop_id},
+            "events": page.events,
+            "cursor": {
+                "eventLineOffset": page.offset,
+                "eventLineCount": page.line_count,
+                "updatedAt": format_utc(time.time()),
+            },
+        }
+
+    async def _stream(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
+        loop_id = answers.loop_id(request.query)
+        resume: dict[str, Any] = dict(request.query)
+        last = request.headers.get("Last-Event-ID", "").strip()
+        if last:
+            resume["cursor"] = last
+        return await self.streams.serve(request, loop_id, answers.count(resume, "cursor"), trace_id)

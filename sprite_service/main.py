@@ -1,0 +1,136 @@
+"""Start-up of the sprite service: options, the token, signals (contract 30, 6.1)."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ipaddress
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from opsd.runtime.watcher import WatchMode
+from sprite_service.config import Config, Limits
+from sprite_service.server import start, tls_context
+
+TOKEN_VARIABLE = "OPS_MANAGER_SERVICE_TOKEN"  # noqa: S105 - the name of a variable
+#: What a --scripts-dir must hold; the commands themselves run inside this process.
+_SCRIPTS = ("ops-manager-loop-run-snapshot.sh", "ops-manager-poll-events.sh", "ops-manager-control.sh")
+
+
+class StartError(Exception):
+    """Why the service does not start; exit code 1."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sprite-service", description="Serves one repo's loops over HTTP.")
+    parser.add_argument("--repo", required=True, help="the managed repo; links are resolved")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8787, help="port, 0 for a free one (default 8787)")
+    parser.add_argument("--token", help=f"visible to other users: prefer ${TOKEN_VARIABLE} or --token-file")
+    parser.add_argument("--token-file", help="file that holds the token")
+    parser.add_argument("--allow-anonymous", action="store_true", help="start without a token")
+    parser.add_argument("--scripts-dir", help="checked for the contract's commands when given")
+    parser.add_argument("--tls-cert", help="PEM certificate chain: serve HTTPS")
+    parser.add_argument("--tls-key", help="PEM key of the certificate")
+    parser.add_argument("--watch", choices=[mode.value for mode in WatchMode], default="auto", help="how changes are noticed")
+    parser.add_argument("--poll-interval", type=float, default=0.25, metavar="S", help="where inotify is missing")
+    parser.add_argument("--keepalive", type=float, default=15.0, metavar="S", help="between keep-alives of a stream")
+    parser.add_argument("--no-access-log", action="store_true", help="no line per request on stderr")
+    parser.add_argument("--no-uvloop", action="store_true", help="run on asyncio's own event loop")
+    limits = parser.add_argument_group("limits")
+    for name, kind in Limits.__annotations__.items():
+        default = getattr(Limits(), name)
+        flag = "--" + name.removesuffix("_s").replace("_", "-")
+        number = float if kind == "float" else int
+        limits.add_argument(flag, dest=name, type=number, default=default, help=f"default {default}")
+    return parser
+
+
+def configure(options: argparse.Namespace, env: Mapping[str, str]) -> Config:
+    """The configuration.
+
+    Raises:
+        StartError: it cannot be used.
+    """
+    if not os.path.isdir(options.repo):
+        raise StartError(f"repo path not found: {options.repo}")
+    if options.scripts_dir is not None:
+        for name in _SCRIPTS:
+            if not os.path.isfile(os.path.join(options.scripts_dir, name)):
+                raise StartError(f"required script not found: {os.path.join(options.scripts_dir, name)}")
+    return Config(
+        repo=os.path.realpath(options.repo),
+        host=options.host,
+        port=options.port,
+        token=_token(options, env),
+        keepalive_s=options.keepalive,
+        watch=WatchMode(options.watch),
+        poll_s=options.poll_interval,
+        access_log=not options.no_access_log,
+        limits=Limits(**{name: getattr(options, name) for name in Limits.__annotations__}),
+    )
+
+
+def _token(options: argparse.Namespace, env: Mapping[str, str]) -> str:
+    if options.token is not None:
+        token = str(options.token)
+    elif options.token_file is not None:
+        try:
+            token = Path(options.token_file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            raise StartError(f"token file cannot be read: {options.token_file}") from None
+    else:
+        token = env.get(TOKEN_VARIABLE, "")
+    # An explicit empty --token switches authentication off (contract 30, 6.1), but never beyond this host.
+    anonymous = options.allow_anonymous or (options.token == "" and _is_loopback(options.host))
+    if not token and not anonymous:
+        raise StartError(f"no token: set {TOKEN_VARIABLE} or --token-file, or say --allow-anonymous")
+    return token
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+async def serve(config: Config, tls: ssl.SSLContext | None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        OSError: the address cannot be used.
+    """
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    running = await start(config, tls)
+    print(f"ops-manager sprite service listening on {running.url}", flush=True)
+    await ended.wait()
+    await running.stop()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the service; 0 after a signal, 1 when it cannot start, 2 for unusable options."""
+    options = _parser().parse_args(argv)
+    loop_factory = None
+    if not options.no_uvloop:
+        with contextlib.suppress(ImportError):
+            import uvloop
+
+            loop_factory = uvloop.new_event_loop
+    try:
+        config = configure(options, os.environ)
+        tls = tls_context(options.tls_cert, options.tls_key) if options.tls_cert else None
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(serve(config, tls))
+    except (StartError, OSError, ssl.SSLError) as error:
+        print(str(error), file=sys.stderr)
+        return 1
+    return 0

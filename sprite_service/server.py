@@ -1,0 +1,106 @@
+"""The listening side: bounded connections, clients that say nothing, TLS, start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any
+
+from aiohttp import web
+
+from sprite_service.app import Service
+from sprite_service.config import Config, Limits
+
+
+class BoundedServer(web.Server):
+    """Refuses connections over the limit, and closes those that send no request in time."""
+
+    def __init__(self, service: Service, limits: Limits) -> None:
+        super().__init__(
+            service.handle,
+            access_log=None,
+            max_line_size=limits.max_header_bytes,
+            max_field_size=limits.max_header_bytes,
+            keepalive_timeout=limits.idle_timeout_s,
+            lingering_time=1.0,
+        )
+        self._limits = limits
+        self._silent: dict[Any, asyncio.TimerHandle] = {}
+        make_request = self.request_factory
+
+        def request_factory(message: Any, payload: Any, protocol: Any, *rest: Any) -> web.BaseRequest:
+            timer = self._silent.pop(protocol, None)
+            if timer is not None:
+                timer.cancel()
+            return make_request(message, payload, protocol, *rest)
+
+        self.request_factory = request_factory
+
+    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
+        """A client connected."""
+        super().connection_made(handler, transport)
+        if len(self.connections) > self._limits.max_connections:
+            transport.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._silent[handler] = loop.call_later(self._limits.header_timeout_s, transport.abort)
+
+    def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
+        """A client is gone."""
+        timer = self._silent.pop(handler, None)
+        if timer is not None:
+            timer.cancel()
+        super().connection_lost(handler, exc)
+
+
+def tls_context(certificate: str, key: str | None) -> ssl.SSLContext:
+    """Server-side TLS from PEM files.
+
+    Raises:
+        OSError, ssl.SSLError: they cannot be used.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+class RunningServer:
+    """A started service and its address."""
+
+    def __init__(self, service: Service, runner: web.ServerRunner, url: str) -> None:
+        self.service = service
+        self.url = url
+        self._runner = runner
+
+    async def stop(self) -> None:
+        """Accept nothing more, let streams end in good order, close."""
+        for site in list(self._runner.sites):
+            await site.stop()
+        await self.service.stop()
+        await self._runner.cleanup()
+        await self.service.close()
+
+
+async def start(config: Config, tls: ssl.SSLContext | None = None) -> RunningServer:
+    """Listen.
+
+    Raises:
+        OSError: the address cannot be used, or inotify was demanded and is not there.
+    """
+    service = Service(config)
+    service.start()
+    server = BoundedServer(service, config.limits)
+    service.bind(server)
+    runner = web.ServerRunner(server, shutdown_timeout=0.5)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, config.host, config.port, ssl_context=tls, backlog=128)
+        await site.start()
+    except BaseException:
+        await runner.cleanup()
+        await service.close()
+        raise
+    host, port = runner.addresses[0][:2]
+    shown = f"[{host}]" if ":" in host else host
+    return RunningServer(service, runner, f"{'https' if tls else 'http'}://{shown}:{port}")
