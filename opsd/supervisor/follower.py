@@ -15,12 +15,7 @@ from opsd.supervisor.backoff import next_delay
 from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.supervisor.observation import Follow
 from opsd.supervisor.tasks import Heartbeat
-
-
-class StreamNotOfferedError(OpsError):
-    """The service has no stream; the loop is polled."""
-
-    default_code = "stream_not_offered"
+from opsd.transport.stream import StreamNotOfferedError
 
 
 class NewsSource(Protocol):

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from opsd import compose
-from opsd.contract.ids import LoopId
 from opsd.contract.reasons import TransportKind
 from opsd.fleet.registry import LoopEntry, ObserveMode
 from opsd.loop.reconcile import Reconciler
 from opsd.loop.thresholds import Thresholds, from_profile
+from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
+from opsd.supervisor.follower import NewsSource
 from opsd.supervisor.managed_loop import ManagedLoop
+from opsd.supervisor.news import LocalNews
 from opsd.supervisor.observation import ObservationPeriods
 from opsd.supervisor.settings import Settings
 from opsd.supervisor.tokens import service_token
 from opsd.transport.http_client import ServiceClient
 from opsd.transport.local import LocalTransport
 from opsd.transport.sprite_service import SpriteServiceTransport
+from opsd.transport.stream import EventStream
 
 #: A telemetry log of one loop is rotated once it is larger, so that a fleet does not fill a disk.
 ROTATE_TELEMETRY_OVER_BYTES = 16 * 1024 * 1024
@@ -38,8 +40,8 @@ class LoopFactory:
     settings: Settings
     env: Mapping[str, str]
     client: ServiceClient
+    watcher: JournalWatcher
     on_request: Callable[[str, str], None]
-    rand: Callable[[], float] = random.random
 
     def thresholds(self) -> Thresholds:
         """The limits that all loops are judged by.
@@ -97,14 +99,36 @@ class LoopFactory:
             return compose.local_transport(
                 self.repo, entry.loop_id, max_line_bytes=self.settings.limits.max_line_bytes
             )
+        return SpriteServiceTransport(
+            self.client,
+            base_url=entry.base_url or "",
+            loop_id=entry.loop_id,
+            token=self._token(entry),
+            patient=True,
+            on_request=lambda kind: self.on_request(entry.loop_id, kind),
+        )
+
+    def news(self, entry: LoopEntry) -> NewsSource:
+        """Where the loop's follower hears of changes.
+
+        Raises:
+            OpsError: its token is missing.
+        """
+        if entry.transport is TransportKind.LOCAL:
+            return LocalNews(self.watcher, self.repo, entry.loop_id)
+        return EventStream(
+            self.client,
+            base_url=entry.base_url or "",
+            loop_id=entry.loop_id,
+            token=self._token(entry),
+            idle_timeout_s=self.settings.observe.stream_keepalive_timeout_seconds,
+            max_frame_bytes=self.settings.limits.max_response_bytes,
+            on_request=lambda kind: self.on_request(entry.loop_id, kind),
+        )
+
+    def _token(self, entry: LoopEntry) -> str | None:
         secret, _origin = service_token(self.settings, self.env, entry.token_env)
         token = None if secret is None else secret.get_secret_value()
         if token:
             logs.redact.add(token)
-        return SpriteServiceTransport(
-            self.client,
-            base_url=entry.base_url or "",
-            loop_id=LoopId(entry.loop_id),
-            token=token,
-            on_request=lambda kind: self.on_request(entry.loop_id, kind),
-        )
+        return token

@@ -27,7 +27,6 @@ class TaskState(StrEnum):
     HUNG = "hung"
     FAILED = "failed"
     RETURNED = "returned"
-    RESTARTING = "restarting"
     STOPPED = "stopped"
 
 

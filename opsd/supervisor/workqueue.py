@@ -179,6 +179,11 @@ class WorkQueue:
         return {priority.name.lower(): len(queue) for priority, queue in self._ready.items()}
 
     @property
+    def running(self) -> int:
+        """Keys in process."""
+        return len(self._in_process)
+
+    @property
     def delayed(self) -> int:
         """Keys with work that is not due yet."""
         return len(self._delayed)

@@ -1,0 +1,45 @@
+"""``opsd run``: the daemon in the foreground, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+from collections.abc import Sequence
+
+from opsd.cli.settings_flags import add_settings_flags, collect_flags
+from opsd.supervisor import logs
+from opsd.supervisor.daemon import Daemon
+from opsd.supervisor.settings import LoadedSettings, load_settings
+
+
+def main(argv: Sequence[str]) -> int:
+    """Supervise; 0 after a signal, 1 when it cannot start.
+
+    Raises:
+        OpsError: settings or registry cannot be used at the start.
+    """
+    parser = argparse.ArgumentParser(prog="opsd run", description="Supervises every loop of a repo's fleet registry.")
+    parser.add_argument("--no-uvloop", action="store_true", help="run on asyncio's own event loop")
+    add_settings_flags(parser)
+    options = parser.parse_args(argv)
+    flags = collect_flags(options)
+
+    def load() -> LoadedSettings:
+        return load_settings(flags, os.environ, options.config)
+
+    loaded = load()
+    logs.configure(loaded.settings.log.level, loaded.settings.log.format)
+    loop_factory = None
+    if not options.no_uvloop:
+        with contextlib.suppress(ImportError):
+            import uvloop
+
+            loop_factory = uvloop.new_event_loop
+
+    async def supervise() -> int:
+        return await Daemon(loaded, os.environ, load).run()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(supervise())
