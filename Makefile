@@ -1,0 +1,52 @@
+# opsd: everything a newcomer needs. `make demo` and `make test` work on a fresh machine.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo demo-once test lint format bench schema lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 14
+
+install: $(STAMP) ## environment in .venv, with pinned and hashed packages
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'error: Python 3.11 or newer is needed; set PYTHON=...' >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: install ## a live fleet under supervision, until Ctrl-C
+	@$(BIN)/opsd demo
+
+demo-once: install ## the demo, played to its end
+	@$(BIN)/opsd demo --once
+
+test: install lint ## lint and all tests
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+lint: install ## ruff, mypy, the import direction between rooms, the generated schemas
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m opsd.contract.schema --check
+
+format: install ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## every figure as a ratio, measured side by side
+	@$(BIN)/python -m bench
+
+schema: install ## write schema/*.json from the contract's types
+	$(BIN)/python -m opsd.contract.schema --write
+
+lock: ## renew the pinned requirements from pyproject.toml
+	$(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate --extra dev -o requirements-dev.txt pyproject.toml
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
