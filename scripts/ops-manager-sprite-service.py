@@ -19,13 +19,12 @@ def main():
     python = os.path.join(ROOT, ".venv", "bin", "python")
     if os.access(python, os.X_OK):
         door = os.path.join(SCRIPTS, "lib", "opsd_door.py")
-        os.execv(python, [python, door, "sprite-service", *sys.argv[1:]])
+        os.execv(python, [python, door, "sprite-service", *sys.argv[1:]])  # noqa: S606 - no shell is wanted
     installed = shutil.which("sprite-service")
     if installed:
-        os.execv(installed, [installed, *sys.argv[1:]])
-    print(
-        f"error: no environment: run 'make install' in {ROOT}, or put an installed sprite-service on PATH",
-        file=sys.stderr,
+        os.execv(installed, [installed, *sys.argv[1:]])  # noqa: S606 - no shell is wanted
+    sys.stderr.write(
+        f"error: no environment: run 'make install' in {ROOT}, or put an installed sprite-service on PATH\n"
     )
     return 1
 

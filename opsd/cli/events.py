@@ -57,9 +57,7 @@ def main(argv: Sequence[str]) -> int:
     reader.line_count()  # missing artifacts are reported before the cursor is looked at
     cursor_file = arguments.optional("--cursor-file") or f"{reader.layout.loop_dir}/ops-manager.cursor.json"
     cursor = {} if arguments.switch("--from-start") else _read_cursor(cursor_file)
-    cursor_after = _print_events(
-        reader, repo, loop_id, cursor, max_events, skip_line, arguments.optional("--trace-id")
-    )
+    cursor_after = _print_events(reader, repo, loop_id, cursor, max_events, skip_line, arguments.optional("--trace-id"))
 
     from opsd.storage.files import replace_file
 
@@ -130,9 +128,7 @@ def _print_events(
     )
     left = len(found.numbers)
     while left:
-        batch = reader.poll(
-            offset=offset, max_events=min(left, BATCH), now=now, trace_id=trace_id, skip_line=skip_line
-        )
+        batch = reader.poll(offset=offset, max_events=min(left, BATCH), now=now, trace_id=trace_id, skip_line=skip_line)
         for envelope in batch.events:  # lines that arrived since the check are not part of this call
             envelope["cursor"]["eventLineCount"] = found.line_count
         if not batch.events:

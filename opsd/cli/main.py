@@ -73,8 +73,8 @@ def load(target: str) -> Command:
         command: Command = globals()[function]
         return command
     __import__(module_name)
-    command = getattr(sys.modules[module_name], function)
-    return command
+    loaded: Command = getattr(sys.modules[module_name], function)
+    return loaded
 
 
 def usage() -> str:
@@ -110,7 +110,7 @@ def _complain(message: str) -> int:
     except BrokenPipeError:
         _discard_stdout()
     # One line, whatever the message quotes.
-    print("error: " + message.replace("\n", "\\n"), file=sys.stderr)
+    sys.stderr.write("error: " + message.replace("\n", "\\n") + "\n")
     return 1
 
 

@@ -1,4 +1,4 @@
-"""What commands print: one JSON document and a newline, or exact bytes, on stdout and nowhere else (contract 10, 1.5)."""
+"""What commands print: one JSON document and a newline, or exact bytes, on stdout only (contract 10, 1.5)."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ SPEC = CommandSpec(
         Flag("--loop", "the loop's id (required)", "<id>"),
         Flag("--transport", "local (default) or sprite_service", "<name>"),
         Flag("--service-base-url", "address of the sprite service", "<url>"),
-        Flag("--service-token", "default $OPS_MANAGER_SERVICE_TOKEN, which keeps it out of the process list", "<token>"),
+        Flag("--service-token", "default $OPS_MANAGER_SERVICE_TOKEN, which no process list shows", "<token>"),
         Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
         Flag("--retry-attempts", "requests per answer, default 3", "<n>"),
         Flag("--retry-backoff-seconds", "pause after attempt k is k times this, default 1", "<n>"),
@@ -156,10 +156,9 @@ def _thresholds(arguments: Arguments, env: Mapping[str, str]) -> Thresholds:
     from opsd import compose
     from opsd.loop.thresholds import from_profile
 
-    catalog = (
-        arguments.optional("--thresholds-file", "OPS_MANAGER_THRESHOLD_PROFILES_FILE")
-        or compose.threshold_catalog_file(env)
-    )
+    catalog = arguments.optional(
+        "--thresholds-file", "OPS_MANAGER_THRESHOLD_PROFILES_FILE"
+    ) or compose.threshold_catalog_file(env)
     profile = arguments.optional("--threshold-profile", "OPS_MANAGER_THRESHOLD_PROFILE")
     program = env.get("OPS_MANAGER_THRESHOLD_PROFILE_SCRIPT")
     if program:

@@ -17,6 +17,6 @@ if sys.argv[1:2] == ["sprite-service"]:
 
     sys.exit(main(sys.argv[2:]))
 
-from opsd.cli.main import main as opsd_main
+from opsd.cli.main import main as opsd_main  # noqa: E402 - found on the path set above
 
 sys.exit(opsd_main(sys.argv[1:]))

@@ -52,22 +52,22 @@ def test_what_stands_before_help_has_been_consumed() -> None:
 
 
 def test_a_value_flag_at_the_end_names_itself() -> None:
-    with pytest.raises(UsageError, match="^--count requires a value$"):
+    with pytest.raises(UsageError, match=r"^--count requires a value$"):
         SPEC.parse(["--pretty", "--count"])
 
 
 def test_an_empty_required_value_is_a_missing_one() -> None:
     for argv in ([], ["--path", ""]):
-        with pytest.raises(UsageError, match="^--path is required$"):
+        with pytest.raises(UsageError, match=r"^--path is required$"):
             SPEC.parse(argv).required("--path")
 
 
 def test_an_empty_number_is_a_bad_one_and_an_absent_one_the_default() -> None:
     assert SPEC.parse([]).non_negative("--count", 7) == 7
     assert SPEC.parse([]).positive("--count", 7) == 7
-    with pytest.raises(UsageError, match="^--count must be a non-negative integer$"):
+    with pytest.raises(UsageError, match=r"^--count must be a non-negative integer$"):
         SPEC.parse(["--count", ""]).non_negative("--count", 7)
-    with pytest.raises(UsageError, match="^--count must be an integer >= 1$"):
+    with pytest.raises(UsageError, match=r"^--count must be an integer >= 1$"):
         SPEC.parse(["--count", "0"]).positive("--count", 7)
 
 
@@ -87,9 +87,9 @@ def test_integers_are_decimal_whatever_their_leading_zeros(number: int, zeros: i
 
 @pytest.mark.parametrize("text", ["", "-1", "+1", " 1", "1 ", "1.5", "1e3", "٣", "²", "0x1", "1_0", "9" * 5000])
 def test_everything_else_is_no_integer(text: str) -> None:
-    with pytest.raises(UsageError, match="^bad$"):
+    with pytest.raises(UsageError, match=r"^bad$"):
         require_non_negative_int(text, "bad")
-    with pytest.raises(UsageError, match="^bad$"):
+    with pytest.raises(UsageError, match=r"^bad$"):
         require_positive_int(text, "bad")
 
 

@@ -67,7 +67,7 @@ def test_a_door_opens_from_any_folder_and_through_links(checkout: Path, repo: Re
 def test_arguments_pass_unchanged(checkout: Path, repo: Repo) -> None:
     door = checkout / "scripts" / "ops-manager-loop-run-snapshot.sh"
     done = _run(door, *repo.flags, "--trace-id", "a  b\n$HOME'\"*", "--run-id", "", cwd=checkout)
-    assert "\"traceId\":\"a  b\\n$HOME'\\\"*\"" in done.stdout
+    assert '"traceId":"a  b\\n$HOME\'\\"*"' in done.stdout
 
 
 def test_the_callers_folder_is_not_on_the_import_path(checkout: Path, repo: Repo) -> None:

@@ -35,7 +35,8 @@ def test_the_cursor_file_has_the_contracts_form(opsd: Shell, repo: Repo) -> None
     repo.append("a")
     opsd("events", *repo.flags)
     text = (repo.loop_dir / "ops-manager.cursor.json").read_text()
-    assert text.startswith('{\n  "schemaVersion": "v1",\n  "repoPath": ') and text.endswith("\n}\n")
+    assert text.startswith('{\n  "schemaVersion": "v1",\n  "repoPath": ')
+    assert text.endswith("\n}\n")
     assert list(_cursor(repo))[:7] == [
         "schemaVersion", "repoPath", "loopId", "eventsFile", "eventLineOffset", "eventLineCount", "updatedAt",
     ]  # fmt: skip
@@ -71,7 +72,10 @@ def test_these_cursor_values_are_accepted(opsd: Shell, repo: Repo, text: str, of
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(f'{{"eventLineOffset":{value}}}', "invalid cursor offset in ") for value in ("-1", "1.5", "true", '"x"', "[]", '""')]
+    [
+        (f'{{"eventLineOffset":{value}}}', "invalid cursor offset in ")
+        for value in ("-1", "1.5", "true", '"x"', "[]", '""')
+    ]
     + [("", "invalid cursor offset in "), ("{", "invalid JSON in cursor file: ")]
     + [(value, "unexpected JSON type in cursor file: ") for value in ("[]", "7", '"s"', "true")],
 )

@@ -29,7 +29,11 @@ def test_the_checks_come_in_the_contracts_order(opsd: Shell) -> None:
         ("--critical-transport-failure-streak", "", "critical-transport-failure-streak must be a non-negative integer"),
         ("--degraded-ingest-lag-seconds", "901", "critical ingest lag threshold must be >= degraded threshold"),
         ("--degraded-heartbeat-lag-seconds", "301", "critical heartbeat lag threshold must be >= degraded threshold"),
-        ("--degraded-transport-failure-streak", "5", "critical transport failure threshold must be >= degraded threshold"),
+        (
+            "--degraded-transport-failure-streak",
+            "5",
+            "critical transport failure threshold must be >= degraded threshold",
+        ),
         ("--now", "today", "--now must be an ISO-8601 UTC timestamp"),
     ]
     seen: set[str] = set()

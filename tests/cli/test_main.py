@@ -26,7 +26,8 @@ def test_help_lists_the_commands(opsd: Shell) -> None:
     for flag in ("--help", "-h", "help"):
         result = opsd(flag)
         assert (result.exit, result.err) == (0, "")
-        assert b"snapshot" in result.out and b"reconcile" in result.out
+        assert b"snapshot" in result.out
+        assert b"reconcile" in result.out
 
 
 def test_the_version_is_the_packages(opsd: Shell) -> None:
@@ -80,7 +81,8 @@ def test_a_closed_pipe_ends_quietly_and_leaves_the_cursor(repo: Repo) -> None:
     repo.append(*["role_end"] * 5000)
     command = [sys.executable, "-m", "opsd", "events", *repo.flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
@@ -96,7 +98,10 @@ def test_a_one_shot_command_imports_nothing_it_does_not_use(repo: Repo) -> None:
     )
     for command in ("snapshot", "events", "project-state", "reconcile"):
         done = subprocess.run(
-            [sys.executable, "-c", code, command, *repo.flags], capture_output=True, text=True, check=True,
+            [sys.executable, "-c", code, command, *repo.flags],
+            capture_output=True,
+            text=True,
+            check=True,
             cwd=Path(__file__).parents[2],
         )
         assert done.stderr == "[]\n", command

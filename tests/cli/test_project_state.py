@@ -45,7 +45,8 @@ def test_without_files_the_loop_itself_is_read(opsd: Shell, repo: Repo) -> None:
 def test_a_state_file_elsewhere_gets_its_folders_and_nothing_else(opsd: Shell, repo: Repo) -> None:
     target = repo.root / "deep" / "er" / "state.json"
     assert opsd("project-state", *repo.flags, "--state-file", target).exit == 0
-    assert target.exists() and not repo.ops.exists()
+    assert target.exists()
+    assert not repo.ops.exists()
 
 
 def test_an_old_state_that_cannot_be_read_counts_as_none(opsd: Shell, repo: Repo) -> None:
@@ -84,8 +85,13 @@ def test_one_bad_envelope_anywhere_refuses_the_file(opsd: Shell, repo: Repo, ext
 
 
 def test_missing_files_are_named(opsd: Shell, repo: Repo) -> None:
-    assert opsd("project-state", *repo.flags, "--snapshot-file", "no.json").err == "error: snapshot file not found: no.json\n"
-    assert opsd("project-state", *repo.flags, "--events-file", "no.json").err == "error: events file not found: no.json\n"
+    assert (
+        opsd("project-state", *repo.flags, "--snapshot-file", "no.json").err
+        == "error: snapshot file not found: no.json\n"
+    )
+    assert (
+        opsd("project-state", *repo.flags, "--events-file", "no.json").err == "error: events file not found: no.json\n"
+    )
 
 
 def test_ids_of_the_managers_own_folders_are_refused(opsd: Shell, repo: Repo) -> None:
@@ -97,6 +103,7 @@ def test_it_waits_for_a_pass_of_the_same_loop(opsd: Shell, repo: Repo, monkeypat
     monkeypatch.setattr(project_state, "LOCK_WAIT_S", 0.05)
     with exclusive(ManagerLayout(str(repo.root), parse_loop_id("demo")).lock_file, wait_s=1):
         result = opsd("project-state", *repo.flags)
-    assert result.exit == 1 and "another process works on this loop" in result.err
+    assert result.exit == 1
+    assert "another process works on this loop" in result.err
     assert not (repo.ops / "state.json").exists()
     assert json.loads(opsd("project-state", *repo.flags).out)["schemaVersion"] == "v1"

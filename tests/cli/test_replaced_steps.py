@@ -39,12 +39,15 @@ def test_a_script_without_an_interpreter_line_is_run_by_the_shell(tmp_path: Path
 
 def test_a_program_that_does_not_end_is_stopped() -> None:
     answer = run_program(["/bin/sleep", "30"], timeout_s=0.05)
-    assert answer.exit == 124 and b"stopped" in answer.stderr
+    assert answer.exit == 124
+    assert b"stopped" in answer.stderr
 
 
 def test_the_client_is_called_as_the_contract_says(opsd: Shell, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = repo.root / "calls"
-    client = _program(repo.root / "client", f"printf '%s|' \"$@\" >> '{calls}'; echo >> '{calls}'; echo secret >&2; exit 9\n")
+    client = _program(
+        repo.root / "client", f"printf '%s|' \"$@\" >> '{calls}'; echo >> '{calls}'; echo secret >&2; exit 9\n"
+    )
     monkeypatch.setenv("OPS_MANAGER_SERVICE_CLIENT_SCRIPT", str(client))
     flags = ("--transport", "sprite_service", "--service-base-url", "http://h:1/", "--trace-id", "t")
     result = opsd("reconcile", "--repo", repo.root, "--loop", "a b", *flags, "--service-token", "secret")
@@ -96,7 +99,9 @@ def test_the_judge_can_be_replaced_and_sees_the_documents_of_this_pass(
 ) -> None:
     repo.append("role_end")
     args, state = repo.root / "args", repo.root / "seen"
-    body = f"printf '%s|' \"$@\" > '{args}'; cat \"$2\" > '{state}'; echo '{{\"status\":\"healthy\",\"reasonCodes\":[]}}'\n"
+    body = (
+        f'printf \'%s|\' "$@" > \'{args}\'; cat "$2" > \'{state}\'; echo \'{{"status":"healthy","reasonCodes":[]}}\'\n'
+    )
     monkeypatch.setenv("OPS_MANAGER_HEALTH_SCRIPT", str(_program(repo.root / "judge", body)))
     result = opsd("reconcile", *repo.flags, "--trace-id", "t")
     assert result.json["health"] == {"status": "healthy", "reasonCodes": []}
@@ -108,7 +113,8 @@ def test_the_judge_can_be_replaced_and_sees_the_documents_of_this_pass(
         "--critical-heartbeat-lag-seconds", "--degraded-transport-failure-streak",
         "--critical-transport-failure-streak", "--now",
     ]  # fmt: skip
-    assert given[3] == "" and given[9] == str(repo.ops / "intents.jsonl")
+    assert given[3] == ""
+    assert given[9] == str(repo.ops / "intents.jsonl")
     assert json.loads(state.read_text())["transition"]["triggeringSignal"] == "event:role_end"
 
 

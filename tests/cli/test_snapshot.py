@@ -12,7 +12,8 @@ def test_it_prints_one_compact_document_and_nothing_else(opsd: Shell, repo: Repo
     repo.append("role_end")
     result = opsd("snapshot", *repo.flags, "--trace-id", "t-1", "--run-id", "r-9")
     assert (result.exit, result.err) == (0, "")
-    assert result.out.endswith(b"}\n") and result.out.count(b"\n") == 1
+    assert result.out.endswith(b"}\n")
+    assert result.out.count(b"\n") == 1
     assert result.json["traceId"] == "t-1"
     assert result.json["run"]["runId"] == "r-9"
     assert result.json["source"] == {"repoPath": str(repo.root), "loopId": "demo"}
