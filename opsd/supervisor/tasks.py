@@ -3,203 +3,42 @@
 A long-lived task gets a :class:`Heartbeat` and must report progress within its deadline, or say that it waits on
 purpose. The supervisor sees it raise, hang, or return although nobody stopped it; it tells the log and the metrics
 through one callback, shows it in :meth:`TaskSupervisor.status`, and starts it again after a growing pause. One sweep
-judges all tasks, so thousands of them cost no timers.
+judges all tasks, so thousands of them cost no timers. A hung task that ignores its cancellation is abandoned, counted
+and replaced; time in which the event loop itself stood still is held against nobody (the block detector sees that).
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
+import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from opsd.supervisor.backoff import next_delay
+from opsd.supervisor.heartbeat import Heartbeat
+from opsd.supervisor.task_handle import (
+    DEFAULT_RESTART,
+    Body,
+    OnEvent,
+    RestartPolicy,
+    TaskEvent,
+    TaskHandle,
+    TaskState,
+    TaskStatus,
+)
 
-
-class TaskState(StrEnum):
-    """What a long-lived task is doing."""
-
-    RUNNING = "running"
-    HUNG = "hung"
-    FAILED = "failed"
-    RETURNED = "returned"
-    STOPPED = "stopped"
-
-
-class TaskEvent(StrEnum):
-    """What happened to a task."""
-
-    RAISED = "raised"
-    HUNG = "hung"
-    RETURNED = "returned"
-    RESTARTED = "restarted"
-    ABANDONED = "abandoned"
-
-
-@dataclass(frozen=True, slots=True)
-class RestartPolicy:
-    """How a task that ended is started again: pauses in seconds, doubled up to the cap.
-
-    ``cancel_grace_s`` is how long a hung task may take to honour its cancellation before it is abandoned.
-    """
-
-    base_s: float = 0.5
-    cap_s: float = 60.0
-    cancel_grace_s: float = 5.0
-
-
-class Heartbeat:
-    """Given to a task, so that it can tell of its progress. ``deadline_s`` is the longest silence it is allowed."""
-
-    __slots__ = ("_clock", "deadline_s", "expires_at", "last_beat", "waiting")
-
-    def __init__(self, deadline_s: float | None, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self.deadline_s = deadline_s
-        self.waiting = 0
-        self.last_beat = 0.0
-        self.expires_at: float | None = None
-        self.beat()
-
-    def beat(self) -> None:
-        """There was progress; the usual deadline begins anew."""
-        self.last_beat = self._clock()
-        self.expires_at = None if self.deadline_s is None else self.last_beat + self.deadline_s
-
-    def expect(self, seconds: float) -> None:
-        """There was progress, and the next may take this long beyond the usual deadline (a known wait)."""
-        self.beat()
-        if self.expires_at is not None:
-            self.expires_at += seconds
-
-    @contextmanager
-    def idle(self) -> Iterator[None]:
-        """Waiting on purpose for something that may never come."""
-        self.waiting += 1
-        try:
-            yield
-        finally:
-            self.waiting -= 1
-            self.beat()
-
-    def overdue(self, now: float) -> bool:
-        """The deadline has passed."""
-        return not self.waiting and self.expires_at is not None and now > self.expires_at
-
-
-class Body(Protocol):
-    """The work of a long-lived task: runs until it is cancelled."""
-
-    def __call__(self, heartbeat: Heartbeat, /) -> Coroutine[Any, Any, None]:
-        """Start the work."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class TaskStatus:
-    """One task as it is shown; ``silent_s`` are the seconds since its last progress."""
-
-    name: str
-    state: TaskState
-    silent_s: float
-    restarts: int
-    last_error: str | None
-
-
-OnEvent: TypeAlias = Callable[[TaskEvent, str, BaseException | None], None]
-
-
-class TaskHandle:
-    """One long-lived task and its succession of runs."""
-
-    def __init__(
-        self, owner: TaskSupervisor, name: str, body: Body, deadline_s: float | None, policy: RestartPolicy
-    ) -> None:
-        self.name = name
-        self.state = TaskState.RUNNING
-        self.restarts = 0
-        self.last_error: str | None = None
-        self.heartbeat = Heartbeat(deadline_s, owner.clock)
-        self._owner = owner
-        self._body = body
-        self._policy = policy
-        self._task: asyncio.Task[None] | None = None
-        self._failures = 0
-        self._started_at = 0.0
-        self._restart_at: float | None = None
-        self._cancelled_at: float | None = None
-
-    def start(self) -> None:
-        """Begin a run."""
-        self.state = TaskState.RUNNING
-        self.heartbeat = Heartbeat(self.heartbeat.deadline_s, self._owner.clock)
-        self._restart_at = self._cancelled_at = None
-        self._started_at = self._owner.clock()
-        task = asyncio.create_task(self._body(self.heartbeat), name=self.name)
-        self._task = task
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if task is not self._task or self.state is TaskState.STOPPED:
-            return  # an abandoned run that ended after all, or one that was stopped
-        self._task = None
-        if self.state is TaskState.HUNG:
-            self._plan_restart()  # already told; it honoured its cancellation
-            return
-        self.state = TaskState.RETURNED if error is None else TaskState.FAILED
-        event = TaskEvent.RETURNED if error is None else TaskEvent.RAISED
-        self.last_error = "ended although nobody stopped it" if error is None else _describe(error)
-        self._plan_restart()
-        self._owner.tell(event, self.name, error)
-
-    def _plan_restart(self) -> None:
-        now = self._owner.clock()
-        if now - self._started_at > self._policy.cap_s:
-            self._failures = 0  # it worked for a good while
-        self._failures += 1
-        self._restart_at = now + next_delay(
-            self._failures, base_s=self._policy.base_s, cap_s=self._policy.cap_s, jitter=0.2, rand=random.random()
-        )
-
-    def sweep(self, now: float) -> None:
-        """Notice a hang, abandon what does not honour its cancellation, restart what is due."""
-        if self.state is TaskState.STOPPED:
-            return
-        if self.state is TaskState.RUNNING and self.heartbeat.overdue(now):
-            self.state = TaskState.HUNG
-            self.last_error = f"no progress for {now - self.heartbeat.last_beat:.1f} s"
-            self._cancelled_at = now
-            if self._task is not None:
-                self._task.cancel()
-            self._owner.tell(TaskEvent.HUNG, self.name, None)
-        elif self._cancelled_at is not None and self._task is not None:
-            if now - self._cancelled_at > self._policy.cancel_grace_s:
-                self._task = None
-                self._cancelled_at = None
-                self._plan_restart()
-                self._owner.tell(TaskEvent.ABANDONED, self.name, None)
-        elif self._restart_at is not None and now >= self._restart_at:
-            self.restarts += 1
-            self.start()
-            self._owner.tell(TaskEvent.RESTARTED, self.name, None)
-
-    def cancel(self) -> asyncio.Task[None] | None:
-        """End it for good; the run that may still have to end."""
-        self.state = TaskState.STOPPED
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-        return task
-
-    def status(self, now: float) -> TaskStatus:
-        """As it is shown."""
-        silent_s = 0.0 if self.heartbeat.waiting else max(0.0, now - self.heartbeat.last_beat)
-        return TaskStatus(self.name, self.state, silent_s, self.restarts, self.last_error)
+__all__ = [
+    "Body",
+    "Heartbeat",
+    "OnEvent",
+    "RestartPolicy",
+    "TaskEvent",
+    "TaskHandle",
+    "TaskState",
+    "TaskStatus",
+    "TaskSupervisor",
+]
+_log = logging.getLogger("opsd.tasks")
 
 
 class TaskSupervisor:
@@ -218,16 +57,34 @@ class TaskSupervisor:
         self._sweep_s = sweep_s
         self._handles: dict[str, TaskHandle] = {}
         self._spawned: set[asyncio.Task[Any]] = set()
+        #: Runs that were cancelled and have not ended yet; held, for asyncio itself forgets a task nobody refers to.
+        self._leaving: set[asyncio.Task[Any]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._swept_at = clock()
 
     def start(
-        self, name: str, body: Body, *, deadline_s: float | None, restart: RestartPolicy | None = None
+        self,
+        name: str,
+        body: Body,
+        *,
+        deadline_s: float | None,
+        critical: bool = True,
+        restart: RestartPolicy | None = DEFAULT_RESTART,
     ) -> TaskHandle:
-        """Start a long-lived task; ``deadline_s`` is the longest silence it is allowed (None: any)."""
+        """Start a long-lived task.
+
+        Args:
+            deadline_s: the longest silence it is allowed; None: any.
+            critical: the daemon is not healthy while this task does not progress. False for the workers of one loop:
+                they are shown like all others, but one bad loop takes neither readiness nor the watchdog.
+            restart: None leaves a task that ended as it is; a hung one is then only marked, and may recover.
+
+        Raises:
+            ValueError: there is a task of this name.
+        """
         if name in self._handles:
             raise ValueError(f"task {name} runs already")
-        handle = TaskHandle(self, name, body, deadline_s, restart or RestartPolicy())
+        handle = TaskHandle(self, name, body, deadline_s, restart, critical)
         self._handles[name] = handle
         handle.start()
         if self._sweeper is None:
@@ -239,16 +96,23 @@ class TaskSupervisor:
         self._sweeper.add_done_callback(self._sweeper_ended)
 
     def _sweeper_ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            return
-        # The one who watches is watched too: it starts again at once, and it is told.
-        self.tell(TaskEvent.RAISED, "task-sweeper", task.exception())
+        if task is not self._sweeper:
+            return  # stopped
+        # The one who watches is watched too: it starts again, whatever ended it, and it is told.
+        error = None if task.cancelled() else task.exception()
+        self.tell(TaskEvent.RETURNED if error is None else TaskEvent.RAISED, "task-sweeper", error)
         self._start_sweeper()
 
     async def _sweep_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            self.sweep()
+            due = loop.time() + self._sweep_s
             await asyncio.sleep(self._sweep_s)
+            late_s = loop.time() - due
+            if late_s > self._sweep_s:  # the event loop stood still, and every task with it
+                for handle in self._handles.values():
+                    handle.grant(late_s)
+            self.sweep()
 
     def sweep(self) -> None:
         """Judge every task once."""
@@ -273,47 +137,61 @@ class TaskSupervisor:
         try:
             self._on_event(event, name, error)
         except Exception:  # noqa: BLE001 - the supervisor outlives its listeners
-            pass
+            _log.exception("the listener to task events failed")
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Hold a cancelled run until it ends."""
+        self._leaving.add(task)
+
+    def gone(self, task: asyncio.Task[Any]) -> None:
+        """A cancelled run has ended."""
+        self._leaving.discard(task)
+
+    @property
+    def leaving(self) -> int:
+        """Runs that were cancelled and have not ended: abandoned ones, and those that were just dropped."""
+        return len(self._leaving)
 
     def forget(self, name: str) -> None:
         """Stop a task that has no more purpose and drop it."""
         handle = self._handles.pop(name, None)
         if handle is not None:
-            task = handle.cancel()
-            if task is not None:
-                self._spawned.add(task)
-                task.add_done_callback(self._spawned.discard)
+            handle.cancel()
 
     def status(self) -> list[TaskStatus]:
         """Every long-lived task."""
         now = self.clock()
         return [handle.status(now) for handle in self._handles.values()]
 
-    def problems(self) -> list[str]:
+    def problems(self, *, critical_only: bool = False) -> list[str]:
         """Why not all tasks progress; empty when they do."""
         found = [
             f"task {handle.name} is {handle.state}: {handle.last_error}"
             for handle in self._handles.values()
-            if handle.state not in (TaskState.RUNNING, TaskState.STOPPED)
+            if handle.state not in (TaskState.RUNNING, TaskState.STOPPED) and (handle.critical or not critical_only)
         ]
         if self._handles and self.clock() - self._swept_at > max(5.0, 20 * self._sweep_s):
             found.append("tasks are not being watched")
         return found
 
+    def healthy(self) -> tuple[bool, list[str]]:
+        """Whether all critical tasks progress, and every problem there is, also of the others."""
+        return not self.problems(critical_only=True), self.problems()
+
     async def stop(self, timeout_s: float) -> list[str]:
-        """End everything; the names of those that did not end in time."""
-        running = [task for task in (handle.cancel() for handle in self._handles.values()) if task is not None]
-        running += self._spawned
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            running.append(self._sweeper)
-        for task in running:
+        """End everything, what was started last first; the names of those that did not end within ``timeout_s``."""
+        own = asyncio.current_task()
+        for handle in reversed(self._handles.values()):
+            handle.cancel()
+        for task in self._spawned - {own}:
             task.cancel()
+        sweeper, self._sweeper = self._sweeper, None
+        if sweeper is not None:
+            sweeper.cancel()
+            self._leaving.add(sweeper)
+            sweeper.add_done_callback(self.gone)
+        running = (self._spawned | self._leaving) - {own}
         if not running:
             return []
         _done, late = await asyncio.wait(running, timeout=timeout_s)
         return sorted(task.get_name() for task in late)
-
-
-def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:500]

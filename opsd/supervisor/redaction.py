@@ -1,0 +1,91 @@
+"""Secrets taken out of texts: what the log, a task's last error and every other text for a person go through.
+
+Whoever learns a secret adds it to :data:`redact`; from then on it is replaced wherever it appears, also in the forms
+in which Python, JSON and URLs write it. Values under a telling key (``token``, ``Authorization``...) are masked even
+when nobody registered them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+from urllib.parse import quote
+
+MASK = "[redacted]"
+_TELLING_KEYS = ("token", "authorization", "password", "passwd", "secret", "cookie", "api_key", "apikey")
+#: A secret shorter than this is not replaced: it would take ordinary words out of every line.
+MIN_SECRET_CHARS = 4
+MAX_TEXT_CHARS = 8192
+_MAX_DEPTH = 8
+
+
+class Redactor:
+    """Replaces known secrets in texts, and whatever stands under a telling key; also a structlog processor."""
+
+    def __init__(self) -> None:
+        self._secrets: tuple[str, ...] = ()
+
+    def add(self, secret: str) -> None:
+        """Never show this text (of at least :data:`MIN_SECRET_CHARS` characters)."""
+        if len(secret) < MIN_SECRET_CHARS:
+            return
+        # A secret that holds a quote, a control character or a slash looks different inside a repr, JSON or a URL.
+        encodable = secret.encode("utf-8", "replace").decode()
+        forms = {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(encodable), quote(encodable, safe="")}
+        # The longest first: a secret may be the beginning of another.
+        self._secrets = tuple(sorted(forms.union(self._secrets), key=lambda form: (-len(form), form)))
+
+    def text(self, value: str) -> str:
+        """``value`` without secrets and bounded: of a long text the beginning and the end are kept."""
+        for secret in self._secrets:
+            if secret in value:
+                value = value.replace(secret, MASK)
+        if len(value) <= MAX_TEXT_CHARS:
+            return value
+        half = MAX_TEXT_CHARS // 2
+        return f"{value[:half]} ... [{len(value) - 2 * half} characters cut] ... {value[-half:]}"
+
+    def value(self, value: Any) -> Any:
+        """Any value as plain data (dict, list, text, number, None) without secrets."""
+        return self._plain(value, _MAX_DEPTH)
+
+    def error(self, error: BaseException) -> str:
+        """One bounded line that says what went wrong."""
+        try:
+            said = str(error)
+        except Exception:  # noqa: BLE001 - the text of an error is somebody else's code
+            said = "(no text)"
+        name = type(error).__name__
+        return self.text(f"{name}: {said}" if said else name)[:500]
+
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """As a structlog processor; private keys (``_record``) are left to the processors that own them."""
+        for key, value in event.items():
+            if key[:1] != "_":
+                event[key] = MASK if _is_telling(key) else self.value(value)
+        return event
+
+    def _plain(self, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if depth > 0 and isinstance(value, Mapping):
+            texts = ((key if isinstance(key, str) else str(key), item) for key, item in value.items())
+            return {self.text(k): MASK if _is_telling(k) else self._plain(item, depth - 1) for k, item in texts}
+        if depth > 0 and isinstance(value, (list, tuple, set, frozenset)):
+            return [self._plain(item, depth - 1) for item in value]
+        try:
+            return self.text(str(value))
+        except Exception:  # noqa: BLE001 - the text of an object is somebody else's code
+            return f"({type(value).__name__} without a text)"
+
+
+def _is_telling(key: str) -> bool:
+    lowered = key.lower()
+    return any(word in lowered for word in _TELLING_KEYS)
+
+
+#: The process's redactor; whoever learns a secret adds it.
+redact = Redactor()
