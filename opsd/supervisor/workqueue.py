@@ -5,19 +5,25 @@ Invariants, each a property test:
 * a key is in process at most once, and work added for it meanwhile runs afterwards;
 * operator requests go first, then events, then resyncs, each class in order of arrival; a key that was just served
   stands behind the others of its class;
-* a resync that has waited for ``max_wait_s`` goes before any event, so none starves;
-* the number of entries is bounded by the number of keys.
+* an entry that has waited for ``max_wait_s`` is overdue and goes before more urgent ones, but only every second
+  time: so no resync starves, however many events come, and even a backlog of overdue resyncs puts but one of them
+  before each fresh event or operator request;
+* the number of entries, of timers and of reasons is bounded by the number of keys.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+
+#: Reasons that one entry keeps; further ones say nothing new.
+_MAX_REASONS = 16
 
 
 class Priority(IntEnum):
@@ -39,7 +45,7 @@ class WorkItem:
 
 
 class WorkQueue:
-    """Used from one event loop. ``max_wait_s`` is the longest that a due resync waits behind events."""
+    """Used from one event loop. After ``max_wait_s`` an entry is overdue."""
 
     def __init__(self, *, max_wait_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_wait_s = max_wait_s
@@ -51,13 +57,17 @@ class WorkQueue:
         self._again: dict[str, WorkItem] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        #: The last entry that was served went before a more urgent one because it was overdue.
+        self._overdue_went_first = False
 
     def add(self, key: str, priority: Priority, *, reason: str, not_before: float | None = None) -> None:
         """Ask for work on ``key``, at once or not before a moment of the clock.
 
-        Work that is asked for twice is done once, at the higher priority and the earlier moment. A later moment
-        replaces one of the same class that is still to come, as a timer that is set again.
+        Work that is asked for twice is done once, for all reasons, at the higher priority and the earlier moment. A
+        moment replaces one of the same class that is still to come, as a timer that is set again.
         """
+        self._release_due()  # what became due before now stands before it
         now = self._clock()
         if not_before is not None and not_before > now:
             self._delay(WorkItem(key, priority, not_before, {reason}), not_before)
@@ -88,26 +98,40 @@ class WorkQueue:
 
     def _delay(self, item: WorkItem, not_before: float) -> None:
         known = self._delayed.get(item.key)
-        if known is not None and known[1].priority < item.priority and known[0] <= not_before:
-            return
+        if known is not None:
+            if known[1].priority is not item.priority:
+                not_before = min(known[0], not_before)
+            item = _merged(known[1], item)
+            item.enqueued_at = not_before
         self._delayed[item.key] = (not_before, item)
-        heapq.heappush(self._heap, (not_before, item.key))
-        if self._waiting and self._heap[0] == (not_before, item.key):
-            self._set_timer(not_before - self._clock())
+        if known is None or known[0] != not_before:
+            heapq.heappush(self._heap, (not_before, item.key))
+        if len(self._heap) > 2 * len(self._delayed) + 64:  # most are timers that were set again
+            self._heap = [(due, key) for key, (due, _) in self._delayed.items()]
+            heapq.heapify(self._heap)
+        if self._waiting:
+            self._arm()
 
-    def _set_timer(self, delay_s: float) -> None:
+    def _arm(self) -> None:
+        """Have the timer ring when the next entry is due."""
+        if not self._heap:
+            return
+        due = self._heap[0][0]
         if self._timer is not None:
+            if self._timer_due <= due:
+                return
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, delay_s), self._on_timer)
+        self._timer_due = due
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - self._clock()), self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        next_s = self._release_due()
-        if next_s is not None:
-            self._set_timer(next_s)
+        self._release_due()
+        if self._waiting:
+            self._arm()
 
-    def _release_due(self) -> float | None:
-        """Move what is due to its class; seconds until the next, None when nothing is delayed."""
+    def _release_due(self) -> None:
+        """Move what is due to its class."""
         now = self._clock()
         while self._heap:
             due, key = self._heap[0]
@@ -116,11 +140,10 @@ class WorkQueue:
                 heapq.heappop(self._heap)  # set again or forgotten meanwhile
                 continue
             if due > now:
-                return due - now
+                return
             heapq.heappop(self._heap)
             del self._delayed[key]
             self._add_ready(known[1])
-        return None
 
     async def get(self) -> WorkItem:
         """The next work; its key is in process until :meth:`done`."""
@@ -130,12 +153,13 @@ class WorkQueue:
                 return item
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
-            if self._heap and self._timer is None:
-                self._set_timer(self._heap[0][0] - self._clock())
+            self._arm()
             try:
                 await waiter
             except asyncio.CancelledError:
-                if waiter.done() and not waiter.cancelled():
+                if waiter in self._waiting:
+                    self._waiting.remove(waiter)
+                elif not waiter.cancelled():
                     self._wake_one()  # the turn goes to somebody else
                 raise
 
@@ -145,17 +169,27 @@ class WorkQueue:
         return self._take()
 
     def _take(self) -> WorkItem | None:
-        resyncs = self._ready[Priority.RESYNC]
-        oldest = next(iter(resyncs.values()), None)
-        starving = oldest is not None and self._clock() - oldest.enqueued_at >= self._max_wait_s
-        order = (Priority.OPERATOR, Priority.RESYNC, Priority.EVENT) if starving else tuple(Priority)
-        for priority in order:
-            queue = self._ready[priority]
-            if queue:
-                key, item = queue.popitem(last=False)
-                self._in_process.add(key)
-                return item
-        return None
+        queue = self._choose()
+        if queue is None:
+            return None
+        key, item = queue.popitem(last=False)
+        self._in_process.add(key)
+        return item
+
+    def _choose(self) -> OrderedDict[str, WorkItem] | None:
+        """The class whose turn it is; None when nothing is ready."""
+        present = [queue for queue in self._ready.values() if queue]
+        if not present:
+            return None
+        if not self._overdue_went_first:
+            late_before = self._clock() - self._max_wait_s
+            heads = [(next(iter(queue.values())).enqueued_at, number) for number, queue in enumerate(present) if number]
+            enqueued_at, number = min(heads, default=(math.inf, 0))
+            if enqueued_at <= late_before:
+                self._overdue_went_first = True
+                return present[number]
+        self._overdue_went_first = False
+        return present[0]
 
     def done(self, key: str) -> None:
         """The work on ``key`` has ended; what was asked for meanwhile becomes ready."""
@@ -191,8 +225,8 @@ class WorkQueue:
     @property
     def oldest_age_s(self) -> float | None:
         """Seconds that the oldest ready entry has waited."""
-        heads = [next(iter(queue.values())).enqueued_at for queue in self._ready.values() if queue]
-        return max(0.0, self._clock() - min(heads)) if heads else None
+        moments = [item.enqueued_at for queue in self._ready.values() for item in queue.values()]
+        return max(0.0, self._clock() - min(moments)) if moments else None
 
 
 def _merged(present: WorkItem | None, item: WorkItem) -> WorkItem:
@@ -202,5 +236,5 @@ def _merged(present: WorkItem | None, item: WorkItem) -> WorkItem:
         item.key,
         min(present.priority, item.priority),
         min(present.enqueued_at, item.enqueued_at),
-        present.reasons | item.reasons,
+        present.reasons if len(present.reasons) >= _MAX_REASONS else present.reasons | item.reasons,
     )
