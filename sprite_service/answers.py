@@ -10,8 +10,6 @@ from opsd.contract import jsoncodec
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.contract.jsoncodec import JsonValue
 
-_JSON = {"Content-Type": "application/json"}
-
 
 class Refusal(Exception):
     """A request that is answered with the contract's error form."""
@@ -34,7 +32,7 @@ def json_response(value: JsonValue, status: int = 200) -> web.Response:
 
 def json_bytes(body: bytes, status: int = 200) -> web.Response:
     """A JSON answer that is encoded already."""
-    return web.Response(body=body, status=status, headers=_JSON)
+    return web.Response(body=body, status=status, content_type="application/json")
 
 
 def invalid(message: str) -> Refusal:

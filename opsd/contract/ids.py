@@ -7,6 +7,7 @@ A loop id becomes a folder name, so anything that is not one safe path segment i
 from __future__ import annotations
 
 import os
+import re
 from typing import NewType
 
 from opsd.contract.errors import UsageError
@@ -17,6 +18,9 @@ TraceId = NewType("TraceId", str)
 MAX_LOOP_ID_BYTES = 200
 #: Names under ``.superloop/ops-manager/`` that belong to the manager itself.
 RESERVED_LOOP_IDS = frozenset({"fleet"})
+
+#: Separators, control characters and halves of surrogate pairs.
+_UNSAFE = re.compile("[/\\\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def parse_loop_id(text: str, *, reserved: bool = False) -> LoopId:
@@ -30,10 +34,8 @@ def parse_loop_id(text: str, *, reserved: bool = False) -> LoopId:
     """
     if (
         text in ("", ".", "..")
-        or "/" in text
-        or "\\" in text
-        or len(text.encode("utf-8", "surrogatepass")) > MAX_LOOP_ID_BYTES
-        or any(ord(char) < 32 or 127 <= ord(char) < 160 or 0xD800 <= ord(char) < 0xE000 for char in text)
+        or _UNSAFE.search(text) is not None
+        or len(text.encode()) > MAX_LOOP_ID_BYTES
         or (reserved and text in RESERVED_LOOP_IDS)
     ):
         shown = text.encode("utf-8", "backslashreplace").decode()[:MAX_LOOP_ID_BYTES]

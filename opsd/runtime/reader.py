@@ -91,12 +91,12 @@ class LoopReader:
 
     def unchanged(self) -> bool:
         """True when six stats show nothing new since the last snapshot."""
-        return (
-            self._body is not None
-            and self._body_version == self.journal.version
-            and not self.journal.changed()
-            and not any(document.changed() for document in self._documents)
-        )
+        if self._body is None or self._body_version != self.journal.version or self.journal.changed():
+            return False
+        for document in self._documents:
+            if document.changed():
+                return False
+        return True
 
     def snapshot(self, *, now: str, trace_id: str | None, run_id: str | None = None) -> SnapshotEnvelope:
         """The snapshot envelope; ``now`` is its ``emittedAt``.
