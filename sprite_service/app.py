@@ -98,25 +98,23 @@ class Service:
             return response
         finally:
             metrics.in_flight -= 1
-            known = request.path if request.path in self._get else "other"
-            metrics.requests[known, status] += 1
+            path = request.path
+            if path not in self._get:
+                path = "other"
+            metrics.requests[path, status] = metrics.requests.get((path, status), 0) + 1
             if self.config.access_log:
                 spent_ms = (time.perf_counter() - started) * 1000
                 sys.stderr.write(
-                    f"{format_utc(time.time())} {request.remote} {request.method} {known} {status} {spent_ms:.1f}ms\n"
+                    f"{format_utc(time.time())} {request.remote} {request.method} {path} {status} {spent_ms:.1f}ms\n"
                 )
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             if not self._access.allows(request):
                 return await self._unauthorized(request)
-            if request.method not in ("GET", "POST"):
-                raise Refusal(501, "not_implemented", "method not implemented")
-            if (request.content_length or 0) > self.config.limits.max_body_bytes:
-                raise Refusal(413, "payload_too_large", "request body too large")
             handler = self._get.get(request.path) if request.method == "GET" else None
             if handler is None:
-                raise Refusal(404, "not_found", "endpoint not found")
+                raise self._unknown(request)
             if self.metrics.in_flight - self.metrics.streams > self.config.limits.max_requests:
                 raise Refusal(503, "overloaded", "too many requests")
             trace_id = request.headers.get("X-Trace-Id", "").strip() or None
@@ -129,6 +127,13 @@ class Service:
             return Refusal(502, "runtime_error", f"error: {error.message}").response()
         except OSError as error:
             return Refusal(502, "runtime_error", f"error: cannot read: {error.strerror}").response()
+
+    def _unknown(self, request: web.BaseRequest) -> Refusal:
+        if request.method not in ("GET", "POST"):
+            return Refusal(501, "not_implemented", "method not implemented")
+        if (request.content_length or 0) > self.config.limits.max_body_bytes:
+            return Refusal(413, "payload_too_large", "request body too large")
+        return Refusal(404, "not_found", "endpoint not found")
 
     async def _unauthorized(self, request: web.BaseRequest) -> web.StreamResponse:
         self.metrics.unauthorized += 1

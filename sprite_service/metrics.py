@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 
 from opsd import __version__
 
@@ -12,7 +11,7 @@ class ServiceMetrics:
     """Counters and gauges; bounded: paths are those of the service or ``other``."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[str, int]] = Counter()
+        self.requests: dict[tuple[str, int], int] = {}
         self.in_flight = 0
         self.streams = 0
         self.streams_started = 0

@@ -31,7 +31,7 @@ _Signature = tuple[int, int, int]
 class RuntimeDocument:
     """One optional JSON file: its parsed value, its artifact reference, and what is wrong with it."""
 
-    __slots__ = ("_settled", "_signature", "error", "path", "ref", "relative", "value")
+    __slots__ = ("settled", "signature", "error", "path", "ref", "relative", "value")
 
     def __init__(self, path: str, relative: str) -> None:
         self.path = path
@@ -39,12 +39,12 @@ class RuntimeDocument:
         self.value: JsonValue = None
         self.error: ArtifactError | None = None
         self.ref = absent_reference(relative)
-        self._signature: _Signature | None = None
-        self._settled = True
+        self.signature: _Signature | None = None
+        self.settled = True
 
     def changed(self) -> bool:
         """True when a stat differs from the last read, or the last read was too close to a write to trust."""
-        return not self._settled or self._stat_signature() != self._signature
+        return not self.settled or self._stat_signature() != self.signature
 
     def _stat_signature(self) -> _Signature | None:
         try:
@@ -65,11 +65,11 @@ class RuntimeDocument:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             regular = False
         if not regular:
-            self.value, self.error, self._signature, self._settled = None, None, None, True
+            self.value, self.error, self.signature, self.settled = None, None, None, True
             self.ref = absent_reference(self.relative)
             return True
-        self._signature = (found.st_ino, found.st_size, found.st_mtime_ns)
-        self._settled = time.time_ns() - found.st_mtime_ns > _SETTLED_NS
+        self.signature = (found.st_ino, found.st_size, found.st_mtime_ns)
+        self.settled = time.time_ns() - found.st_mtime_ns > _SETTLED_NS
         self._parse(data, int(found.st_mtime))
         return True
 

@@ -54,7 +54,7 @@ class Journal:
         self.size = 0
         self.complete_size = 0
         self.mtime_epoch = 0
-        self._signature: tuple[int, int, int] | None = None
+        self.signature: tuple[int, int, int] | None = None
         self._hash = hashlib.sha256()
         self._digest = ""
         self._guard = b""
@@ -65,7 +65,7 @@ class Journal:
 
     def changed(self) -> bool:
         """True when a stat differs from what the last refresh saw."""
-        return self._stat_signature() != self._signature
+        return self._stat_signature() != self.signature
 
     def _stat_signature(self) -> tuple[int, int, int] | None:
         try:
@@ -76,7 +76,7 @@ class Journal:
 
     def refresh(self) -> bool:
         """Read what is new. True when anything changed; a missing file leaves ``exists`` false."""
-        if self._signature is not None and self._stat_signature() == self._signature:
+        if self.signature is not None and self._stat_signature() == self.signature:
             return False
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -99,7 +99,7 @@ class Journal:
             self.exists = True
             self.version += 1
             self._consume(descriptor, found.st_size)
-            self._signature = (found.st_ino, found.st_size, found.st_mtime_ns)
+            self.signature = (found.st_ino, found.st_size, found.st_mtime_ns)
             self.mtime_epoch = int(found.st_mtime)
             return True
         finally:
@@ -107,9 +107,9 @@ class Journal:
 
     def _is_continuation(self, descriptor: int, found: os.stat_result) -> bool:
         """The file is the one known, grown or with a changed tail: the bytes before the known end still stand."""
-        if self._signature is None:
+        if self.signature is None:
             return self.size == 0
-        inode, size, mtime_ns = self._signature
+        inode, size, mtime_ns = self.signature
         if found.st_ino != inode or found.st_size < size:
             return False
         if found.st_size == size and found.st_mtime_ns != mtime_ns:

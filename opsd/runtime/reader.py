@@ -87,15 +87,26 @@ class LoopReader:
         self._body: JsonObject | None = None
         self._body_bytes: bytes | None = None
         self._body_version = 0  # of the journal that the body shows; a poll may have read on since
+        self._signatures: list[tuple[str, tuple[int, int, int] | None]] = []
+        self._settled = False  # no document was read so soon after a write that its stat cannot be trusted
         self._anchor: tuple[int, int, str] | None = None  # generation, line number, digest
 
     def unchanged(self) -> bool:
         """True when six stats show nothing new since the last snapshot."""
-        if self._body is None or self._body_version != self.journal.version or self.journal.changed():
+        if self._body is None or self._body_version != self.journal.version:
             return False
-        for document in self._documents:
-            if document.changed():
-                return False
+        if not self._settled:
+            return not self.journal.changed() and not any(document.changed() for document in self._documents)
+        # The hot path of an unchanged loop: the stats, and nothing around them.
+        for path, known in self._signatures:
+            try:
+                found = os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                if known is not None:
+                    return False
+            else:
+                if known is None or (found.st_ino, found.st_size, found.st_mtime_ns) != known:
+                    return False
         return True
 
     def snapshot(self, *, now: str, trace_id: str | None, run_id: str | None = None) -> SnapshotEnvelope:
@@ -144,6 +155,9 @@ class LoopReader:
                 break
         self._body = self._build_body()
         self._body_version = self.journal.version
+        self._signatures = [(self.layout.events, self.journal.signature)]
+        self._signatures += [(document.path, document.signature) for document in self._documents]
+        self._settled = all(document.settled for document in self._documents)
         return self._body
 
     def _refresh_journal(self) -> None:

@@ -115,7 +115,8 @@ def test_an_unchanged_loop_is_answered_by_stats(repo: Path) -> None:
     assert source.cached_snapshot_bytes(now=NOW, trace_id=None) is None
     first = source.snapshot_bytes(now=NOW, trace_id="a\"b")
     for document in source._documents:
-        document._settled = True  # the files are older than the settling time in real life
+        document.settled = True  # the files are older than the settling time in real life
+    source._settled = True
     again = source.cached_snapshot_bytes(now="later", trace_id=None)
     assert again is not None
     assert {**jsoncodec.loads(first), "emittedAt": "later", "traceId": None} == jsoncodec.loads(again)
