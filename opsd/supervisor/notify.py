@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping
+
+#: How long the start, a reload and the end wait for a busy service manager: a lost ``READY=1`` would end the daemon.
+#: What is sent in between is worth no wait.
+_PATIENCE_S = 0.1
 
 
 class ServiceManager:
@@ -23,15 +28,19 @@ class ServiceManager:
 
     def ready(self, status: str) -> None:
         """The daemon supervises."""
-        self._send("READY=1", f"STATUS={status}")
+        self._send("READY=1", f"STATUS={status}", patience_s=_PATIENCE_S)
 
     def reloading(self) -> None:
         """A reload has begun; :meth:`ready` ends it."""
-        self._send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        self._send(
+            "RELOADING=1",
+            f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}",
+            patience_s=_PATIENCE_S,
+        )
 
     def stopping(self) -> None:
         """The daemon drains."""
-        self._send("STOPPING=1", "STATUS=draining")
+        self._send("STOPPING=1", "STATUS=draining", patience_s=_PATIENCE_S)
 
     def status(self, text: str) -> None:
         """One line for ``systemctl status``."""
@@ -41,12 +50,16 @@ class ServiceManager:
         """Feed the watchdog."""
         self._send("WATCHDOG=1")
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, patience_s: float = 0.0) -> None:
         if not self._address:
             return
-        message = "\n".join(line.replace("\n", " ") for line in lines).encode()
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
-            out.setblocking(False)
+        message = "\n".join(line.replace("\n", " ") for line in lines).encode("utf-8", "replace")
+        # OSError: nobody listens. ValueError: an address that cannot be one.
+        with (
+            contextlib.suppress(OSError, ValueError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out,
+        ):
+            out.settimeout(patience_s)
             out.connect(self._address)
             out.send(message)
 
@@ -54,6 +67,10 @@ class ServiceManager:
 def _watchdog_period(env: Mapping[str, str]) -> float | None:
     """Seconds between feedings: half of what the service manager allows; None without a watchdog."""
     text = env.get("WATCHDOG_USEC", "")
-    if not text.isdecimal() or int(text) == 0 or env.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+    if (
+        not re.fullmatch("[0-9]{1,18}", text)
+        or int(text) == 0
+        or env.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid())
+    ):
         return None
     return int(text) / 2_000_000

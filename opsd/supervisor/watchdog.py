@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 import time
@@ -11,14 +12,22 @@ from collections.abc import Callable
 
 from opsd.supervisor.tasks import Heartbeat
 
+_log = logging.getLogger("opsd.watchdog")
+
 
 class LoopLagMonitor:
-    """Measures how late the event loop wakes a sleeper; each turn is reported and feeds the block detector."""
+    """Measures how late the event loop wakes a sleeper; each turn is reported and feeds the block detector.
+
+    ``on_lag`` gets every sample in seconds (for a histogram); :attr:`last_s` and :attr:`max_s` are the last and the
+    largest one.
+    """
 
     def __init__(self, period_s: float, on_lag: Callable[[float], None], detector: BlockDetector | None = None) -> None:
         self._period_s = period_s
         self._on_lag = on_lag
         self._detector = detector
+        self.last_s = 0.0
+        self.max_s = 0.0
 
     async def run(self, heartbeat: Heartbeat) -> None:
         """Measure for ever."""
@@ -27,15 +36,18 @@ class LoopLagMonitor:
             due = loop.time() + self._period_s
             await asyncio.sleep(self._period_s)
             heartbeat.beat()
-            self._on_lag(max(0.0, loop.time() - due))
             if self._detector is not None:
                 self._detector.turn()
+            self.last_s = max(0.0, loop.time() - due)
+            self.max_s = max(self.max_s, self.last_s)
+            self._on_lag(self.last_s)
 
 
 class BlockDetector:
     """A thread that notices when the event loop has not turned for ``limit_s`` seconds.
 
-    ``on_block`` is called from that thread, once an episode, with the seconds and the stack that blocks.
+    ``on_block`` is called from that thread, once an episode, with the seconds and the stack that blocks. Somebody must
+    call :meth:`turn` from the event loop more often than that: :class:`LoopLagMonitor` does.
     """
 
     def __init__(
@@ -48,7 +60,14 @@ class BlockDetector:
         self._last_turn = clock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self.blocked = False
+        self._blocked = False
+        #: Times that the event loop was found blocked.
+        self.episodes = 0
+
+    @property
+    def blocked(self) -> bool:
+        """The event loop does not turn, or nobody watches it any more."""
+        return self._blocked or (self._thread is not None and not self._ended.is_set() and not self._thread.is_alive())
 
     def start(self) -> None:
         """Watch the thread that calls this."""
@@ -60,7 +79,7 @@ class BlockDetector:
     def turn(self) -> None:
         """The event loop has turned."""
         self._last_turn = self._clock()
-        self.blocked = False
+        self._blocked = False
 
     def stop(self) -> None:
         """End the thread."""
@@ -71,8 +90,12 @@ class BlockDetector:
     def _watch(self) -> None:
         while not self._ended.wait(self._limit_s / 5):
             silent_s = self._clock() - self._last_turn
-            if silent_s > self._limit_s and not self.blocked:
-                self.blocked = True
+            if silent_s > self._limit_s and not self._blocked:
+                self._blocked = True
+                self.episodes += 1
                 frame = sys._current_frames().get(self._watched)
                 stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
-                self._on_block(silent_s, stack)
+                try:
+                    self._on_block(silent_s, stack)
+                except Exception:  # noqa: BLE001 - the thread outlives its listener
+                    _log.exception("the listener to blocks of the event loop failed")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from opsd.supervisor.workqueue import Priority, WorkItem, WorkQueue
 
@@ -126,7 +126,7 @@ class QueueMachine(RuleBasedStateMachine):
             kept.pop(key, None)
         self.queue.forget(key)
 
-    @invariant()
+    @rule()
     def it_counts_what_there_is(self) -> None:
         self._release()
         depth = self.queue.depth
