@@ -6,63 +6,50 @@ asyncio) go through the same renderer.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
-_MASKED_KEYS = ("token", "authorization", "password", "secret")
-_MAX_TEXT = 8192
+from opsd.contract.jsoncodec import dumps
+from opsd.supervisor.redaction import Redactor, redact
+
+__all__ = ["Redactor", "configure", "redact"]
+
+#: What control characters look like on a terminal: their pictures.
+_CONTROL = {code: chr(0x2400 + code) for code in range(32)} | {127: "\u2421"} | dict.fromkeys(range(128, 160), "\ufffd")
+_CONTROL_BUT_LAYOUT = {code: text for code, text in _CONTROL.items() if chr(code) not in "\n\t"}
 
 
-class Redactor:
-    """Replaces known secrets in every text of an event, and whatever stands under a telling key."""
+class _Sink:
+    """One write per line; a reader that went away costs lines, and ends nothing."""
 
-    def __init__(self) -> None:
-        self._secrets: set[str] = set()
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
 
-    def add(self, secret: str) -> None:
-        """Never show this text."""
-        if len(secret) >= 4:
-            self._secrets.add(secret)
+    def write(self, text: str) -> int:
+        """Write or lose ``text``."""
+        with contextlib.suppress(OSError, ValueError):
+            return self._out.write(text)
+        return 0
 
-    def text(self, value: str) -> str:
-        """``value`` without secrets, bounded."""
-        for secret in self._secrets:
-            if secret in value:
-                value = value.replace(secret, "[redacted]")
-        return value if len(value) <= _MAX_TEXT else f"{value[:_MAX_TEXT]} ... [cut]"
-
-    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        for key, value in event.items():
-            if any(word in key.lower() for word in _MASKED_KEYS):
-                event[key] = "[redacted]"
-            elif isinstance(value, str):
-                event[key] = self.text(value)
-            elif not isinstance(value, (int, float, bool, type(None))) and key != "exc_info":
-                event[key] = self._deep(value)
-        return event
-
-    def _deep(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {key: self._deep(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [self._deep(item) for item in value]
-        return value if isinstance(value, (int, float, bool, type(None))) else self.text(str(value))
-
-
-#: The process's redactor; whoever learns a secret adds it.
-redact = Redactor()
+    def flush(self) -> None:
+        """Pass on what was written."""
+        with contextlib.suppress(OSError, ValueError):
+            self._out.flush()
 
 
 def configure(level: str, form: str, stream: TextIO | None = None) -> None:
-    """Set up logging. ``form`` is ``json``, ``console`` or ``auto`` (console on a terminal); ``level`` a level's name."""
+    """Set up logging, also once more. ``form`` is ``json``, ``console`` or ``auto`` (console on a terminal).
+
+    ``level`` is a level's name; the standard library's loggers say nothing below ``info``. ``stream`` None is stderr.
+    """
     out = stream or sys.stderr
+    sink = cast(TextIO, _Sink(out))
     console = form == "console" or (form == "auto" and out.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -72,22 +59,25 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
         _render_exception,
         redact,
     ]
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    rendering: list[Any] = (
+        [
+            _escape_control,
+            structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback),
+        ]
         if console
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
+        else [structlog.processors.JSONRenderer(serializer=_to_json)]
     )
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(sink),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(out)
+    handler = logging.StreamHandler(sink)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder(), *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     root = logging.getLogger()
@@ -103,3 +93,15 @@ def _render_exception(_logger: Any, _method: str, event: MutableMapping[str, Any
         if error is not None:
             event["exception"] = "".join(traceback.format_exception(error))
     return event
+
+
+def _escape_control(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A terminal shows what a sprite said, and does not obey it."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = value.translate(_CONTROL_BUT_LAYOUT if key in ("exception", "stack") else _CONTROL)
+    return event
+
+
+def _to_json(event: Any, **_options: Any) -> str:
+    return dumps(event).decode()
