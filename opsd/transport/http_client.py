@@ -13,6 +13,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -106,6 +107,7 @@ class ServiceClient:
         self._sleep = sleep
         self._rand = rand
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
 
     def session(self) -> aiohttp.ClientSession:
         """The pooled session, opened at its first use."""
@@ -114,9 +116,24 @@ class ServiceClient:
                 connector=aiohttp.TCPConnector(limit=self._max_connections, limit_per_host=16),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # nothing compressed is asked for, and nothing is inflated
-                trust_env=True,
             )
         return self._session
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy that the usual variables name for ``url``'s host, looked up once per origin.
+
+        aiohttp's own ``trust_env`` would read a netrc file in a thread for every request.
+        """
+        try:
+            parts = urlsplit(url)
+            origin = f"{parts.scheme}://{parts.netloc}"
+            if origin not in self._proxies:
+                host = parts.hostname or ""
+                bypassed = proxy_bypass(host)
+                self._proxies[origin] = None if bypassed else getproxies_environment().get(parts.scheme)
+            return self._proxies[origin]
+        except ValueError:
+            return None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -201,6 +218,7 @@ class ServiceClient:
                 data=body,
                 allow_redirects=False,
                 timeout=timeout,
+                proxy=self.proxy_for(url),
             ) as answer:
                 content = await read_bounded(answer.content, self.limits.max_body_bytes)
                 return answer.status, content, parse_retry_after(answer.headers.get("Retry-After")), ""

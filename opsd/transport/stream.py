@@ -72,7 +72,7 @@ class EventStream:
             self._on_request("stream")
         try:
             async with self._client.session().get(
-                url, headers=headers, allow_redirects=False, timeout=timeout
+                url, headers=headers, allow_redirects=False, timeout=timeout, proxy=self._client.proxy_for(str(url))
             ) as answer:
                 await self._check(answer)
                 parser = SseParser(self._max_frame_bytes)
