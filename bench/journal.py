@@ -71,7 +71,9 @@ def warm_poll() -> Iterator[Figure]:
             state = {"offset": reader.line_count()}
             reader.poll(offset=state["offset"], max_events=0, now=_NOW, trace_id=None)
 
-            def poll(reader: LoopReader = reader, path: Path = path, state: dict[str, int] = state) -> None:
+            def poll(
+                reader: LoopReader = reader, path: Path = path, line: bytes = line, state: dict[str, int] = state
+            ) -> None:
                 for _ in range(200):
                     with path.open("ab") as file:
                         file.write(line)

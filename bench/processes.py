@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-TOKEN = "bench-token"  # noqa: S105 - of servers that live for seconds on loopback
+TOKEN = "bench-token"
 
 
 def cpu_of(process: int) -> float:
@@ -24,7 +24,9 @@ def cpu_of(process: int) -> float:
 
 
 @contextlib.contextmanager
-def running(*arguments: str, env: dict[str, str] | None = None, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    *arguments: str, env: dict[str, str] | None = None, log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A Python process ``python -m ...`` with its stdout as a pipe; ended by SIGTERM."""
     with (log or Path(os.devnull)).open("wb") as errors:
         process = subprocess.Popen(

@@ -23,9 +23,7 @@ def bare_writes(folder: Path) -> tuple[list[tuple[str, bytes]], list[tuple[str, 
     """What one no-op pass writes: documents to replace and rows to append, with their contents."""
     store = loop_store(str(folder), parse_loop_id(load_recording("long_run").loop_id))
     documents = [
-        (path, Path(path).read_bytes())
-        for path in (store.location(part) for part in Document)
-        if os.path.exists(path)
+        (path, Path(path).read_bytes()) for path in (store.location(part) for part in Document) if os.path.exists(path)
     ]
     rows = []
     for log in (RowLog.RECONCILE, RowLog.SEQUENCE):

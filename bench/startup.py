@@ -17,7 +17,14 @@ def startup() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         recording = load_recording("long_run")
         Player(Path(folder), recording, duration_s=0.0, started_at=1795521600).play(lambda _seconds: False)
-        command = [str(Path(sys.executable).with_name("opsd")), "snapshot", "--repo", folder, "--loop", recording.loop_id]
+        command = [
+            str(Path(sys.executable).with_name("opsd")),
+            "snapshot",
+            "--repo",
+            folder,
+            "--loop",
+            recording.loop_id,
+        ]
 
         def ours() -> None:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

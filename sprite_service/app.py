@@ -7,6 +7,7 @@ request of an unchanged loop passes through nothing that it does not need.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -31,6 +32,9 @@ from sprite_service.loops import Loops
 from sprite_service.metrics import ServiceMetrics
 from sprite_service.stream import EventStreams
 
+#: How long running answers may take to end at a stop.
+_STOP_S = 1.5
+
 Handler = Callable[[web.BaseRequest, str | None], Awaitable[web.StreamResponse]]
 
 
@@ -48,6 +52,7 @@ class Service:
         self.background = Background(self._background_failed)
         self._access = Access(config.token)
         self._server: web.Server | None = None
+        self._idle = asyncio.Event()
         self._get: dict[str, Handler] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -77,9 +82,11 @@ class Service:
     async def stop(self) -> None:
         """End streams and waits in good order, then everything else."""
         self.streams.end_all()
-        deadline = time.monotonic() + 1.5
-        while self.metrics.in_flight and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
+        if self.metrics.in_flight:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await self._idle.wait()
 
     async def close(self) -> None:
         """Let go of threads and tasks."""
@@ -98,6 +105,8 @@ class Service:
             return response
         finally:
             metrics.in_flight -= 1
+            if not metrics.in_flight:
+                self._idle.set()
             path = request.path
             if path not in self._get:
                 path = "other"
@@ -147,7 +156,7 @@ class Service:
 
     async def _readyz(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
         reasons = [f"background task {name} failed" for name in sorted(self.background.failing)]
-        if not os.path.isdir(self.config.repo):
+        if not os.path.isdir(self.config.repo):  # noqa: ASYNC240 - one stat
             reasons.append("repo path is gone")
         if self.streams.ending.is_set():
             reasons.append("shutting down")
@@ -178,9 +187,7 @@ class Service:
             return jsoncodec.dumps(self._events_body(loop_id, page, trace_id))
 
         async def poll() -> tuple[PollResult, bytes]:
-            return await self.loops.poll(
-                loop_id, offset=offset, max_events=limit, trace_id=trace_id, render=render
-            )
+            return await self.loops.poll(loop_id, offset=offset, max_events=limit, trace_id=trace_id, render=render)
 
         page, body = await poll()
         if page.events or not wait_s:

@@ -98,9 +98,7 @@ class Loops:
         now = format_utc(time.time())
 
         def work() -> tuple[PollResult, T]:
-            found = entry.reader.poll(
-                offset=offset, max_events=max_events, now=now, trace_id=trace_id, anchor=anchor
-            )
+            found = entry.reader.poll(offset=offset, max_events=max_events, now=now, trace_id=trace_id, anchor=anchor)
             return found, render(found)
 
         async with entry.lock:

@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scripts-dir", help="checked for the contract's commands when given")
     parser.add_argument("--tls-cert", help="PEM certificate chain: serve HTTPS")
     parser.add_argument("--tls-key", help="PEM key of the certificate")
-    parser.add_argument("--watch", choices=[mode.value for mode in WatchMode], default="auto", help="how changes are noticed")
+    parser.add_argument(
+        "--watch", choices=[mode.value for mode in WatchMode], default="auto", help="how changes are noticed"
+    )
     parser.add_argument("--poll-interval", type=float, default=0.25, metavar="S", help="where inotify is missing")
     parser.add_argument("--keepalive", type=float, default=15.0, metavar="S", help="between keep-alives of a stream")
     parser.add_argument("--no-access-log", action="store_true", help="no line per request on stderr")

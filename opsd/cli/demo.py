@@ -25,7 +25,9 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="opsd demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="play to the end, print the final table, exit")
     parser.add_argument("--seconds", type=float, help="how long each replay takes (default 60; 8 with --once)")
-    parser.add_argument("--folder", type=Path, help="keep repos, manager files and logs here (default: a temporary one)")
+    parser.add_argument(
+        "--folder", type=Path, help="keep repos, manager files and logs here (default: a temporary one)"
+    )
     options = parser.parse_args(argv)
     duration_s = options.seconds if options.seconds is not None else 8.0 if options.once else 60.0
     if options.folder is not None:

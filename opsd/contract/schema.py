@@ -89,7 +89,15 @@ def _constrain(definitions: dict[str, Any]) -> None:
         for name in definition["properties"]:
             if name in ("repoPath", "loopId", "runId"):
                 definition["properties"][name] = dict(text1)
-            if name in ("value", "sizeBytes", "lineCount", "eventLineOffset", "eventLineCount", "iteration", "eventCount"):
+            if name in (
+                "value",
+                "sizeBytes",
+                "lineCount",
+                "eventLineOffset",
+                "eventLineCount",
+                "iteration",
+                "eventCount",
+            ):
                 definition["properties"][name] = dict(count)
             if name == "emittedAt":
                 definition["properties"][name] = {"type": "string", "format": "date-time"}
@@ -101,9 +109,7 @@ def _constrain(definitions: dict[str, Any]) -> None:
     for name in ("superloopState", "activeRun", "approval", "heartbeat"):
         definitions["snapshotRuntime"]["properties"][name] = nullable_object
     for name in ("gates", "stuck"):
-        definitions["snapshotHealth"]["properties"][name] = {
-            "oneOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]
-        }
+        definitions["snapshotHealth"]["properties"][name] = {"oneOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]}
     definitions["runStatus"] = {"type": "string", "enum": _RUN_STATUSES}
     for envelope in ("loopRunSnapshotEnvelope", "loopRunEventEnvelope"):
         definitions[envelope]["required"].remove("traceId")

@@ -161,9 +161,7 @@ def evaluate(
         # Behind the cursor: events that are read again after a crash must not look like a regression.
         replace_document(Document.SEQUENCE, latest[Document.SEQUENCE])
     replace_document(Document.TRANSPORT_HEALTH, transport)
-    rows.append(
-        (RowLog.RECONCILE, _telemetry(settings, memory, latest, observation, failure, health, trace_id, time))
-    )
+    rows.append((RowLog.RECONCILE, _telemetry(settings, memory, latest, observation, failure, health, trace_id, time)))
     error = _damage_error(damaged, settings)
     return Outcome(
         commit=Commit(
@@ -342,5 +340,3 @@ def _notes(memory: LoopMemory, inputs: HealthInputs) -> list[tuple[str, JsonObje
     elif moment is not None and moment > (parse_epoch(inputs.now) or 0):
         notes.append(("event.timestamp_in_future", {"lastEventAt": at}))
     return notes
-
-

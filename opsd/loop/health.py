@@ -132,7 +132,9 @@ def _reasons(inputs: HealthInputs, lags: _Lags) -> list[Reason]:
         found.append(_reason(ReasonCode.DIVERGENCE_DETECTED, Severity.DEGRADED, "divergence.any", "true", "false"))
     if lags.intent_status in ("ambiguous", "failed_command"):
         found.append(
-            _reason(f"control_{lags.intent_status}", Severity.DEGRADED, "control.status", lags.intent_status, "confirmed")
+            _reason(
+                f"control_{lags.intent_status}", Severity.DEGRADED, "control.status", lags.intent_status, "confirmed"
+            )
         )
     if not (inputs.spare_finished and lags.lifecycle in FINISHED_STATES):
         found.append(

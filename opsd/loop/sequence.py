@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from opsd.contract.jsoncodec import JsonObject
@@ -35,7 +36,7 @@ def diagnose(
     first = usable[0] if usable else None
     last = usable[-1] if usable else None
     snapshot_regressed = current is not None and previous_snapshot is not None and current < previous_snapshot
-    within = all(a <= b for a, b in zip(usable, usable[1:], strict=False))
+    within = all(a <= b for a, b in pairwise(usable))
     across = first is None or previous_event is None or first >= previous_event
     found = {
         SequenceViolation.SNAPSHOT_MISSING: current is None,
@@ -46,7 +47,9 @@ def diagnose(
     }
     violations = sorted(violation.value for violation, seen in found.items() if seen)
     drifting = bool(violations)
-    highest = max((value for value in (last, digits(get(previous, "events", "highest"))) if value is not None), default=None)
+    highest = max(
+        (value for value in (last, digits(get(previous, "events", "highest"))) if value is not None), default=None
+    )
     return drop_null(
         {
             "schemaVersion": "v1",

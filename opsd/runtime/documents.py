@@ -31,7 +31,7 @@ _Signature = tuple[int, int, int]
 class RuntimeDocument:
     """One optional JSON file: its parsed value, its artifact reference, and what is wrong with it."""
 
-    __slots__ = ("settled", "signature", "error", "path", "ref", "relative", "value")
+    __slots__ = ("error", "path", "ref", "relative", "settled", "signature", "value")
 
     def __init__(self, path: str, relative: str) -> None:
         self.path = path

@@ -138,9 +138,10 @@ class LoopReader:
     @staticmethod
     def _spliced(body: bytes, now: str, trace_id: str | None) -> bytes:
         trace = b"null" if trace_id is None else jsoncodec.dumps(trace_id)
-        return (
-            b'{"schemaVersion":"v1","envelopeType":"loop_run_snapshot","emittedAt":"%b","traceId":%b,%b'
-            % (now.encode(), trace, body)
+        return b'{"schemaVersion":"v1","envelopeType":"loop_run_snapshot","emittedAt":"%b","traceId":%b,%b' % (
+            now.encode(),
+            trace,
+            body,
         )
 
     def _refreshed_body(self) -> JsonObject:
@@ -318,9 +319,7 @@ class LoopReader:
                 f"cursor does not match the journal: line {offset} of {self.layout.events} is not the line that was "
                 "read; reset cursor or use --from-start"
             )
-        factory = EnvelopeFactory(
-            self._source, self.layout.events, emitted_at=now, trace_id=trace_id, line_count=count
-        )
+        factory = EnvelopeFactory(self._source, self.layout.events, emitted_at=now, trace_id=trace_id, line_count=count)
         return factory, count
 
     def _reached(self, last: int, end: int, skip_line: int | None) -> int:

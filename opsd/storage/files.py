@@ -146,7 +146,9 @@ def set_aside(path: str) -> str | None:
 def sweep(folder: str) -> None:
     """Remove temporary files that killed processes left in ``folder``; call it under the folder's lock."""
     try:
-        names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(".") and entry.name.endswith(".tmp")]
+        names = [
+            entry.name for entry in os.scandir(folder) if entry.name.startswith(".") and entry.name.endswith(".tmp")
+        ]
     except OSError:
         return
     for name in names:

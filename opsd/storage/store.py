@@ -133,9 +133,7 @@ class FileLoopStore:
             pending[log] = pending.get(log, b"") + jsoncodec.dumps(row) + b"\n"
         for log, data in pending.items():
             rotate_over = self._rotate_over if log in _ROTATABLE else 0
-            files.append_lines(
-                self._layout.path(log), data, durable=log in commit.durable, rotate_over=rotate_over
-            )
+            files.append_lines(self._layout.path(log), data, durable=log in commit.durable, rotate_over=rotate_over)
         for document, value in commit.documents:
             # The cursor file is the one artifact with indentation (contract 20, 1.1).
             encoded = jsoncodec.dumps_pretty(value) if document is Document.CURSOR else jsoncodec.dumps(value)

@@ -8,6 +8,7 @@ again; SIGTERM and SIGINT let running passes end and close everything in order.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 import time
@@ -54,9 +55,7 @@ class Daemon:
         reload: reads the settings again, for SIGHUP.
     """
 
-    def __init__(
-        self, loaded: LoadedSettings, env: Mapping[str, str], reload: Callable[[], LoadedSettings]
-    ) -> None:
+    def __init__(self, loaded: LoadedSettings, env: Mapping[str, str], reload: Callable[[], LoadedSettings]) -> None:
         self._settings: Settings = loaded.settings
         self._env = env
         self._reload = reload
@@ -125,9 +124,7 @@ class Daemon:
             host=settings.http.host,
             port=settings.http.port,
             token=secret,
-            limits=ApiLimits(
-                settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests
-            ),
+            limits=ApiLimits(settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests),
         )
         host, port = await api.start()
         self._start_tasks()
@@ -148,9 +145,7 @@ class Daemon:
         self.tasks.start("registry", self._watch_registry, deadline_s=silence_s)
         self.tasks.start("file-watcher", self._watch_files, deadline_s=None)
         for number in range(settings.reconcile.max_parallel):
-            self.tasks.start(
-                f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s
-            )
+            self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
         if self._service_manager.watchdog_period_s is not None:
             self.tasks.start("watchdog", self._feed_watchdog, deadline_s=silence_s)
 
@@ -199,8 +194,9 @@ class Daemon:
         Raises:
             OpsError: it cannot be used; the fleet stays as it is.
         """
-        rebuild, self._rebuild = self._rebuild, False
+        rebuild = self._rebuild
         view = await self._in_thread(lambda: self._registry.read(force=rebuild))
+        self._rebuild = False
         self.check.registry_problem = None
         if not view.changed and not rebuild:
             return
@@ -241,11 +237,9 @@ class Daemon:
             retry_cap_s=settings.observe.stream_retry_cap_seconds,
             rand=random.random,
         )
-        self.tasks.start(
-            f"follower:{loop.name}", follower.run, deadline_s=settings.watchdog.task_deadline_seconds
-        )
+        self.tasks.start(f"follower:{loop.name}", follower.run, deadline_s=settings.watchdog.task_deadline_seconds)
         # A large fleet does not start in one gulp.
-        spread_s = min(settings.reconcile.resync_seconds, len(self.fleet) / 200) * random.random()
+        spread_s = min(settings.reconcile.resync_seconds, len(self.fleet) / 200) * random.random()  # noqa: S311 - no secret
         self.queue.add(loop.name, Priority.RESYNC, reason="start", not_before=time.monotonic() + spread_s)
 
     # What followers report.
@@ -330,15 +324,17 @@ class Daemon:
         self._draining = True
         self._service_manager.stopping()
         self._log.info("daemon.draining", running=self.queue.running)
-        deadline = time.monotonic() + self._settings.drain_seconds
-        while self.queue.running and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await self.queue.idle()
         late = await self.tasks.stop(timeout_s=5.0)
         await self._client.close()
         await api.stop()
         self._detector.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._log.info("daemon.stopped", abandoned=late + ([f"{self.queue.running} passes"] if self.queue.running else []))
+        self._log.info(
+            "daemon.stopped", abandoned=late + ([f"{self.queue.running} passes"] if self.queue.running else [])
+        )
 
 
 def _pass_limits(settings: Settings) -> PassLimits:

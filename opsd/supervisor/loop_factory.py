@@ -64,9 +64,7 @@ class LoopFactory:
             OpsError: its token is missing or its address cannot be used.
         """
         settings = self.settings
-        store = compose.loop_store(
-            self.repo, entry.loop_id, rotate_telemetry_over=ROTATE_TELEMETRY_OVER_BYTES
-        )
+        store = compose.loop_store(self.repo, entry.loop_id, rotate_telemetry_over=ROTATE_TELEMETRY_OVER_BYTES)
         judged = compose.pass_settings(
             self.repo,
             entry.loop_id,
@@ -96,9 +94,7 @@ class LoopFactory:
 
     def _transport(self, entry: LoopEntry) -> LocalTransport | SpriteServiceTransport:
         if entry.transport is TransportKind.LOCAL:
-            return compose.local_transport(
-                self.repo, entry.loop_id, max_line_bytes=self.settings.limits.max_line_bytes
-            )
+            return compose.local_transport(self.repo, entry.loop_id, max_line_bytes=self.settings.limits.max_line_bytes)
         return SpriteServiceTransport(
             self.client,
             base_url=entry.base_url or "",

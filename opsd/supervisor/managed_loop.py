@@ -208,5 +208,3 @@ class ManagedLoop:
             "traceId": known.trace_id,
             "stuck": self.stuck,
         }
-
-

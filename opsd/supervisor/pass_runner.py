@@ -74,7 +74,7 @@ class PassRunner:
                 self._failed(loop, error.code, error.message, started)
             except OSError as error:
                 self._failed(loop, "io_error", error.strerror or type(error).__name__, started)
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged whole; one loop's trouble ends no worker
                 self._log.exception("pass.crashed")
                 self._failed(loop, "internal_error", "unexpected error, see the log", started)
             else:
@@ -117,9 +117,7 @@ class PassRunner:
             metrics.count_escalation(loop.name, row["category"])
         metrics.loops.update(loop.name, loop.sample())
         if outcome.events_ingested and code is None and not first:
-            stamp = parse_epoch(
-                get(outcome.state, "evidence", "lastEventEnvelope", "event", "timestamp")
-            )
+            stamp = parse_epoch(get(outcome.state, "evidence", "lastEventEnvelope", "event", "timestamp"))
             if stamp is not None:
                 metrics.observe_event_latency(max(0.0, now - stamp))
         self._tell(loop, outcome, duration_s, before)
@@ -158,9 +156,7 @@ class PassRunner:
         loop.learn_error(code, message, now=self._clock())
         self._metrics.observe_reconcile(self._monotonic() - started, False, code)
         self._metrics.loops.update(loop.name, loop.sample())
-        self._log.error(
-            "pass.failed", code=code, message=message, failures_in_a_row=loop.knowledge.failures_in_a_row
-        )
+        self._log.error("pass.failed", code=code, message=message, failures_in_a_row=loop.knowledge.failures_in_a_row)
 
     def _schedule_next(self, loop: ManagedLoop) -> None:
         """The routine resync, or the next try of a loop that fails."""

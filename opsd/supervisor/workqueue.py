@@ -58,6 +58,8 @@ class WorkQueue:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
+        self._idle = asyncio.Event()
+        self._idle.set()
         #: The last entry that was served went before a more urgent one because it was overdue.
         self._overdue_went_first = False
 
@@ -174,6 +176,7 @@ class WorkQueue:
             return None
         key, item = queue.popitem(last=False)
         self._in_process.add(key)
+        self._idle.clear()
         return item
 
     def _choose(self) -> OrderedDict[str, WorkItem] | None:
@@ -194,10 +197,16 @@ class WorkQueue:
     def done(self, key: str) -> None:
         """The work on ``key`` has ended; what was asked for meanwhile becomes ready."""
         self._in_process.discard(key)
+        if not self._in_process:
+            self._idle.set()
         again = self._again.pop(key, None)
         if again is not None:
             again.enqueued_at = self._clock()
             self._add_ready(again)
+
+    async def idle(self) -> None:
+        """Return when no key is in process."""
+        await self._idle.wait()
 
     def forget(self, key: str) -> None:
         """Drop everything asked for ``key``; work in process is not touched."""

@@ -86,7 +86,9 @@ class EventStream:
                             yield int(frame.last_id)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             reason = "no sign of life in time" if isinstance(error, TimeoutError) else str(error)
-            raise StreamError(bounded_message(f"stream broken: {reason or type(error).__name__}", self._token)) from None
+            raise StreamError(
+                bounded_message(f"stream broken: {reason or type(error).__name__}", self._token)
+            ) from None
 
     async def _check(self, answer: aiohttp.ClientResponse) -> None:
         if answer.status == 200 and answer.content_type == "text/event-stream":

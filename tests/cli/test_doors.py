@@ -112,6 +112,7 @@ def test_without_any_the_door_says_what_to_do(checkout: Path, tmp_path: Path) ->
 def test_the_service_door_runs_the_checkouts_service_in_its_own_process(checkout: Path, tmp_path: Path) -> None:
     package = checkout / "sprite_service"
     package.mkdir()
+    (package / "__init__.py").touch()
     (package / "main.py").write_text("import os\ndef main(argv=None):\n    print(os.getpid(), argv)\n    return 7\n")
     (tmp_path / "link").symlink_to(checkout / "scripts" / "ops-manager-sprite-service.py")
     with subprocess.Popen([str(tmp_path / "link"), "--port=1", ""], stdout=subprocess.PIPE, text=True) as process:

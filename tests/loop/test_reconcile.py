@@ -174,7 +174,9 @@ def test_simultaneous_passes_tell_an_escalation_once(tmp_path: Path) -> None:
     recorded = next(r for r in FINALS if r.case == "killed_mid_run")
     install(recorded, tmp_path)
     shells = [reconciler(str(tmp_path), recorded.loop_id) for _ in range(4)]
-    threads = [threading.Thread(target=shell.run, args=(transport, f"t{n}")) for n, (shell, transport) in enumerate(shells)]
+    threads = [
+        threading.Thread(target=shell.run, args=(transport, f"t{n}")) for n, (shell, transport) in enumerate(shells)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

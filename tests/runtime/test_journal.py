@@ -39,7 +39,9 @@ def check(journal: Journal, content: bytes) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(pieces)
-def test_appended_pieces_are_read_as_if_the_file_were_read_whole(tmp_path_factory: pytest.TempPathFactory, parts: list[bytes]) -> None:
+def test_appended_pieces_are_read_as_if_the_file_were_read_whole(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes]
+) -> None:
     path = tmp_path_factory.mktemp("journal") / "events.jsonl"
     journal = Journal(str(path))
     content = b""

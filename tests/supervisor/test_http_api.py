@@ -236,7 +236,7 @@ def test_requests_beyond_the_limit_are_told_to_come_back() -> None:
 
 def test_a_port_that_is_taken_is_an_error_of_the_system() -> None:
     async def scenario(client: Client) -> None:
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match="address already in use"):
             await HttpApi(client.metrics, client.view, port=client.port).start()
 
     run(scenario)

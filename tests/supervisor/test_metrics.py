@@ -6,12 +6,10 @@ import asyncio
 import os
 import shutil
 import subprocess
-import time
 
 import pytest
 
 from opsd.supervisor.exposition import MAX_CHILDREN, Family, Histogram, label_value, number
-from opsd.supervisor.loop_metrics import SLICE_SECONDS
 from opsd.supervisor.metrics import DaemonMetrics, LoopSample
 
 SAMPLE = LoopSample(
@@ -214,39 +212,30 @@ def test_a_hook_that_raises_does_not_spoil_the_scrape() -> None:
     assert "opsd_scrape_errors_total 1" in text
 
 
-async def _longest_step(metrics: DaemonMetrics) -> tuple[float, float, int]:
-    """Longest time the event loop was held by a scrape, the scrape's whole time, and its turns, side by side."""
-    longest, turns, done = 0.0, 0, False
+async def _turns_beside_a_scrape(metrics: DaemonMetrics) -> int:
+    """How often other work of the event loop had its turn while a scrape was written."""
+    turns, done = 0, False
 
     async def other_work() -> None:
-        nonlocal longest, turns
-        before = time.perf_counter()
+        nonlocal turns
         while not done:
             await asyncio.sleep(0)
-            now = time.perf_counter()
-            longest, before, turns = max(longest, now - before), now, turns + 1
+            turns += 1
 
     async with asyncio.TaskGroup() as group:
         group.create_task(other_work())
         await asyncio.sleep(0)
-        started = time.perf_counter()
+        turns = 0
         async for _ in metrics.render():
             pass
-        took = time.perf_counter() - started
         done = True
-    return longest, took, turns
+    return turns
 
 
-def test_a_scrape_of_a_thousand_changed_loops_gives_way() -> None:
+def test_a_scrape_of_a_thousand_changed_loops_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsd.supervisor.loop_metrics.SLICE_SECONDS", 0.0)
     metrics = DaemonMetrics("1")
     for index in range(1000):
         metrics.loops.add_loop(f"loop-{index}")
-    best = 1.0
-    for attempt in range(5):  # the best of five: a neighbour on the machine may cost any one of them its turn
-        for index in range(1000):
-            metrics.loops.update(f"loop-{index}", LoopSample(state="running", cursor_offset=attempt))
-        longest, took, turns = asyncio.run(_longest_step(metrics))
-        assert turns >= min(10, took / SLICE_SECONDS / 4)
-        best = min(best, longest)
-    print(f"longest step {best * 1000:.2f} ms of a scrape of {took * 1000:.1f} ms")
-    assert best < 0.02
+        metrics.loops.update(f"loop-{index}", LoopSample(state="running"))
+    assert asyncio.run(_turns_beside_a_scrape(metrics)) >= 1000

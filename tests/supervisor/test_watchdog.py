@@ -24,7 +24,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - conditions of any kind
+        while not condition():
             await asyncio.sleep(0.002)
 
 
