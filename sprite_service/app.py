@@ -51,7 +51,8 @@ class Service:
         self.streams = EventStreams(config, self.loops, self.watcher, self.metrics)
         self.background = Background(self._background_failed)
         self._access = Access(config.token)
-        self._server: web.Server | None = None
+        #: How many connections are open; the server behind the service knows.
+        self.connections: Callable[[], int] = lambda: 0
         self._idle = asyncio.Event()
         self._get: dict[str, Handler] = {
             "/healthz": self._healthz,
@@ -65,10 +66,6 @@ class Service:
 
     def _background_failed(self) -> None:
         self.metrics.task_failures += 1
-
-    def bind(self, server: web.Server) -> None:
-        """Tell the service which server it answers for."""
-        self._server = server
 
     def start(self) -> None:
         """Begin to watch files.
@@ -163,9 +160,8 @@ class Service:
         return json_response({"ok": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
     async def _metrics_page(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
-        connections = 0 if self._server is None else len(self._server.connections)
         body = self.metrics.render(
-            cached_loops=len(self.loops), connections=connections, inotify=self.watcher.uses_inotify
+            cached_loops=len(self.loops), connections=self.connections(), inotify=self.watcher.uses_inotify
         )
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 

@@ -18,7 +18,6 @@ class Limits:
     max_streams: int = 64
     max_streams_per_client: int = 32
     header_timeout_s: float = 15.0
-    request_timeout_s: float = 60.0
     idle_timeout_s: float = 75.0
     write_timeout_s: float = 20.0
     max_wait_s: float = 60.0

@@ -64,6 +64,22 @@ class Loops:
         """Run blocking work in a reader thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def _alone(self, entry: LoopEntry, work: Callable[[], T]) -> T:
+        """Run ``work`` while nobody else uses the entry's reader, until it has really ended.
+
+        A client that goes away ends the waiting, not the thread: the lock is the thread's, not the caller's.
+        """
+        await entry.lock.acquire()
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+        def ended(future: asyncio.Future[T]) -> None:
+            entry.lock.release()
+            if not future.cancelled():
+                future.exception()  # seen, also when nobody waits for it any more
+
+        running.add_done_callback(ended)
+        return await asyncio.shield(running)
+
     async def snapshot(self, loop_id: LoopId, trace_id: str | None) -> bytes:
         """The snapshot envelope as JSON.
 
@@ -76,8 +92,7 @@ class Loops:
             known = entry.reader.cached_snapshot_bytes(now=now, trace_id=trace_id)
             if known is not None:
                 return known
-        async with entry.lock:
-            return await self.in_thread(lambda: entry.reader.snapshot_bytes(now=now, trace_id=trace_id))
+        return await self._alone(entry, lambda: entry.reader.snapshot_bytes(now=now, trace_id=trace_id))
 
     async def poll(
         self,
@@ -101,8 +116,7 @@ class Loops:
             found = entry.reader.poll(offset=offset, max_events=max_events, now=now, trace_id=trace_id, anchor=anchor)
             return found, render(found)
 
-        async with entry.lock:
-            return await self.in_thread(work)
+        return await self._alone(entry, work)
 
     def close(self) -> None:
         """Let the threads go."""

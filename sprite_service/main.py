@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
+import math
 import os
 import signal
 import ssl
@@ -26,6 +27,30 @@ class StartError(Exception):
     """Why the service does not start; exit code 1."""
 
 
+def positive_float(text: str) -> float:
+    """A finite number above zero.
+
+    Raises:
+        ValueError: it is not.
+    """
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError(text)
+    return value
+
+
+def positive_int(text: str) -> int:
+    """A whole number above zero.
+
+    Raises:
+        ValueError: it is not.
+    """
+    value = int(text)
+    if value <= 0:
+        raise ValueError(text)
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sprite-service", description="Serves one repo's loops over HTTP.")
     parser.add_argument("--repo", required=True, help="the managed repo; links are resolved")
@@ -40,15 +65,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--watch", choices=[mode.value for mode in WatchMode], default="auto", help="how changes are noticed"
     )
-    parser.add_argument("--poll-interval", type=float, default=0.25, metavar="S", help="where inotify is missing")
-    parser.add_argument("--keepalive", type=float, default=15.0, metavar="S", help="between keep-alives of a stream")
+    parser.add_argument(
+        "--poll-interval", type=positive_float, default=0.25, metavar="S", help="where inotify is missing"
+    )
+    parser.add_argument(
+        "--keepalive", type=positive_float, default=15.0, metavar="S", help="between keep-alives of a stream"
+    )
     parser.add_argument("--no-access-log", action="store_true", help="no line per request on stderr")
     parser.add_argument("--no-uvloop", action="store_true", help="run on asyncio's own event loop")
     limits = parser.add_argument_group("limits")
     for name, kind in Limits.__annotations__.items():
         default = getattr(Limits(), name)
         flag = "--" + name.removesuffix("_s").replace("_", "-")
-        number = float if kind == "float" else int
+        number = positive_float if kind == "float" else positive_int
         limits.add_argument(flag, dest=name, type=number, default=default, help=f"default {default}")
     return parser
 

@@ -13,12 +13,13 @@ from sprite_service.config import Config, Limits
 
 
 class BoundedServer(web.Server):
-    """Refuses connections over the limit, and closes those that send no request in time."""
+    """Refuses connections over the limit, and closes those that send no request or read no answer in time."""
 
     def __init__(self, service: Service, limits: Limits) -> None:
         super().__init__(
             service.handle,
             access_log=None,
+            handler_cancellation=True,  # a stream or a wait ends with its client
             max_line_size=limits.max_header_bytes,
             max_field_size=limits.max_header_bytes,
             keepalive_timeout=limits.idle_timeout_s,
@@ -51,6 +52,22 @@ class BoundedServer(web.Server):
         if timer is not None:
             timer.cancel()
         super().connection_lost(handler, exc)
+
+    async def drop_stalled(self) -> None:
+        """Watch for ever: a client that reads nothing of what waits for it is dropped."""
+        unread: dict[Any, int] = {}
+        while True:
+            await asyncio.sleep(self._limits.write_timeout_s)
+            before, unread = unread, {}
+            for handler in list(self.connections):
+                transport = handler.transport
+                if transport is None:
+                    continue
+                size = transport.get_write_buffer_size()
+                if size and before.get(handler) == size:
+                    transport.abort()
+                elif size:
+                    unread[handler] = size
 
 
 def tls_context(certificate: str, key: str | None) -> ssl.SSLContext:
@@ -91,7 +108,8 @@ async def start(config: Config, tls: ssl.SSLContext | None = None) -> RunningSer
     service = Service(config)
     service.start()
     server = BoundedServer(service, config.limits)
-    service.bind(server)
+    service.connections = lambda: len(server.connections)
+    service.background.start("stalled-clients", server.drop_stalled)
     runner = web.ServerRunner(server, shutdown_timeout=0.5)
     try:
         await runner.setup()

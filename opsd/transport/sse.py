@@ -30,7 +30,8 @@ class SseParser:
 
     def __init__(self, max_frame_bytes: int) -> None:
         self._max = max_frame_bytes
-        self._buffer = b""
+        self._partial: list[bytes] = []
+        self._partial_bytes = 0
         self._event = ""
         self._data: list[str] = []
         self._data_bytes = 0
@@ -43,13 +44,18 @@ class SseParser:
             StreamError: a frame grows beyond the limit.
         """
         frames: list[Frame] = []
-        self._buffer += chunk
-        *lines, self._buffer = self._buffer.split(b"\n")
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join((*self._partial, lines[0]))
+            self._partial.clear()
+            self._partial_bytes = 0
         for line in lines:
             frame = self._line(line.removesuffix(b"\r").decode("utf-8", "replace"))
             if frame is not None:
                 frames.append(frame)
-        if len(self._buffer) + self._data_bytes > self._max:
+        self._partial.append(rest)
+        self._partial_bytes += len(rest)
+        if self._partial_bytes + self._data_bytes > self._max:
             raise StreamError(f"a stream frame is larger than {self._max} bytes")
         return frames
 
@@ -66,7 +72,7 @@ class SseParser:
             self._event = value
         elif name == "data":
             self._data.append(value)
-            self._data_bytes += len(value)
+            self._data_bytes += len(value) + 1
         elif name == "id" and "\0" not in value:
             self._last_id = value
         return None
