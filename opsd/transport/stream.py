@@ -14,7 +14,7 @@ from yarl import URL
 from opsd.contract.errors import OpsError
 from opsd.contract.values import is_digits
 from opsd.transport.answers import bounded_message
-from opsd.transport.http_client import ServiceClient, read_bounded
+from opsd.transport.http_client import BodyTooLargeError, ServiceClient, read_bounded
 from opsd.transport.sse import SseParser, StreamError
 
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -95,6 +95,8 @@ class EventStream:
             return
         if answer.status in (404, 405, 501) or answer.status == 200:
             raise StreamNotOfferedError("the service offers no event stream")
-        body = await read_bounded(answer.content, _ERROR_BODY_LIMIT)
-        text = body.decode("utf-8", "replace")
+        try:
+            text = (await read_bounded(answer.content, _ERROR_BODY_LIMIT)).decode("utf-8", "replace")
+        except BodyTooLargeError as error:
+            text = error.message
         raise StreamError(bounded_message(f"stream refused with status {answer.status}: {text}", self._token))

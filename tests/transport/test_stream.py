@@ -1,0 +1,63 @@
+"""One loop's event stream as a source of news, against servers that do as they please."""
+
+from __future__ import annotations
+
+import pytest
+
+from opsd.transport.http_client import ClientLimits, ServiceClient
+from opsd.transport.sse import StreamError
+from opsd.transport.stream import EventStream, StreamNotOfferedError
+from tests.transport.misbehaving import Answer, respond, send, serving, stream
+
+
+async def read(answer: Answer, *, after: int = 0, token: str | None = None) -> tuple[list[int], bytes]:
+    """The offsets that one connection tells, and the request's head."""
+    client = ServiceClient(ClientLimits(connect_timeout_s=2.0))
+    try:
+        async with serving(answer) as server:
+            source = EventStream(
+                client, base_url=server.url, loop_id="a b", token=token, idle_timeout_s=0.2, max_frame_bytes=1000
+            )
+            return [offset async for offset in source.news(after=after)], server.requests[0]
+    finally:
+        await client.close()
+
+
+async def test_offsets_come_until_the_stream_ends_in_good_order() -> None:
+    body = b": hello\n\nid: 5\ndata: {}\n\nid: 6\ndata: {}\n\nevent: end\ndata: {}\n\nid: 7\ndata: {}\n\n"
+    offsets, head = await read(stream(body), after=4, token="t")
+    assert offsets == [5, 6]
+    assert head.startswith(b"GET /ops/events/stream?loopId=a%20b HTTP/1.1\r\n")
+    assert b"Last-Event-ID: 4\r\n" in head
+    assert b"Authorization: Bearer t\r\n" in head
+
+
+async def test_an_offset_that_is_none_is_no_news() -> None:
+    offsets, _ = await read(stream(b"id: x\ndata: 1\n\nid: -1\ndata: 1\n\nid: " + b"9" * 30 + b"\ndata: 1\n\n"))
+    assert offsets == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (stream(b'event: error\ndata: {"code":"runtime_error","x":"hush-hush"}\n\n'), r"the stream reports .*redacted"),
+        (stream(b": hello\n\n", then_hang=True), "no sign of life in time"),
+        (send(b"HTTP/1.1 200 OK\r\n", then_hang=True), "no sign of life in time"),
+        (stream(b"data: " + b"x" * 5000), "larger than 1000 bytes"),
+        (send(b"nonsense\r\n\r\n"), "stream broken"),
+        (respond(502, b"cursor is ahead"), "refused with status 502: cursor is ahead"),
+        (respond(401, b"x" * 100_000), r"refused with status 401: the answer is larger"),
+        (respond(302, b"", "Location: http://127.0.0.1:1/"), "refused with status 302"),
+    ],
+)
+async def test_trouble_is_told_as_what_it_is(answer: Answer, told: str) -> None:
+    with pytest.raises(StreamError, match=told):
+        await read(answer, token="hush-hush")
+
+
+@pytest.mark.parametrize(
+    "answer", [respond(404), respond(405), respond(501), respond(200, b"<html>", content_type="text/html")]
+)
+async def test_a_service_without_streams_is_recognised(answer: Answer) -> None:
+    with pytest.raises(StreamNotOfferedError):
+        await read(answer)
