@@ -1,15 +1,14 @@
 """``opsd run``: every part of the daemon, put together, from start to drain.
 
-Long-lived tasks, all owned by one :class:`TaskSupervisor`: the registry watch, the workers, one follower per loop,
-the file watcher, the event-loop lag monitor and the service manager's feeder. SIGHUP reads settings and registry
-again; SIGTERM and SIGINT let running passes end and close everything in order.
+Long-lived tasks, all owned by one :class:`TaskSupervisor`: the fleet's registry watch and followers, the workers, the
+file watcher, the event-loop lag monitor and the service manager's feeder. SIGHUP reads settings and registry again;
+SIGTERM and SIGINT let running passes end and close everything in order.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,25 +20,22 @@ import structlog
 from opsd import __version__
 from opsd.compose import absolute_repo
 from opsd.contract.errors import OpsError
-from opsd.fleet.registry import LoopEntry
-from opsd.loop.thresholds import Thresholds
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
-from opsd.supervisor.fleet import Fleet
-from opsd.supervisor.follower import LoopFollower
+from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.loop_factory import LoopFactory
-from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.notify import ServiceManager
 from opsd.supervisor.pass_runner import PassLimits, PassRunner
 from opsd.supervisor.registry_source import RegistrySource
 from opsd.supervisor.self_check import SelfCheck
 from opsd.supervisor.settings import LoadedSettings, Settings
+from opsd.supervisor.settings_model import needs_restart
 from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
 from opsd.supervisor.tokens import api_token
 from opsd.supervisor.watchdog import BlockDetector, LoopLagMonitor
-from opsd.supervisor.workqueue import Priority, WorkQueue
+from opsd.supervisor.workqueue import WorkQueue
 from opsd.transport.http_client import ClientLimits, ServiceClient
 
 #: Threads beyond the configured ones: passes that hang keep one each until they return.
@@ -62,7 +58,6 @@ class Daemon:
         self._repo = absolute_repo(str(loaded.settings.repo))
         self._log = structlog.get_logger("opsd.daemon")
         self.metrics = DaemonMetrics(__version__)
-        self.fleet = Fleet()
         self.queue = WorkQueue()
         self._service_manager = ServiceManager(env)
         settings = self._settings
@@ -79,23 +74,21 @@ class Daemon:
             ),
             allow_plaintext_token=settings.transport.allow_plaintext_token,
         )
-        self._factory = self._make_factory(settings)
-        self._thresholds: Thresholds = self._factory.thresholds()
-        self._registry = self._make_registry(settings)
+        self._fleet = FleetSupervisor(
+            self._means(settings), self.queue, self.tasks, self.metrics, self.check, self._in_thread
+        )
         self._runner = PassRunner(self.queue, self.metrics, _pass_limits(settings), self._in_thread)
-        self._registry_wanted = asyncio.Event()
-        self._rebuild = False
         self._stop = asyncio.Event()
         self._draining = False
 
-    def _make_factory(self, settings: Settings) -> LoopFactory:
-        return LoopFactory(
-            self._repo, settings, self._env, self._client, self._watcher, self.metrics.count_sprite_request
-        )
-
-    def _make_registry(self, settings: Settings) -> RegistrySource:
+    def _means(self, settings: Settings) -> Means:
+        factory = LoopFactory(self._repo, settings, self._env, self._client, self._watcher, self._sprite_request)
         file = settings.registry.file
-        return RegistrySource(self._repo, None if file is None else str(file), max_loops=settings.limits.max_loops)
+        registry = RegistrySource(self._repo, None if file is None else str(file), max_loops=settings.limits.max_loops)
+        return Means(settings, factory, factory.thresholds(), registry)
+
+    def _sprite_request(self, loop: str, kind: str) -> None:
+        self._fleet.sprite_request(loop, kind)
 
     def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
@@ -113,7 +106,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, lambda: self.tasks.spawn("reload", self._reload_all()))
         settings = self._settings
         self._watcher.open()
-        await self._load_registry()
+        await self._fleet.refresh()
         secret = api_token(settings)
         if secret is not None:
             logs.redact.add(secret.get_secret_value())
@@ -128,8 +121,10 @@ class Daemon:
         )
         host, port = await api.start()
         self._start_tasks()
-        self._log.info("daemon.started", repo=self._repo, loops=len(self.fleet), http=f"http://{host}:{port}/metrics")
-        self._service_manager.ready(f"supervising {len(self.fleet)} loops")
+        self._log.info(
+            "daemon.started", repo=self._repo, loops=len(self._fleet.fleet), http=f"http://{host}:{port}/metrics"
+        )
+        self._service_manager.ready(f"supervising {len(self._fleet.fleet)} loops")
         await self._stop.wait()
         await self._drain(api)
         return 0
@@ -142,7 +137,7 @@ class Daemon:
             settings.watchdog.lag_interval_seconds, self.metrics.observe_event_loop_lag, self._detector
         )
         self.tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s)
-        self.tasks.start("registry", self._watch_registry, deadline_s=silence_s)
+        self.tasks.start("registry", self._fleet.watch, deadline_s=silence_s)
         self.tasks.start("file-watcher", self._watch_files, deadline_s=None)
         for number in range(settings.reconcile.max_parallel):
             self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
@@ -153,7 +148,7 @@ class Daemon:
         while True:
             with heartbeat.idle():
                 item = await self.queue.get()
-            loop = self.fleet.get(item.key)
+            loop = self._fleet.fleet.get(item.key)
             if loop is None or self._draining:
                 self.queue.done(item.key)
                 continue
@@ -171,92 +166,6 @@ class Daemon:
                 self._service_manager.alive()
             await asyncio.sleep(period_s)
 
-    async def _watch_registry(self, heartbeat: Heartbeat) -> None:
-        while True:
-            heartbeat.beat()
-            try:
-                await self._load_registry()
-            except OpsError as error:
-                self.metrics.registry_reloaded(False, time.time())
-                if self.check.registry_problem != error.message:
-                    self._log.error("registry.refused", message=error.message)
-                self.check.registry_problem = error.message
-            self._registry_wanted.clear()
-            try:
-                async with asyncio.timeout(self._settings.registry.reload_seconds):
-                    await self._registry_wanted.wait()
-            except TimeoutError:
-                continue
-
-    async def _load_registry(self) -> None:
-        """Make the fleet what the registry says now.
-
-        Raises:
-            OpsError: it cannot be used; the fleet stays as it is.
-        """
-        rebuild = self._rebuild
-        view = await self._in_thread(lambda: self._registry.read(force=rebuild))
-        self._rebuild = False
-        self.check.registry_problem = None
-        if not view.changed and not rebuild:
-            return
-        added, removed = self.fleet.apply(view.entries, self._build, rebuild=rebuild)
-        for loop in removed:
-            self.tasks.forget(f"follower:{loop.name}")
-            if self.fleet.get(loop.name) is None:
-                self.queue.forget(loop.name)
-                self.metrics.loops.forget_loop(loop.name)
-        for loop in added:
-            self._supervise(loop)
-        self.metrics.registry_reloaded(True, time.time())
-        if added or removed:
-            self._log.info(
-                "registry.applied", source=view.source, loops=len(self.fleet), added=len(added), removed=len(removed)
-            )
-
-    def _build(self, entry: LoopEntry) -> ManagedLoop | None:
-        try:
-            self._factory.news(entry)
-            loop = self._factory.build(entry, self._thresholds)
-        except OpsError as error:
-            self.check.unusable[entry.loop_id] = error.message
-            self._log.error("loop.unusable", loop=entry.loop_id, message=error.message)
-            return None
-        self.check.unusable.pop(entry.loop_id, None)
-        return loop
-
-    def _supervise(self, loop: ManagedLoop) -> None:
-        settings = self._settings
-        self.metrics.loops.add_loop(loop.name)
-        self.metrics.loops.update(loop.name, loop.sample())
-        follower = LoopFollower(
-            loop,
-            self._factory.news(loop.entry),
-            self,
-            retry_base_s=settings.observe.stream_retry_base_seconds,
-            retry_cap_s=settings.observe.stream_retry_cap_seconds,
-            rand=random.random,
-        )
-        self.tasks.start(f"follower:{loop.name}", follower.run, deadline_s=settings.watchdog.task_deadline_seconds)
-        # A large fleet does not start in one gulp.
-        spread_s = min(settings.reconcile.resync_seconds, len(self.fleet) / 200) * random.random()  # noqa: S311 - no secret
-        self.queue.add(loop.name, Priority.RESYNC, reason="start", not_before=time.monotonic() + spread_s)
-
-    # What followers report.
-
-    def news(self, loop: ManagedLoop) -> None:
-        """There may be events behind the loop's cursor."""
-        self.queue.add(loop.name, Priority.EVENT, reason="news", not_before=loop.not_before)
-
-    def connected(self, loop: ManagedLoop) -> None:
-        """A source of news is being opened."""
-        if not loop.is_local:
-            self.metrics.count_stream_connect(loop.name)
-
-    def broken(self, loop: ManagedLoop, error: OpsError | OSError, retry_s: float) -> None:
-        """A source of news ended."""
-        self._log.warning("stream.broken", loop=loop.name, message=str(error), retry_s=round(retry_s, 2))
-
     # What the HTTP API asks.
 
     def readiness(self) -> tuple[bool, Sequence[str]]:
@@ -268,24 +177,21 @@ class Daemon:
 
     def loops(self) -> Sequence[Mapping[str, object]]:
         """Every supervised loop."""
-        return [loop.view() for loop in self.fleet]
+        return self._fleet.loops()
 
     def loop(self, loop: str) -> Mapping[str, object] | None:
         """One supervised loop."""
-        found = self.fleet.get(loop)
-        return None if found is None else found.view()
+        return self._fleet.loop(loop)
 
     def request_reconcile(self, loop: str) -> bool:
         """An operator wants a pass now."""
-        if self.fleet.get(loop) is None:
-            return False
-        self.queue.add(loop, Priority.OPERATOR, reason="operator")
-        return True
+        return self._fleet.request_reconcile(loop)
 
     def _before_scrape(self) -> None:
         self.metrics.set_queue(self.queue.depth, self.queue.oldest_age_s)
         self.metrics.set_tasks(self.check.tasks_by_state())
         self.metrics.set_ready(self.readiness()[0])
+        self.metrics.set_unusable(len(self.check.unusable))
 
     def _task_event(self, event: str, name: str, error: BaseException | None) -> None:
         self.metrics.count_task_failure(str(event))
@@ -293,31 +199,29 @@ class Daemon:
 
     def _loop_blocked(self, seconds: float, stack: str) -> None:
         self._log.error("event_loop.blocked", seconds=round(seconds, 1), stack=stack)
+        self.metrics.count_task_failure("blocked")
 
     async def _reload_all(self) -> None:
         """SIGHUP: settings, then the registry. What cannot be used changes nothing."""
         self._service_manager.reloading()
         try:
             settings = (await self._in_thread(self._reload)).settings
-            factory = self._make_factory(settings)
-            thresholds = factory.thresholds()
+            means = self._means(settings)
         except OpsError as error:
             self.metrics.config_reloaded(False, time.time())
             self._log.error("config.refused", message=error.message)
+            self._fleet.rebuild()
         else:
-            fixed = ("repo", "http", "transport")
-            ignored = [key for key in fixed if getattr(settings, key) != getattr(self._settings, key)]
+            ignored = needs_restart(self._settings, settings)
             if ignored:
                 self._log.warning("config.needs_restart", settings=ignored)
             logs.configure(settings.log.level, settings.log.format)
-            self._settings, self._factory, self._thresholds = settings, factory, thresholds
-            self._registry = self._make_registry(settings)
+            self._settings = settings
+            self._fleet.use(means)
             self._runner.limits = _pass_limits(settings)
             self.metrics.config_reloaded(True, time.time())
             self._log.info("config.reloaded")
-        self._rebuild = True
-        self._registry_wanted.set()
-        self._service_manager.ready(f"supervising {len(self.fleet)} loops")
+        self._service_manager.ready(f"supervising {len(self._fleet.fleet)} loops")
 
     async def _drain(self, api: HttpApi) -> None:
         """Let running passes end, then close everything in order."""

@@ -87,21 +87,23 @@ class LoopFollower:
         try:
             async with asyncio.timeout(None) as until_replanned:
                 loop.on_replan = lambda: until_replanned.reschedule(0)
-                self._reporter.connected(loop)
-                async for _offset in self._source.news(after=loop.cursor_offset):
-                    self._failures = 0
-                    self._reporter.news(loop)
-                retry_s = self._next_retry()
+                try:
+                    self._reporter.connected(loop)
+                    async for _offset in self._source.news(after=loop.cursor_offset):
+                        self._failures = 0
+                        self._reporter.news(loop)
+                finally:
+                    loop.on_replan = None
+            retry_s = self._next_retry()
         except TimeoutError:
             return
         except StreamNotOfferedError:
             loop.stream_not_offered()
+            self._reporter.news(loop)  # the pass that follows sets the pace of polling
             return
         except (OpsError, OSError) as error:
             retry_s = self._next_retry()
             self._reporter.broken(loop, error, retry_s)
-        finally:
-            loop.on_replan = None
         # What was missed while the stream was down is told by nobody: look once, then connect again.
         self._reporter.news(loop)
         try:

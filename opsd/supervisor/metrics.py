@@ -124,6 +124,7 @@ class DaemonMetrics:
         self._build.set(1, version, python or platform.python_version())
         self._ready = Family("gauge", "opsd_ready", "1 when /readyz answers 200, else 0.")
         self._loops = Family("gauge", "opsd_loops", "Loops that are supervised.")
+        self._unusable = Family("gauge", "opsd_loops_unusable", "Registry entries that cannot be supervised.")
         self._reconciles = Family("counter", "opsd_reconciles_total", "Passes over loops, by result.", ("result",))
         self._failures = Family(
             "counter", "opsd_reconcile_failures_total", "Failed passes, by failure code.", ("code",)
@@ -166,6 +167,8 @@ class DaemonMetrics:
         for family in (self._reconciles, self._registry_reloads, self._config_reloads):
             for result in ("success", "failure"):
                 family.inc(result, by=0)
+        for kind in ("raised", "hung", "returned", "blocked"):
+            self._task_failures.inc(kind, by=0)
 
     # Per loop: dropped when the loop is not supervised (any more).
 
@@ -227,6 +230,10 @@ class DaemonMetrics:
     def config_reloaded(self, ok: bool, at: float) -> None:
         """The settings were loaded at ``at`` (seconds since the epoch)."""
         _reloaded(self._config_reloads, self._config_ok, self._config_at, ok, at)
+
+    def set_unusable(self, loops: int) -> None:
+        """So many enabled registry entries cannot be supervised."""
+        self._unusable.set(loops)
 
     def set_ready(self, ready: bool) -> None:
         """What /readyz answers."""

@@ -62,7 +62,8 @@ def plan_observation(
     settled = state is not None and state not in UNSETTLED_STATES
     if free_to_watch:
         return ObservationPlan(Follow.STREAM, periods.resync_s)
-    if mode is ObserveMode.STREAM and streamable:
+    # Before the first pass nobody knows where the stream would have to begin.
+    if mode is ObserveMode.STREAM and streamable and state is not None:
         return ObservationPlan(Follow.STREAM, periods.resync_s)
     if mode is ObserveMode.AUTO and active and streamable:
         return ObservationPlan(Follow.STREAM, periods.resync_s)

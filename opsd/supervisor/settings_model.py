@@ -7,6 +7,7 @@ the environment nor a file: that is the business of :mod:`opsd.supervisor.settin
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -241,3 +242,20 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what the constructor is given: the loader merges the sources itself and remembers their names."""
         return (init_settings,)
+
+
+#: What is fixed for the life of a process: a reload does not change it.
+_FIXED = (
+    "repo",
+    "http",
+    "transport",
+    "watchdog",
+    "limits.max_response_bytes",
+    "reconcile.max_parallel",
+    "reconcile.worker_threads",
+)
+
+
+def needs_restart(running: Settings, wanted: Settings) -> list[str]:
+    """The settings that differ and take effect only at the next start, as keys or tables of the file."""
+    return [key for key in _FIXED if attrgetter(key)(running) != attrgetter(key)(wanted)]

@@ -90,7 +90,6 @@ class TaskStatus:
     silent_s: float
     restarts: int
     last_error: str | None
-    critical: bool = True
 
 
 OnEvent: TypeAlias = Callable[[TaskEvent, str, BaseException | None], None]
@@ -106,10 +105,8 @@ class TaskHandle:
         body: Body,
         deadline_s: float | None,
         policy: RestartPolicy | None,
-        critical: bool = True,
     ) -> None:
         self.name = name
-        self.critical = critical
         self.state = TaskState.RUNNING
         self.restarts = 0
         self.last_error: str | None = None
@@ -222,4 +219,4 @@ class TaskHandle:
     def status(self, now: float) -> TaskStatus:
         """As it is shown."""
         silent_s = 0.0 if self.heartbeat.waiting else max(0.0, now - self.heartbeat.last_beat)
-        return TaskStatus(self.name, self.state, silent_s, self.restarts, self.last_error, self.critical)
+        return TaskStatus(self.name, self.state, silent_s, self.restarts, self.last_error)

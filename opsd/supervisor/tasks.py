@@ -68,15 +68,12 @@ class TaskSupervisor:
         body: Body,
         *,
         deadline_s: float | None,
-        critical: bool = True,
         restart: RestartPolicy | None = DEFAULT_RESTART,
     ) -> TaskHandle:
         """Start a long-lived task.
 
         Args:
             deadline_s: the longest silence it is allowed; None: any.
-            critical: the daemon is not healthy while this task does not progress. False for the workers of one loop:
-                they are shown like all others, but one bad loop takes neither readiness nor the watchdog.
             restart: None leaves a task that ended as it is; a hung one is then only marked, and may recover.
 
         Raises:
@@ -84,7 +81,7 @@ class TaskSupervisor:
         """
         if name in self._handles:
             raise ValueError(f"task {name} runs already")
-        handle = TaskHandle(self, name, body, deadline_s, restart, critical)
+        handle = TaskHandle(self, name, body, deadline_s, restart)
         self._handles[name] = handle
         handle.start()
         if self._sweeper is None:
@@ -163,20 +160,16 @@ class TaskSupervisor:
         now = self.clock()
         return [handle.status(now) for handle in self._handles.values()]
 
-    def problems(self, *, critical_only: bool = False) -> list[str]:
+    def problems(self) -> list[str]:
         """Why not all tasks progress; empty when they do."""
         found = [
             f"task {handle.name} is {handle.state}: {handle.last_error}"
             for handle in self._handles.values()
-            if handle.state not in (TaskState.RUNNING, TaskState.STOPPED) and (handle.critical or not critical_only)
+            if handle.state not in (TaskState.RUNNING, TaskState.STOPPED)
         ]
         if self._handles and self.clock() - self._swept_at > max(5.0, 20 * self._sweep_s):
             found.append("tasks are not being watched")
         return found
-
-    def healthy(self) -> tuple[bool, list[str]]:
-        """Whether all critical tasks progress, and every problem there is, also of the others."""
-        return not self.problems(critical_only=True), self.problems()
 
     async def stop(self, timeout_s: float) -> list[str]:
         """End everything, what was started last first; the names of those that did not end within ``timeout_s``."""

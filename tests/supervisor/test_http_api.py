@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from opsd.supervisor.http_api import ApiLimits, HttpApi, is_loopback
-from opsd.supervisor.metrics import DaemonMetrics, LoopSample
+from opsd.supervisor.metrics import DaemonMetrics
 
 
 class View:
@@ -247,63 +241,3 @@ def test_loopback_is_recognised_in_all_its_spellings() -> None:
         map(is_loopback, ("localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1"))
     )
     assert not any(map(is_loopback, ("", "0.0.0.0", "::", "10.0.0.1", "localhost.evil.example", "127.0.0.1.evil")))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def test_a_real_prometheus_answers_a_query_about_a_loops_health_until_the_loop_goes(tmp_path: Path) -> None:
-    binary = shutil.which("prometheus")
-    if binary is None:
-        assert os.environ.get("CI") != "true", "prometheus is missing: install Debian's package prometheus"
-        pytest.skip("prometheus is missing: install Debian's package prometheus")
-
-    async def scenario(client: Client) -> None:
-        client.metrics.loops.add_loop("alpha")
-        client.metrics.loops.update("alpha", LoopSample(state="running", health="degraded"))
-        config = tmp_path / "prometheus.yml"
-        config.write_text(
-            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
-            f"scrape_configs: [{{job_name: opsd, static_configs: [{{targets: ['127.0.0.1:{client.port}']}}]}}]\n"
-        )
-        port = _free_port()
-        with (tmp_path / "log").open("wb") as output:
-            process = subprocess.Popen(
-                [
-                    binary,
-                    f"--config.file={config}",
-                    f"--storage.tsdb.path={tmp_path / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{port}",
-                ],
-                stdout=output,
-                stderr=output,
-            )
-        try:
-            query = 'opsd_loop_health{job="opsd",status="degraded"}'
-            url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(query)}"
-
-            async def loops() -> list[str]:
-                try:
-                    async with client.session.get(url) as response:
-                        document = await response.json()
-                except (aiohttp.ClientError, ValueError):
-                    return ["not up yet"]
-                return [row["metric"]["loop"] for row in document.get("data", {}).get("result", [])]
-
-            async def until(wanted: list[str]) -> None:
-                async with asyncio.timeout(30):
-                    while await loops() != wanted:
-                        await asyncio.sleep(0.05)
-
-            await until(["alpha"])
-            client.metrics.loops.forget_loop("alpha")
-            await until([])
-        finally:
-            process.terminate()
-            await asyncio.to_thread(process.wait, 20)
-
-    run(scenario)

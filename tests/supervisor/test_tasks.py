@@ -71,7 +71,7 @@ def test_a_task_that_raises_is_seen_and_started_again_after_a_growing_pause() ->
         world.supervisor.start("t", body, deadline_s=10, restart=POLICY)
         await settle()
         assert world.events == [("raised", "t", "ValueError")]
-        assert world.supervisor.healthy() == (False, ["task t is failed: ValueError: broken"])
+        assert world.supervisor.problems() == ["task t is failed: ValueError: broken"]
         for _ in range(200):
             await world.after(0.1)
         pauses = [round(after - before, 1) for before, after in itertools.pairwise(starts)]
@@ -112,14 +112,14 @@ def test_a_task_that_hangs_past_its_deadline_is_cancelled_and_replaced() -> None
         world.supervisor.start("t", silent, deadline_s=10, restart=POLICY)
         await settle()
         await world.after(9.9)
-        assert world.supervisor.healthy() == (True, [])
+        assert world.supervisor.problems() == []
         await world.after(0.2)
         assert world.events == [("hung", "t", "NoneType")]
         assert world.supervisor.problems() == ["task t is hung: no progress for 10.1 s"]
         await world.after(1.1)
         assert world.events[1:] == [("restarted", "t", "NoneType")]
         assert world.supervisor.status()[0].restarts == 1
-        assert world.supervisor.healthy() == (True, [])
+        assert world.supervisor.problems() == []
 
     run(scenario)
 
@@ -150,7 +150,7 @@ def test_a_task_that_ignores_its_cancellation_is_abandoned_and_replaced() -> Non
         assert "did not end when it was cancelled" in world.supervisor.problems()[0]
         await world.after(1.1)
         assert len(runs) == 2
-        assert world.supervisor.healthy() == (True, [])
+        assert world.supervisor.problems() == []
         runs[0].set()
         await settle()
         assert world.supervisor.leaving == 0
@@ -251,19 +251,6 @@ def test_without_a_restart_policy_a_task_is_only_watched() -> None:
     run(scenario)
 
 
-def test_a_task_that_is_not_critical_is_shown_and_leaves_the_daemon_healthy() -> None:
-    async def scenario(world: World) -> None:
-        async def failing(_heartbeat: Heartbeat) -> None:
-            raise ValueError("one loop")
-
-        world.supervisor.start("follower", failing, deadline_s=10, critical=False)
-        await settle()
-        assert world.supervisor.healthy() == (True, ["task follower is failed: ValueError: one loop"])
-        assert world.supervisor.problems(critical_only=True) == []
-
-    run(scenario)
-
-
 def test_a_secret_in_an_error_does_not_reach_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redact, "_secrets", ())
     redact.add("hush-hush")
@@ -304,7 +291,7 @@ def test_a_listener_that_fails_ends_nothing_and_is_logged(caplog: pytest.LogCapt
 
         supervisor.spawn("s", work())
         await settle()
-        assert supervisor.healthy() == (True, [])
+        assert supervisor.problems() == []
         await supervisor.stop(1)
 
     with caplog.at_level(logging.ERROR):

@@ -1,0 +1,192 @@
+"""Keeps the supervised loops what the registry says: starts and ends their followers, and answers for them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from opsd.contract.errors import OpsError
+from opsd.fleet.registry import LoopEntry
+from opsd.loop.thresholds import Thresholds
+from opsd.supervisor.fleet import Fleet
+from opsd.supervisor.follower import LoopFollower
+from opsd.supervisor.loop_factory import LoopFactory
+from opsd.supervisor.managed_loop import InThread, ManagedLoop
+from opsd.supervisor.metrics import DaemonMetrics
+from opsd.supervisor.observation import Follow
+from opsd.supervisor.registry_source import RegistrySource
+from opsd.supervisor.self_check import SelfCheck
+from opsd.supervisor.settings import Settings
+from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
+from opsd.supervisor.workqueue import Priority, WorkQueue
+
+#: First passes of a large fleet are spread so that about so many begin per second.
+_FIRST_PASSES_PER_S = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What loops are built from: replaced as a whole by a reload."""
+
+    settings: Settings
+    factory: LoopFactory
+    thresholds: Thresholds
+    registry: RegistrySource
+
+
+class FleetSupervisor:
+    """Owns the fleet. Lives on the event loop's thread.
+
+    Args:
+        means: the settings and what follows from them.
+        queue: where passes are asked for.
+        tasks: owns the followers.
+    """
+
+    def __init__(
+        self,
+        means: Means,
+        queue: WorkQueue,
+        tasks: TaskSupervisor,
+        metrics: DaemonMetrics,
+        check: SelfCheck,
+        in_thread: InThread,
+    ) -> None:
+        self.fleet = Fleet()
+        self._means = means
+        self._queue = queue
+        self._tasks = tasks
+        self._metrics = metrics
+        self._check = check
+        self._in_thread = in_thread
+        self._wanted = asyncio.Event()
+        self._rebuild = False
+        self._log = structlog.get_logger("opsd.fleet")
+
+    def use(self, means: Means) -> None:
+        """Build every loop anew from ``means``, soon."""
+        self._means = means
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Read the registry again now and build every loop anew, with what is known of it kept."""
+        self._rebuild = True
+        self._wanted.set()
+
+    async def watch(self, heartbeat: Heartbeat) -> None:
+        """Follow the registry for ever. One that cannot be used changes nothing, and is told once."""
+        while True:
+            heartbeat.beat()
+            self._wanted.clear()
+            try:
+                await self.refresh()
+            except OpsError as error:
+                self._metrics.registry_reloaded(False, time.time())
+                if self._check.registry_problem != error.message:
+                    self._log.error("registry.refused", message=error.message)
+                self._check.registry_problem = error.message
+            try:
+                async with asyncio.timeout(self._means.settings.registry.reload_seconds):
+                    await self._wanted.wait()
+            except TimeoutError:
+                continue
+
+    async def refresh(self) -> None:
+        """Make the fleet what the registry says now.
+
+        Raises:
+            OpsError: it cannot be used; the fleet stays as it is.
+        """
+        rebuild, registry = self._rebuild, self._means.registry
+        view = await self._in_thread(lambda: registry.read(force=rebuild))
+        self._check.registry_problem = None
+        if not view.changed and not rebuild:
+            return
+        self._rebuild = False
+        added, removed = self.fleet.apply(view.entries, self._build, rebuild=rebuild)
+        for loop in removed:
+            self._tasks.forget(f"follower:{loop.name}")
+            if self.fleet.get(loop.name) is None:
+                self._queue.forget(loop.name)
+                self._metrics.loops.forget_loop(loop.name)
+        for loop in added:
+            self._supervise(loop)
+        named = {entry.loop_id for entry in view.entries}
+        self._check.unusable = {name: why for name, why in self._check.unusable.items() if name in named}
+        self._metrics.registry_reloaded(True, time.time())
+        if added or removed:
+            self._log.info(
+                "registry.applied", source=view.source, loops=len(self.fleet), added=len(added), removed=len(removed)
+            )
+
+    def _build(self, entry: LoopEntry) -> ManagedLoop | None:
+        try:
+            loop = self._means.factory.build(entry, self._means.thresholds)
+        except OpsError as error:
+            self._check.unusable[entry.loop_id] = error.message
+            self._log.error("loop.unusable", loop=entry.loop_id, message=error.message)
+            return None
+        self._check.unusable.pop(entry.loop_id, None)
+        return loop
+
+    def _supervise(self, loop: ManagedLoop) -> None:
+        settings = self._means.settings
+        self._metrics.loops.add_loop(loop.name)
+        self._metrics.loops.update(loop.name, loop.sample())
+        follower = LoopFollower(
+            loop,
+            self._means.factory.news(loop.entry),
+            self,
+            retry_base_s=settings.observe.stream_retry_base_seconds,
+            retry_cap_s=settings.observe.stream_retry_cap_seconds,
+            rand=random.random,
+        )
+        self._tasks.start(f"follower:{loop.name}", follower.run, deadline_s=settings.watchdog.task_deadline_seconds)
+        spread_s = min(settings.reconcile.resync_seconds, len(self.fleet) / _FIRST_PASSES_PER_S)
+        due = time.monotonic() + spread_s * random.random()  # noqa: S311 - no secret
+        self._queue.add(loop.name, Priority.RESYNC, reason="start", not_before=due)
+
+    # What followers report.
+
+    def news(self, loop: ManagedLoop) -> None:
+        """There may be events behind the loop's cursor."""
+        self._queue.add(loop.name, Priority.EVENT, reason="news", not_before=loop.not_before)
+
+    def connected(self, loop: ManagedLoop) -> None:
+        """A source of news is being opened."""
+        if not loop.is_local:
+            self._metrics.count_stream_connect(loop.name)
+
+    def broken(self, loop: ManagedLoop, error: OpsError | OSError, retry_s: float) -> None:
+        """A source of news ended."""
+        self._log.warning("stream.broken", loop=loop.name, message=str(error), retry_s=round(retry_s, 2))
+
+    def sprite_request(self, loop: str, kind: str) -> None:
+        """A request goes to the loop's sprite; it may wake one whose run is not active."""
+        self._metrics.count_sprite_request(loop, kind)
+        found = self.fleet.get(loop)
+        if found is not None and found.plan.follow is Follow.IDLE:
+            self._metrics.count_wakeup(loop)
+
+    # What the HTTP API asks.
+
+    def loops(self) -> Sequence[Mapping[str, object]]:
+        """Every supervised loop."""
+        return [loop.view() for loop in self.fleet]
+
+    def loop(self, loop: str) -> Mapping[str, object] | None:
+        """One supervised loop."""
+        found = self.fleet.get(loop)
+        return None if found is None else found.view()
+
+    def request_reconcile(self, loop: str) -> bool:
+        """An operator wants a pass now."""
+        if self.fleet.get(loop) is None:
+            return False
+        self._queue.add(loop, Priority.OPERATOR, reason="operator")
+        return True

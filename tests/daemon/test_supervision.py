@@ -1,0 +1,245 @@
+"""What an operator counts on: trouble stays with its loop, the registry is followed, signals are obeyed."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from tests.daemon.support import LiveLoop, daemon, remote, sprite, write_registry
+from tests.transport.misbehaving import respond, send, serving
+
+
+async def test_failing_slow_and_hostile_loops_delay_no_other(tmp_path: Path) -> None:
+    manager = tmp_path / "manager"
+    good = LiveLoop(tmp_path / "good")
+    endless = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b"[" * 1_000_000
+    wrong = {
+        "hanging": send(b"HTTP/1.1 200 OK\r\n", then_hang=True),
+        "endless": send(endless, then_hang=True),
+        "garbage": respond(200, b"\x00\xff<html>"),
+        "deep": respond(200, b'{"a":' * 10_000),
+        "refusing": respond(403, b'{"ok":false}'),
+    }
+    async with AsyncExitStack() as stack:
+        urls = {name: (await stack.enter_async_context(serving(answer))).url for name, answer in wrong.items()}
+        urls["nobody"] = "http://127.0.0.1:1"
+        service = await stack.enter_async_context(sprite(good.repo))
+        # Far more of each than there are workers.
+        entries = [remote(f"{name}-{number}", url) for name, url in urls.items() for number in range(6)]
+        write_registry(manager, *entries, remote("demo", service.url))
+        flags = [
+            "--reconcile-max-parallel",
+            "4",
+            "--reconcile-deadline-seconds",
+            "2",
+            "--reconcile-resync-seconds",
+            "1",
+        ]
+        flags += ["--limits-max-response-bytes", "100000", "--transport-total-timeout-seconds", "0.5"]
+        running = await stack.enter_async_context(daemon(manager, *flags))
+        await running.until_state("demo", "running", 0)
+        for number in range(1, 4):
+            good.append("iteration_start")
+            await running.until_state("demo", "running", number)
+
+        async def all_tried() -> bool:
+            views = (await running.json("/v1/loops"))[1]["loops"]
+            return all(view["lastFailure"] for view in views if view["loopId"] != "demo")
+
+        await running.until(all_tried)
+        views = {view["loopId"]: view for view in (await running.json("/v1/loops"))[1]["loops"]}
+        codes = {name: views[f"{name}-0"]["lastFailure"]["code"] for name in urls}
+        assert codes == dict.fromkeys(urls, "service_request_failed") | dict.fromkeys(
+            ("garbage", "deep"), "service_response_invalid"
+        )
+        assert views["demo"]["lastFailure"] is None
+        assert "transport_unreachable" in views["nobody-0"]["reasonCodes"]
+        assert await running.json("/readyz") == (200, {"ok": True, "reasons": []})
+        metrics = await running.metrics()
+        assert metrics['opsd_reconcile_failures_total{code="service_request_failed"}'] >= 4
+        assert running.stop() == 0
+
+
+async def test_the_registry_is_followed_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
+    manager = tmp_path / "manager"
+    loops = [LiveLoop(manager, f"loop-{number}") for number in (1, 2)]
+    async with daemon(manager) as running:
+
+        async def supervised() -> list[str]:
+            return [view["loopId"] for view in (await running.json("/v1/loops"))[1]["loops"]]
+
+        async def is_both() -> bool:
+            return await supervised() == ["loop-1", "loop-2"]
+
+        await running.until(is_both)  # without a registry: every local loop
+        await running.until_state("loop-1", "unknown", 0)  # the repo's state.json speaks of the other
+        await running.until_state("loop-2", "running", 0)
+        write_registry(manager, {"loopId": "loop-2"}, {"loopId": "loop-1", "enabled": False})
+
+        async def is_one() -> bool:
+            return await supervised() == ["loop-2"]
+
+        await running.until(is_one)
+        assert not [name for name in await running.metrics() if 'loop="loop-1"' in name]
+        path = manager / ".superloop/ops-manager/fleet/registry.v1.json"
+        path.write_text('{"schemaVersion": "v1", "loops": [{"loopId": 5}]}')
+
+        async def refused() -> bool:
+            return (await running.metrics())["opsd_registry_last_reload_successful"] == 0
+
+        await running.until(refused)
+        assert await supervised() == ["loop-2"]
+        assert len(running.logged("registry.refused")) == 1
+        loops[1].append("iteration_start")
+        await running.until_state("loop-2", "running", 1)
+        path.unlink()
+        await running.until(is_both)
+        assert (await running.metrics())["opsd_registry_last_reload_successful"] == 1
+        # A loop that appears in the repo is found by itself.
+        LiveLoop(manager, "loop-3")
+        await running.until_state("loop-3", "running", 0)
+
+
+async def test_an_entry_without_its_token_is_told_and_the_others_are_supervised(tmp_path: Path) -> None:
+    manager = tmp_path / "manager"
+    LiveLoop(manager)
+    broken = {
+        "loopId": "x",
+        "transport": "sprite_service",
+        "service": {"baseUrl": "http://127.0.0.1:1", "tokenEnv": "NOT_SET"},
+    }
+    write_registry(manager, broken, {"loopId": "demo"})
+    async with daemon(manager) as running:
+        await running.until_state("demo", "running", 0)
+        assert (await running.metrics())["opsd_loops_unusable"] == 1
+        assert "NOT_SET" in running.logged("loop.unusable")[0]["message"]
+
+
+async def test_a_stream_is_held_only_while_the_run_is_active(tmp_path: Path) -> None:
+    manager, loop = tmp_path / "manager", LiveLoop(tmp_path / "sprite")
+    loop.append("loop_start")
+    async with sprite(loop.repo) as service:
+        write_registry(manager, remote("demo", service.url))
+        async with daemon(manager) as running:
+            view = await running.until_state("demo", "running", 1)
+            assert (view["observe"], view["following"]) == ("auto", "stream")
+
+            async def streaming() -> bool:
+                return service.service.metrics.streams == 1
+
+            await running.until(streaming)
+            loop.append("iteration_start")
+            await running.until_state("demo", "running", 2)
+            loop.complete()
+            view = await running.until_state("demo", "complete", 3)
+            assert view["following"] == "idle"
+
+            async def asleep() -> bool:
+                return service.service.metrics.streams == 0
+
+            await running.until(asleep)
+            successes = 'opsd_reconciles_total{result="success"}'
+            before = await running.metrics()
+            async with running.session.post("/v1/loops/demo/reconcile") as response:
+                assert response.status == 202
+
+            async def passed() -> bool:
+                return (await running.metrics())[successes] > before[successes]
+
+            await running.until(passed)
+            after = await running.metrics()
+            assert after['opsd_loop_wakeups_total{loop="demo"}'] == before['opsd_loop_wakeups_total{loop="demo"}'] + 2
+            assert after['opsd_loop_stream_connects_total{loop="demo"}'] == 1
+
+
+async def test_a_sprite_without_streams_is_polled(tmp_path: Path) -> None:
+    manager, loop = tmp_path / "manager", LiveLoop(tmp_path / "sprite")
+    async with sprite(loop.repo) as service:
+        del service.service._get["/ops/events/stream"]
+        write_registry(manager, remote("demo", service.url, observe="stream"))
+        async with daemon(manager, "--observe-active-poll-seconds", "0.05") as running:
+            for number in (1, 2, 3):
+                loop.append("iteration_start")
+                view = await running.until_state("demo", "running", number)
+            assert view["following"] == "poll"
+
+
+async def test_a_sprite_that_restarts_is_found_again(tmp_path: Path) -> None:
+    manager, loop = tmp_path / "manager", LiveLoop(tmp_path / "sprite")
+    flags = ["--observe-stream-retry-base-seconds", "0.02", "--reconcile-backoff-base-seconds", "0.02"]
+    async with AsyncExitStack() as stack:
+        async with sprite(loop.repo) as service:
+            port = int(service.url.rpartition(":")[2])
+            write_registry(manager, remote("demo", service.url))
+            running = await stack.enter_async_context(daemon(manager, *flags))
+            loop.append("loop_start")
+            await running.until_state("demo", "running", 1)
+
+        async def noticed() -> bool:
+            return (await running.view("demo"))["lastFailure"] is not None
+
+        await running.until(noticed)
+        loop.append("iteration_start", "iteration_end")
+        async with sprite(loop.repo, port=port):
+            view = await running.until_state("demo", "running", 3)
+            assert view["lastFailure"] is None
+
+
+async def test_a_reload_takes_new_settings_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
+    manager, config = tmp_path / "manager", tmp_path / "opsd.toml"
+    loop = LiveLoop(manager)
+    config.write_text('[log]\nlevel = "info"\n')
+    async with daemon(manager, "--config", str(config)) as running:
+        await running.until_state("demo", "running", 0)
+
+        async def reloads(result: str, count: int) -> None:
+            async def done() -> bool:
+                return (await running.metrics())[f'opsd_config_reloads_total{{result="{result}"}}'] == count
+
+            await running.until(done)
+
+        config.write_text('[log]\nlevel = "debug"\n[http]\nport = 1\n')
+        running.process.send_signal(signal.SIGHUP)
+        await reloads("success", 1)
+        loop.append("iteration_start")
+        await running.until_state("demo", "running", 1)
+        assert any(line["level"] == "debug" for line in running.log)
+        config.write_text("[log]\nlevle = 1\n")
+        running.process.send_signal(signal.SIGHUP)
+        await reloads("failure", 1)
+        assert "levle" in running.logged("config.refused")[0]["message"]
+        loop.append("iteration_end")
+        await running.until_state("demo", "running", 2)
+
+
+async def test_sigterm_drains_even_when_a_sprite_never_answers(tmp_path: Path) -> None:
+    manager = tmp_path / "manager"
+    async with serving(send(b"HTTP/1.1 200 OK\r\n", then_hang=True)) as server:
+        write_registry(manager, remote("hanging", server.url))
+        async with daemon(manager, "--drain-seconds", "0.3") as running:
+
+            async def asked() -> bool:
+                return bool(server.requests)
+
+            await running.until(asked)
+            assert await asyncio.to_thread(running.stop) == 0
+            assert [line["event"] for line in running.log][-2:] == ["daemon.draining", "daemon.stopped"]
+
+
+async def test_what_cannot_be_used_at_the_start_is_told_with_one_line(tmp_path: Path) -> None:
+    manager = tmp_path / "manager"
+    write_registry(manager, {"loopId": 5})
+    for flags, told in (
+        (["--repo", str(tmp_path / "missing")], "repo path not found"),
+        (["--repo", str(manager)], "registry"),
+        (["--repo", str(manager), "--http-port", "x"], "http-port"),
+    ):
+        command = [sys.executable, "-m", "opsd", "run", "--http-port", "0", *flags]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode in (1, 2), done
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
