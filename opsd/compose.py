@@ -6,7 +6,6 @@ so that a one-shot command over files starts fast.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,17 +81,3 @@ def pass_settings(
 def local_transport(repo: str, loop_id: LoopId, *, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES) -> LocalTransport:
     """The transport of a loop whose files are on this host."""
     return LocalTransport(LoopReader(repo, loop_id, max_line_bytes=max_line_bytes))
-
-
-def absolute_repo(path: str) -> str:
-    """``path`` made absolute and folded, symbolic links kept (contract 10, 1.6).
-
-    Raises:
-        UsageError: ``repo path not found: <path>``.
-    """
-    folded = os.path.normpath(os.path.join(os.getcwd(), path))
-    # POSIX keeps two leading slashes; the contract knows one.
-    folded = "/" + folded.lstrip("/")
-    if not os.path.isdir(folded):
-        raise UsageError(f"repo path not found: {path}")
-    return folded

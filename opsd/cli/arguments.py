@@ -166,16 +166,3 @@ def require_positive_int(text: str, message: str) -> int:
     if number < 1:
         raise UsageError(message)
     return number
-
-
-def repo_path(text: str) -> str:
-    """The repo as every envelope names it: absolute, ``.`` and ``..`` folded, symbolic links kept (contract 10, 1.6).
-
-    Raises:
-        UsageError: ``repo path not found: <path>``.
-    """
-    # POSIX lets normalisation keep exactly two leading slashes; nobody means anything by them here.
-    path = "/" + os.path.abspath(text).lstrip("/")
-    if not os.path.isdir(path):
-        raise UsageError(f"repo path not found: {text}")
-    return path

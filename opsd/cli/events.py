@@ -11,10 +11,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import Arguments, CommandSpec, Flag, repo_path, require_positive_int
+from opsd.cli.arguments import Arguments, CommandSpec, Flag, require_positive_int
 from opsd.cli.output import encode, write_bytes
 from opsd.contract.errors import ArtifactError, CursorError
 from opsd.contract.ids import LoopId, parse_loop_id
+from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
     from opsd.contract.jsoncodec import JsonObject
@@ -49,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     max_events = arguments.non_negative("--max-events", 0)
     skip_line = skipped_line(arguments)
     loop_id = parse_loop_id(given_loop)
-    repo = repo_path(given_repo)
+    repo = absolute_repo(given_repo)
 
     from opsd.runtime.reader import LoopReader
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import CommandSpec, Flag, repo_path
+from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import encode, write_bytes
 from opsd.contract.errors import ArtifactError, ProjectionError
 from opsd.contract.ids import LoopId, parse_loop_id
+from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
     from opsd.contract.jsoncodec import JsonObject, JsonValue
@@ -44,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = SPEC.parse(argv)
     given_repo, given_loop = arguments.required("--repo"), arguments.required("--loop")
     loop_id = parse_loop_id(given_loop, reserved=True)
-    repo = repo_path(given_repo)
+    repo = absolute_repo(given_repo)
 
     from opsd.contract.checks import check_snapshot
     from opsd.contract.timestamps import format_utc

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import Arguments, CommandSpec, Flag, repo_path, require_positive_int
+from opsd.cli.arguments import Arguments, CommandSpec, Flag, require_positive_int
 from opsd.cli.events import skipped_line
 from opsd.cli.health import THRESHOLD_FLAGS, explicit_limits, transport_kind
 from opsd.cli.output import write_json
 from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.contract.ids import LoopId, parse_loop_id
+from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
     from opsd.loop.evaluate import Outcome
@@ -97,7 +98,7 @@ def _run_pass(arguments: Arguments, env: Mapping[str, str]) -> Outcome:
     _check_alerts(arguments, {})
     kind = transport_kind(arguments)
     skip_line = skipped_line(arguments)
-    repo = repo_path(given_repo)
+    repo = absolute_repo(given_repo)
     _check_alerts(arguments, env)
     thresholds = _thresholds(arguments, env)
     base_url = arguments.optional("--service-base-url")
@@ -208,9 +209,9 @@ def _run_remote(
     """The pass over HTTP: with the operator's own client where there is one, else with ours."""
     client = env.get("OPS_MANAGER_SERVICE_CLIENT_SCRIPT")
     if client:
-        from opsd.cli.replaced_steps import ServiceClientProgram
+        from opsd.transport.client_program import ClientProgramTransport
 
-        return reconciler.run(ServiceClientProgram(client, base_url, token, loop_id), trace_id)
+        return reconciler.run(ClientProgramTransport(client, base_url, token, loop_id), trace_id)
 
     import asyncio
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from opsd.cli.arguments import CommandSpec, Flag, repo_path
+from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_json
 from opsd.contract.ids import parse_loop_id
+from opsd.runtime.layout import absolute_repo
 
 SPEC = CommandSpec(
     "opsd snapshot",
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = SPEC.parse(argv)
     given_repo, given_loop = arguments.required("--repo"), arguments.required("--loop")
     loop_id = parse_loop_id(given_loop)
-    repo = repo_path(given_repo)
+    repo = absolute_repo(given_repo)
 
     from opsd.contract.timestamps import format_utc
     from opsd.runtime.reader import LoopReader

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from opsd.contract import jsoncodec
-from opsd.contract.errors import ArtifactError
+from opsd.contract.errors import ArtifactError, UsageError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.reasons import EVENT_TYPE, SCHEMA_VERSION, SEQUENCE_SOURCE
 from opsd.contract.values import emptynull, first_present, int0, text
@@ -40,6 +40,7 @@ class EnvelopeFactory:
 
         Raises:
             ArtifactError: a line that is not an event, named by its number.
+            UsageError: the line to step over is an event.
         """
         out: list[EventEnvelope] = []
         end = 0
@@ -50,7 +51,10 @@ class EnvelopeFactory:
             for line in block.data.split(b"\n"):
                 number += 1
                 start += len(line) + 1
-                if not line or number == skip_line:
+                if not line:
+                    continue
+                if number == skip_line:
+                    self._check_bad(line, number)
                     continue
                 try:
                     raw = decode(line)
@@ -63,6 +67,13 @@ class EnvelopeFactory:
                 if len(out) == limit:
                     return out, end
         return out, end
+
+    def _check_bad(self, line: bytes, number: int) -> None:
+        try:
+            self.envelope(line, number)
+        except (ValueError, ArtifactError):
+            return
+        raise UsageError(f"line {number} of {self._path} is an event that can be read; it is not stepped over")
 
     def envelope(self, line: bytes, number: int) -> EventEnvelope:
         """The envelope of one line that is known to be an event."""

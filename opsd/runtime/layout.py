@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
+from opsd.contract.errors import UsageError
 from opsd.contract.ids import LoopId
+
+
+def absolute_repo(path: str) -> str:
+    """The repo as every envelope names it: absolute, ``.`` and ``..`` folded, symbolic links kept (contract 10, 1.6).
+
+    Raises:
+        UsageError: ``repo path not found: <path>``.
+    """
+    # POSIX lets normalisation keep exactly two leading slashes; nobody means anything by them here.
+    folded = "/" + os.path.abspath(path).lstrip("/")
+    if not os.path.isdir(folded):
+        raise UsageError(f"repo path not found: {path}")
+    return folded
 
 
 class RuntimeLayout:

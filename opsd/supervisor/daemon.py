@@ -18,8 +18,8 @@ from typing import Any
 import structlog
 
 from opsd import __version__
-from opsd.compose import absolute_repo
 from opsd.contract.errors import OpsError
+from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.cli.arguments import CommandSpec, Flag, repo_path, require_non_negative_int, require_positive_int
+from opsd.cli.arguments import CommandSpec, Flag, require_non_negative_int, require_positive_int
 from opsd.contract.errors import UsageError
+from opsd.runtime.layout import absolute_repo
 
 SPEC = CommandSpec(
     "opsd probe",
@@ -99,8 +100,8 @@ def test_a_repo_keeps_the_name_of_the_link_it_is_reached_through(
     (tmp_path / "real" / "sub").mkdir(parents=True)
     (tmp_path / "link").symlink_to("real")
     monkeypatch.chdir(tmp_path)
-    assert repo_path("link/sub/..//./") == f"{tmp_path}/link"
-    assert repo_path(f"/{tmp_path}/link") == f"{tmp_path}/link"
+    assert absolute_repo("link/sub/..//./") == f"{tmp_path}/link"
+    assert absolute_repo(f"/{tmp_path}/link") == f"{tmp_path}/link"
 
 
 def test_a_missing_repo_is_named_as_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +109,7 @@ def test_a_missing_repo_is_named_as_given(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     for text in ("nowhere/", "file"):
         with pytest.raises(UsageError, match=f"^repo path not found: {text}$"):
-            repo_path(text)
+            absolute_repo(text)
 
 
 def test_a_flag_that_was_never_declared_is_a_mistake_in_the_code() -> None:

@@ -123,6 +123,14 @@ def test_an_operator_can_step_over_a_bad_line_and_it_is_recorded(opsd: Shell, re
     assert opsd("events", *repo.flags, "--skip-bad-line", "0").err == "error: --skip-bad-line must be an integer >= 1\n"
 
 
+def test_a_line_that_can_be_read_is_never_stepped_over(opsd: Shell, repo: Repo) -> None:
+    repo.append("a", "b")
+    result = opsd("events", *repo.flags, "--skip-bad-line", "2")
+    assert (result.exit, result.out) == (1, b"")
+    assert result.err == f"error: line 2 of {repo.journal} is an event that can be read; it is not stepped over\n"
+    assert not (repo.loop_dir / "ops-manager.cursor.json").exists()
+
+
 def test_a_cursor_file_elsewhere_gets_its_folders(opsd: Shell, repo: Repo) -> None:
     repo.append("a")
     target = repo.root / "deep" / "er" / "cursor.json"

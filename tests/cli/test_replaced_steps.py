@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from opsd.cli.replaced_steps import run_program
-from opsd.transport.answers import MAX_MESSAGE
 from tests.cli.support import Repo, Shell
 
 PROFILE = {
@@ -22,25 +20,6 @@ def _program(path: Path, body: str, head: str = "#!/bin/sh\n") -> Path:
     path.write_text(head + body)
     path.chmod(0o755)
     return path
-
-
-def test_how_a_program_ends_is_its_exit_code(tmp_path: Path) -> None:
-    assert run_program(["/bin/sh", "-c", "exit 3"]).exit == 3
-    assert run_program(["/bin/sh", "-c", "kill -TERM $$"]).exit == 128 + 15
-    assert run_program([str(tmp_path / "missing")]).exit == 127
-    (tmp_path / "plain").write_text("x")
-    assert run_program([str(tmp_path / "plain")]).exit == 126
-
-
-def test_a_script_without_an_interpreter_line_is_run_by_the_shell(tmp_path: Path) -> None:
-    script = _program(tmp_path / "script", 'printf "%s|" "$@"', head="")
-    assert run_program([str(script), "a b", ""]).stdout == b"a b||"
-
-
-def test_a_program_that_does_not_end_is_stopped() -> None:
-    answer = run_program(["/bin/sleep", "30"], timeout_s=0.05)
-    assert answer.exit == 124
-    assert b"stopped" in answer.stderr
 
 
 def test_the_client_is_called_as_the_contract_says(opsd: Shell, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,11 +37,6 @@ def test_the_client_is_called_as_the_contract_says(opsd: Shell, repo: Repo, monk
     )
     row = json.loads((repo.ops.parent / "a b" / "telemetry" / "reconcile.jsonl").read_text())
     assert (row["failureCode"], row["failureMessage"]) == ("service_request_failed", "[redacted]")
-
-
-def test_a_long_failure_message_is_cut(tmp_path: Path) -> None:
-    answer = run_program(["/bin/sh", "-c", f"head -c {MAX_MESSAGE * 2} /dev/zero | tr '\\0' x; exit 1"])
-    assert len(answer.message()) == MAX_MESSAGE + len(" [cut]")
 
 
 def test_the_resolver_can_be_replaced(opsd: Shell, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:

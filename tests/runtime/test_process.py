@@ -1,0 +1,55 @@
+"""Running programs: how they end, and that nothing of them is left when they are stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from opsd.runtime.process import run_program
+
+
+def _program(path: Path, body: str, head: str = "#!/bin/sh\n") -> Path:
+    path.write_text(head + body)
+    path.chmod(0o755)
+    return path
+
+
+def test_how_a_program_ends_is_its_exit_code(tmp_path: Path) -> None:
+    assert run_program(["/bin/sh", "-c", "exit 3"]).exit == 3
+    assert run_program(["/bin/sh", "-c", "kill -TERM $$"]).exit == 128 + 15
+    assert run_program([str(tmp_path / "missing")]).exit == 127
+    (tmp_path / "plain").write_text("x")
+    assert run_program([str(tmp_path / "plain")]).exit == 126
+
+
+def test_a_script_without_an_interpreter_line_is_run_by_the_shell(tmp_path: Path) -> None:
+    script = _program(tmp_path / "script", 'printf "%s|" "$@"', head="")
+    assert run_program([str(script), "a b", ""]).stdout == b"a b||"
+
+
+def test_a_program_that_does_not_end_is_stopped() -> None:
+    answer = run_program(["/bin/sleep", "30"], timeout_s=0.05)
+    assert answer.exit == 124
+    assert b"stopped" in answer.stderr
+
+
+def test_what_a_stopped_program_started_is_stopped_too(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script = _program(tmp_path / "script", f"sleep 60 & echo $! > {pid_file}; wait\n")
+    assert run_program([str(script)], timeout_s=0.3).exit == 124
+    child = int(pid_file.read_text())
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def test_endless_output_is_bounded() -> None:
+    answer = run_program(["/bin/sh", "-c", "while :; do echo xxxxxxxxxxxxxxxxxxxxxx; done"], max_output_bytes=100_000)
+    assert (answer.exit, answer.stdout) == (124, b"")
+    assert b"after 100000 bytes of output" in answer.stderr
+
+
+def test_both_streams_are_told_apart() -> None:
+    assert run_program(["/bin/sh", "-c", "echo out; echo err >&2"]) == (0, b"out\n", b"err\n")
