@@ -18,6 +18,7 @@ from opsd.demo.fleet import DemoFleet
 from opsd.demo.table import fleet_table
 
 _SETTLE_S = 30.0
+_LOG_WIDTH = 140
 
 
 def main(argv: list[str]) -> int:
@@ -41,6 +42,8 @@ def main(argv: list[str]) -> int:
 
 def _run(folder: Path, *, once: bool, duration_s: float) -> int:
     console = Console()
+    if not console.is_terminal:  # a log file or a pipe has no width of its own
+        console = Console(width=_LOG_WIDTH)
     console.print("starting sprite services and the daemon ...")
     with DemoFleet(folder, duration_s=duration_s) as fleet:
         console.print(f"metrics: {fleet.url}/metrics   loops: {fleet.url}/v1/loops   files and logs: {folder}")
@@ -55,7 +58,7 @@ def _play_once(console: Console, fleet: DemoFleet) -> int:
         if settled or time.monotonic() > deadline:
             break
         time.sleep(0.1)
-    console.print(fleet_table(views, now=time.time(), title="fleet at the end of the demo"))
+    console.print(fleet_table(views, now=time.time(), title="fleet at the end of the demo", width=console.width))
     if not settled:
         console.print("error: not every loop arrived where its recording ended", style="bold red")
         return 1
@@ -68,7 +71,7 @@ def _follow(console: Console, fleet: DemoFleet) -> int:
     try:
         with Live(console=console, refresh_per_second=4) as live:
             while True:
-                live.update(fleet_table(fleet.views(), now=time.time(), title=title))
+                live.update(fleet_table(fleet.views(), now=time.time(), title=title, width=console.width))
                 time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("ending the demo ...")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -21,29 +23,44 @@ _STATE_STYLES = {
 _HEALTH_STYLES = {"healthy": "green", "degraded": "yellow", "critical": "bold red"}
 
 
-def fleet_table(loops: Sequence[dict[str, Any]], *, now: float, title: str) -> Table:
-    """The table; ``now`` in seconds since 1970, for ages."""
-    table = Table(title=title, expand=False, title_justify="left")
-    for name in ("loop", "lifecycle", "health", "reasons", "iteration", "events", "lag", "last event", "following"):
-        table.add_column(name, justify="right" if name in ("iteration", "events", "lag") else "left", no_wrap=True)
+#: Columns in the order shown; those that are not needed go first where the terminal is narrow.
+_COLUMNS = ("loop", "lifecycle", "health", "reasons", "iteration", "events", "lag", "last event", "following")
+_NEEDS_WIDTH = {"iteration": 120, "events": 120, "following": 120, "last event": 96}
+_NUMBERS = frozenset({"iteration", "events", "lag"})
+_WIDE = 120
+
+
+def fleet_table(loops: Sequence[dict[str, Any]], *, now: float, title: str, width: int) -> Table:
+    """The table for a console of ``width`` columns; ``now`` in seconds since 1970, for ages."""
+    shown = [name for name in _COLUMNS if width >= _NEEDS_WIDTH.get(name, 0)]
+    look = box.HEAVY_HEAD if width >= _WIDE else box.SIMPLE_HEAD
+    table = Table(title=title, title_justify="left", box=look, pad_edge=width >= _WIDE)
+    for name in shown:
+        justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
     for view in sorted(loops, key=lambda item: str(item["loopId"])):
-        state = str(view.get("state") or "not seen yet")
-        health = str(view.get("healthStatus") or "-")
-        failure = view.get("lastFailure") or {}
-        reasons = ", ".join(view.get("reasonCodes") or []) or str(failure.get("code", ""))
-        last = parse_epoch(view.get("lastEventAt"))
-        table.add_row(
-            str(view["loopId"]),
-            Text(state, style=_STATE_STYLES.get(state, "dim")),
-            Text(health, style=_HEALTH_STYLES.get(health, "dim")),
-            reasons,
-            str(get(view, "run", "iteration") or ""),
-            str(get(view, "cursor", "eventLineOffset") or 0),
-            "" if last is None else age(now - last),
-            str(view.get("lastEventName") or ""),
-            str(view.get("following") or ""),
-        )
+        cells = _cells(view, now)
+        table.add_row(*(cells[name] for name in shown))
     return table
+
+
+def _cells(view: dict[str, Any], now: float) -> dict[str, Text]:
+    state = str(view.get("state") or "not seen yet")
+    health = str(view.get("healthStatus") or "-")
+    failure = view.get("lastFailure") or {}
+    last = parse_epoch(view.get("lastEventAt"))
+    # Text, not markup: what a sprite says is data.
+    return {
+        "loop": Text(str(view["loopId"])),
+        "lifecycle": Text(state, style=_STATE_STYLES.get(state, "dim")),
+        "health": Text(health, style=_HEALTH_STYLES.get(health, "dim")),
+        "reasons": Text("\n".join(view.get("reasonCodes") or []) or str(failure.get("code", ""))),
+        "iteration": Text(str(get(view, "run", "iteration") or "")),
+        "events": Text(str(get(view, "cursor", "eventLineOffset") or 0)),
+        "lag": Text("" if last is None else age(now - last)),
+        "last event": Text(str(view.get("lastEventName") or "")),
+        "following": Text(str(view.get("following") or "")),
+    }
 
 
 def age(seconds: float) -> str:
