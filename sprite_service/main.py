@@ -23,6 +23,23 @@ TOKEN_VARIABLE = "OPS_MANAGER_SERVICE_TOKEN"  # noqa: S105 - the name of a varia
 _SCRIPTS = ("ops-manager-loop-run-snapshot.sh", "ops-manager-poll-events.sh", "ops-manager-control.sh")
 
 
+#: What each limit bounds, as its flag's help.
+_LIMITS = {
+    "max_body_bytes": "largest request body, in bytes",
+    "max_header_bytes": "longest request line or header, in bytes",
+    "max_requests": "requests and long polls answered at the same time; more are told 503",
+    "max_connections": "open connections; more are closed",
+    "max_streams": "open event streams; more are told 503",
+    "max_streams_per_client": "open event streams of one address",
+    "header_timeout_s": "seconds until a new connection must have sent a request",
+    "idle_timeout_s": "seconds that a connection may be kept open between requests",
+    "write_timeout_s": "seconds without progress after which a client that does not read is dropped",
+    "max_wait_s": "longest wait= of /ops/events, in seconds",
+    "max_cached_loops": "loops whose reader is kept in memory",
+    "max_line_bytes": "longest journal line that is read, in bytes",
+}
+
+
 class StartError(Exception):
     """Why the service does not start; exit code 1."""
 
@@ -78,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
         default = getattr(Limits(), name)
         flag = "--" + name.removesuffix("_s").replace("_", "-")
         number = positive_float if kind == "float" else positive_int
-        limits.add_argument(flag, dest=name, type=number, default=default, help=f"default {default}")
+        text = f"{_LIMITS[name]} (default {default})"
+        limits.add_argument(flag, dest=name, type=number, default=default, metavar="N", help=text)
     return parser
 
 

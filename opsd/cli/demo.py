@@ -17,13 +17,17 @@ from opsd.contract.errors import OpsError
 from opsd.demo.fleet import DemoFleet
 from opsd.demo.table import fleet_table
 
+_DESCRIPTION = (
+    "Recorded runs play in sprite services of their own, one daemon supervises them, and this terminal follows. "
+    "Ctrl-C ends everything."
+)
 _SETTLE_S = 30.0
 _LOG_WIDTH = 140
 
 
 def main(argv: list[str]) -> int:
     """Run the demo; 0 at the end or after Ctrl-C, 1 when a loop did not arrive."""
-    parser = argparse.ArgumentParser(prog="opsd demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="opsd demo", description=_DESCRIPTION)
     parser.add_argument("--once", action="store_true", help="play to the end, print the final table, exit")
     parser.add_argument("--seconds", type=float, help="how long each replay takes (default 60; 8 with --once)")
     parser.add_argument(

@@ -121,12 +121,8 @@ class ReconcileSettings(Group):
 
 
 class TransportSettings(Group):
-    """Requests to sprite services."""
+    """Requests to sprite services. How often one is retried is the registry's business, entry by entry."""
 
-    retry_attempts: int = Field(default=3, ge=1, le=100)
-    """Attempts per request, the first included, where the registry gives none. Default 3."""
-    retry_backoff_seconds: Seconds = 1.0
-    """Seconds between attempts, where the registry gives none. Default 1."""
     connect_timeout_seconds: Period = 5.0
     """Seconds until a connection must stand. Default 5."""
     total_timeout_seconds: Period = 30.0
