@@ -1,0 +1,123 @@
+"""Writing files: a reader or a crash never meets half of one."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsd.contract.errors import LockTimeoutError, ManagerFileError
+from opsd.storage import files, locks
+
+
+def test_a_file_is_replaced_as_a_whole_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "state.json"
+    first = files.replace_file(str(path), b"one")
+    before = path.open("rb")
+    second = files.replace_file(str(path), b"second", durable=True)
+    with before:
+        assert before.read() == b"one", "who had the old file open reads it to its end"
+    assert path.read_bytes() == b"second"
+    assert files.signature(str(path)) == second != first
+    assert os.listdir(path.parent) == ["state.json"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def test_a_file_that_cannot_be_written_keeps_the_old_one_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ManagerFileError, match="folder: Is a directory"):
+        files.replace_file(str(tmp_path / "folder"), b"x")
+    (tmp_path / "plain").write_text("x")
+    with pytest.raises(ManagerFileError, match=r"plain/state\.json"):
+        files.replace_file(str(tmp_path / "plain" / "state.json"), b"x")
+    assert sorted(os.listdir(tmp_path)) == ["folder", "plain"]
+
+
+def test_a_link_planted_in_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / f".state.json.{os.getpid()}.tmp").symlink_to(victim)
+    with pytest.raises(ManagerFileError):
+        files.replace_file(str(tmp_path / "state.json"), b"x")
+    assert victim.read_text() == "precious"
+    files.replace_file(str(tmp_path / "state.json"), b"x")
+    assert (tmp_path / "state.json").read_bytes() == b"x"
+
+
+def test_a_torn_last_row_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    files.append_lines(str(path), b"1\n2\n")
+    path.write_bytes(path.read_bytes() + b'{"torn')
+    files.append_lines(str(path), b"3\n", durable=True)
+    assert path.read_bytes() == b'1\n2\n{"torn\n3\n'
+
+
+def test_a_log_that_grew_too_large_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    for number in range(5):
+        files.append_lines(str(path), b"%d\n" % number, rotate_over=3)
+    assert (path.read_bytes(), path.with_suffix(".jsonl.1").read_bytes()) == (b"4\n", b"2\n3\n")
+
+
+@given(
+    rows=st.lists(st.binary(max_size=20000).map(lambda data: data.replace(b"\n", b" ")), max_size=6),
+    torn=st.binary(max_size=30),
+)
+def test_the_last_complete_line_is_found_from_the_end(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[bytes], torn: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "rows"
+    path.write_bytes(b"".join(row + b"\n" for row in rows) + torn.replace(b"\n", b""))
+    assert files.last_complete_line(str(path)) == (rows[-1] if rows else b"")
+
+
+def test_what_is_no_file_reads_as_absent(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("missing", "fifo", "."):
+        assert files.read_bytes(str(tmp_path / name)) is None
+        assert files.signature(str(tmp_path / name)) is None
+    assert files.last_complete_line(str(tmp_path)) == b""
+
+
+def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
+    for name in (".state.json.1.tmp", "state.json", ".hidden"):
+        (tmp_path / name).touch()
+    files.sweep(str(tmp_path))
+    files.sweep(str(tmp_path / "missing"))
+    assert sorted(os.listdir(tmp_path)) == [".hidden", "state.json"]
+
+
+def test_a_damaged_file_is_kept_for_inspection(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("{")
+    assert files.set_aside(str(path)) == f"{path}.damaged"
+    assert files.set_aside(str(path)) is None
+    assert (tmp_path / "state.json.damaged").read_text() == "{"
+
+
+def test_a_lock_excludes_everybody_and_is_released(tmp_path: Path) -> None:
+    path = str(tmp_path / "deep" / "lock")
+    with locks.exclusive(path, wait_s=0), pytest.raises(LockTimeoutError, match="gave up after 0 s"):
+        locks.acquire(path, wait_s=0)
+    os.close(locks.acquire(path, wait_s=0))
+
+
+def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    ready, signal_ready = os.pipe()
+    child = os.fork()
+    if child == 0:
+        locks.acquire(path, wait_s=0)
+        os.write(signal_ready, b"x")
+        os.kill(os.getpid(), 9)
+    os.close(signal_ready)
+    assert os.read(ready, 1) == b"x"
+    os.close(ready)
+    os.waitpid(child, 0)
+    os.close(locks.acquire(path, wait_s=0))
