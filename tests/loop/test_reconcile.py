@@ -1,4 +1,4 @@
-"""Whole passes over recorded runs: states, crashes between any two writes, locks, schemas."""
+"""Whole passes over recorded runs: states, crashes between any two writes, locks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsd.contract.errors import LockTimeoutError
-from opsd.contract.schema import generate
 from opsd.storage import files
 from opsd.storage.layout import ManagerLayout
 from opsd.storage.locks import exclusive
@@ -37,26 +35,13 @@ def document(repo: Path, loop_id: str, name: Document) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("recorded", [r for r in FINALS if not r.invalid_lines], ids=str)
-def test_a_recording_ends_in_its_state_and_every_artifact_fits_its_schema(recorded: Recorded, tmp_path: Path) -> None:
+def test_a_recording_ends_in_its_state(recorded: Recorded, tmp_path: Path) -> None:
     install(recorded, tmp_path)
     shell, transport = reconciler(str(tmp_path), recorded.loop_id)
     outcome = shell.run(transport, "trace-1")
     assert outcome.failure is None
     assert outcome.document["transition"]["currentState"] == recorded.expected_state
     assert document(tmp_path, recorded.loop_id, Document.CURSOR)["eventLineOffset"] == recorded.lines
-    schemas = generate()
-    for name, part in {
-        "cursor": Document.CURSOR,
-        "state": Document.STATE,
-        "health": Document.HEALTH,
-        "sequence-state": Document.SEQUENCE,
-        "transport-health": Document.TRANSPORT_HEALTH,
-    }.items():
-        jsonschema_rs.validate(schemas[f"ops-manager.{name}.schema.json"], document(tmp_path, recorded.loop_id, part))
-    for row in rows(tmp_path, recorded.loop_id, RowLog.RECONCILE):
-        jsonschema_rs.validate(schemas["ops-manager.reconcile-telemetry.schema.json"], row)
-    for row in rows(tmp_path, recorded.loop_id, RowLog.ESCALATIONS):
-        jsonschema_rs.validate(schemas["ops-manager.escalation.schema.json"], row)
 
 
 def test_an_undecodable_line_fails_the_pass_keeps_the_cursor_and_shows_in_health(tmp_path: Path) -> None:
