@@ -14,9 +14,9 @@ class Limits:
     max_body_bytes: int = 1024 * 1024
     max_header_bytes: int = 8190
     max_requests: int = 64
-    max_connections: int = 256
-    max_streams: int = 64
-    max_streams_per_client: int = 32
+    max_connections: int = 512
+    max_streams: int = 256
+    max_streams_per_client: int = 128
     header_timeout_s: float = 15.0
     idle_timeout_s: float = 75.0
     write_timeout_s: float = 20.0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -176,18 +177,25 @@ class JournalWatcher:
         if inotify is not None:
             inotify.close()
 
-    async def run(self) -> None:
-        """Notice changes until cancelled."""
-        self.open()
+    async def run(self, progress: Callable[[], None] = lambda: None, *, progress_s: float = 10.0) -> None:
+        """Notice changes until cancelled; ``progress`` is called at least every ``progress_s`` seconds."""
+        if not self._opened:
+            self.open()
+            self.tell_all()  # started again: nobody knows what was missed meanwhile
         try:
             while True:
+                progress()
                 if self._inotify is None:
                     await asyncio.sleep(self._poll_s)
                     for subscription in await asyncio.to_thread(self._changed, list(self._subscriptions)):
                         subscription.tell()
                     continue
                 try:
-                    self._handle(await self._inotify.get())
+                    async with asyncio.timeout(progress_s):
+                        event = await self._inotify.get()
+                    self._handle(event)
+                except TimeoutError:
+                    continue
                 except (OSError, ValueError):
                     self._fall_back()
         finally:

@@ -138,7 +138,7 @@ class Daemon:
         )
         self.tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s)
         self.tasks.start("registry", self._fleet.watch, deadline_s=silence_s)
-        self.tasks.start("file-watcher", self._watch_files, deadline_s=None)
+        self.tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         for number in range(settings.reconcile.max_parallel):
             self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
         if self._service_manager.watchdog_period_s is not None:
@@ -155,8 +155,7 @@ class Daemon:
             await self._runner.run(item, loop)
 
     async def _watch_files(self, heartbeat: Heartbeat) -> None:
-        with heartbeat.idle():
-            await self._watcher.run()
+        await self._watcher.run(heartbeat.beat, progress_s=self._settings.watchdog.task_deadline_seconds / 4)
 
     async def _feed_watchdog(self, heartbeat: Heartbeat) -> None:
         period_s = self._service_manager.watchdog_period_s or 1.0

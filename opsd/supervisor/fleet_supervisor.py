@@ -146,7 +146,11 @@ class FleetSupervisor:
             retry_cap_s=settings.observe.stream_retry_cap_seconds,
             rand=random.random,
         )
-        self._tasks.start(f"follower:{loop.name}", follower.run, deadline_s=settings.watchdog.task_deadline_seconds)
+        # A stream may rightly be silent for as long as its connection may.
+        silence_s = max(
+            settings.watchdog.task_deadline_seconds, 1.5 * settings.observe.stream_keepalive_timeout_seconds
+        )
+        self._tasks.start(f"follower:{loop.name}", follower.run, deadline_s=silence_s)
         spread_s = min(settings.reconcile.resync_seconds, len(self.fleet) / _FIRST_PASSES_PER_S)
         due = time.monotonic() + spread_s * random.random()  # noqa: S311 - no secret
         self._queue.add(loop.name, Priority.RESYNC, reason="start", not_before=due)

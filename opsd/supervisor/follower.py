@@ -7,6 +7,7 @@ behind its own cursor. A lost or repeated notification therefore costs a pass at
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
@@ -21,8 +22,10 @@ from opsd.transport.stream import StreamNotOfferedError
 class NewsSource(Protocol):
     """Where news of one loop comes from."""
 
-    def news(self, *, after: int) -> AsyncIterator[int]:
+    def news(self, *, after: int) -> AsyncIterator[int | None]:
         """Line offsets as they are reached, beginning behind line ``after``; ends or raises when the source ends.
+
+        None is a sign of life, without news.
 
         Raises:
             StreamNotOfferedError: there is no such source for this loop.
@@ -74,13 +77,13 @@ class LoopFollower:
         while True:
             loop.plan_changed.clear()
             heartbeat.beat()
-            with heartbeat.idle():
-                if loop.plan.follow is not Follow.STREAM:
+            if loop.plan.follow is Follow.STREAM:
+                await self._hold(heartbeat)
+            else:
+                with heartbeat.idle():
                     await loop.plan_changed.wait()
-                    continue
-                await self._hold()
 
-    async def _hold(self) -> None:
+    async def _hold(self, heartbeat: Heartbeat) -> None:
         """Read news until the plan changes or the source breaks; then wait before the next try."""
         loop = self._loop
         retry_s = 0.0
@@ -89,9 +92,11 @@ class LoopFollower:
                 loop.on_replan = lambda: until_replanned.reschedule(0)
                 try:
                     self._reporter.connected(loop)
-                    async for _offset in self._source.news(after=loop.cursor_offset):
-                        self._failures = 0
-                        self._reporter.news(loop)
+                    async for offset in self._source.news(after=loop.cursor_offset):
+                        heartbeat.beat()
+                        if offset is not None:
+                            self._failures = 0
+                            self._reporter.news(loop)
                 finally:
                     loop.on_replan = None
             retry_s = self._next_retry()
@@ -106,11 +111,9 @@ class LoopFollower:
             self._reporter.broken(loop, error, retry_s)
         # What was missed while the stream was down is told by nobody: look once, then connect again.
         self._reporter.news(loop)
-        try:
+        with heartbeat.idle(), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(retry_s):
                 await loop.plan_changed.wait()
-        except TimeoutError:
-            return
 
     def _next_retry(self) -> float:
         self._failures += 1

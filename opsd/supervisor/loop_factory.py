@@ -111,7 +111,8 @@ class LoopFactory:
             OpsError: its token is missing.
         """
         if entry.transport is TransportKind.LOCAL:
-            return LocalNews(self.watcher, self.repo, entry.loop_id)
+            alive_s = self.settings.watchdog.task_deadline_seconds / 3
+            return LocalNews(self.watcher, self.repo, entry.loop_id, alive_s=alive_s)
         return EventStream(
             self.client,
             base_url=entry.base_url or "",

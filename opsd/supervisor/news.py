@@ -9,19 +9,19 @@ from opsd.runtime.watcher import JournalWatcher
 
 
 class LocalNews:
-    """Tells when a loop's files change, through the process's one watcher."""
+    """Tells when a loop's files change, through the process's one watcher, and of itself every ``alive_s`` seconds."""
 
-    def __init__(self, watcher: JournalWatcher, repo: str, loop_id: LoopId) -> None:
+    def __init__(self, watcher: JournalWatcher, repo: str, loop_id: LoopId, *, alive_s: float) -> None:
+        self._alive_s = alive_s
         self._watcher = watcher
         self._repo = repo
         self._loop_id = loop_id
 
-    async def news(self, *, after: int) -> AsyncIterator[int]:
+    async def news(self, *, after: int) -> AsyncIterator[int | None]:
         """``after`` for each change: how far the journal reaches is the pass's business. Never ends by itself."""
         subscription = self._watcher.subscribe(self._repo, self._loop_id)
         try:
             while True:
-                await subscription.wait()
-                yield after
+                yield after if await subscription.wait(self._alive_s) else None
         finally:
             subscription.close()

@@ -23,6 +23,8 @@ from opsd.transport.answers import bounded_message
 
 RETRY_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _CHUNK = 64 * 1024
+#: Open requests to one host; further ones wait for a free connection.
+_CONNECTIONS_PER_HOST = 16
 
 
 class ServiceRequestError(OpsError):
@@ -88,7 +90,6 @@ class ServiceClient:
     """One pool of connections for any number of services.
 
     Args:
-        max_connections: open connections in all; streams count too.
         allow_plaintext_token: send a token over plain HTTP to a host that is not loopback.
     """
 
@@ -96,28 +97,29 @@ class ServiceClient:
         self,
         limits: ClientLimits | None = None,
         *,
-        max_connections: int = 0,
         allow_plaintext_token: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rand: Callable[[], float] = random.random,
     ) -> None:
         self.limits = limits or ClientLimits()
-        self._max_connections = max_connections
         self._allow_plaintext_token = allow_plaintext_token
         self._sleep = sleep
         self._rand = rand
         self._session: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
         self._proxies: dict[str, str | None] = {}
 
     def session(self) -> aiohttp.ClientSession:
-        """The pooled session, opened at its first use."""
+        """The pooled session for requests, opened at its first use."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._max_connections, limit_per_host=16),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,  # nothing compressed is asked for, and nothing is inflated
-            )
+            self._session = _session(_CONNECTIONS_PER_HOST)
         return self._session
+
+    def streams(self) -> aiohttp.ClientSession:
+        """The session for streams: each holds a connection for long, and none may keep a request waiting."""
+        if self._streams is None:
+            self._streams = _session(0)
+        return self._streams
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy that the usual variables name for ``url``'s host, looked up once per origin.
@@ -137,9 +139,10 @@ class ServiceClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in (self._session, self._streams):
+            if session is not None:
+                await session.close()
+        self._session = self._streams = None
 
     def headers(self, base_url: str, token: str | None, trace_id: str | None) -> dict[str, str]:
         """The contract's request headers.
@@ -228,6 +231,14 @@ class ServiceClient:
             return 0, b"", None, "no complete answer in time"
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return 0, b"", None, str(error) or type(error).__name__
+
+
+def _session(per_host: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=per_host),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,  # nothing compressed is asked for, and nothing is inflated
+    )
 
 
 class BodyTooLargeError(OpsError):

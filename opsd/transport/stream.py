@@ -54,8 +54,10 @@ class EventStream:
         self._max_frame_bytes = max_frame_bytes
         self._on_request = on_request
 
-    async def news(self, *, after: int) -> AsyncIterator[int]:
+    async def news(self, *, after: int) -> AsyncIterator[int | None]:
         """Line offsets as they come, behind line ``after``; ends when the service ends the stream in good order.
+
+        None for bytes without news, as keep-alives are.
 
         Raises:
             StreamNotOfferedError: the service does not know streams.
@@ -71,12 +73,13 @@ class EventStream:
         if self._on_request is not None:
             self._on_request("stream")
         try:
-            async with self._client.session().get(
+            async with self._client.streams().get(
                 url, headers=headers, allow_redirects=False, timeout=timeout, proxy=self._client.proxy_for(str(url))
             ) as answer:
                 await self._check(answer)
                 parser = SseParser(self._max_frame_bytes)
                 async for chunk in answer.content.iter_any():
+                    yield None
                     for frame in parser.feed(chunk):
                         if frame.event == "error":
                             raise StreamError(bounded_message(f"the stream reports {frame.data}", self._token))

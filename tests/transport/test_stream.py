@@ -18,7 +18,8 @@ async def read(answer: Answer, *, after: int = 0, token: str | None = None) -> t
             source = EventStream(
                 client, base_url=server.url, loop_id="a b", token=token, idle_timeout_s=0.2, max_frame_bytes=1000
             )
-            return [offset async for offset in source.news(after=after)], server.requests[0]
+            offsets = [offset async for offset in source.news(after=after) if offset is not None]
+            return offsets, server.requests[0]
     finally:
         await client.close()
 
