@@ -156,9 +156,12 @@ def ingest(
         lines = block.data.split(b"\n")
         room = limit - len(numbers) if limit else len(lines)
         step_over = skip_line is not None and 0 <= skip_line - block.first_number < len(lines)
-        if len(lines) <= room and not step_over and _all_plain_events(lines):
-            numbers.extend(range(block.first_number, block.first_number + len(lines)))
-            last_line, end = lines[-1], block.start + len(block.data) + 1
+        plain = lines if len(lines) <= room else lines[:room]
+        if not step_over and _all_plain_events(plain):
+            numbers.extend(range(block.first_number, block.first_number + len(plain)))
+            last_line = plain[-1]
+            left_bytes = sum(map(len, lines[room:])) + len(lines) - len(plain)
+            end = block.start + len(block.data) + 1 - left_bytes
         else:
             envelopes, reached = factory.envelopes([block], limit=room if limit else 0, skip_line=skip_line)
             numbers.extend(envelope["sequence"]["value"] for envelope in envelopes)
@@ -181,13 +184,11 @@ def _all_plain_events(lines: list[bytes]) -> bool:
         values = list(map(jsoncodec.loads_unchecked, lines))
         names = list(map(_name_of, values))
         stamps = list(map(_timestamp_of, values))
+        texts = "".join(names) + "".join(stamps)  # refuses what is no text
     except (ValueError, KeyError, TypeError):
         return False
-    if set(map(type, values)) != {dict} or not set(map(type, names)) == set(map(type, stamps)) == {str}:
-        return False
-    texts = {*names, *stamps}
     # A newline at the end of a text is removed and may leave nothing: the long way decides.
-    return "" not in texts and "\n" not in "".join(texts)
+    return "" not in names and "" not in stamps and "\n" not in texts
 
 
 def _optional(value: JsonValue) -> str | None:
