@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.measure import Figure, cpu_s, paired
-from opsd.compose import local_transport, loop_store, pass_settings, threshold_profile
+from opsd.compose import known_profiles, local_transport, loop_store, pass_settings, threshold_profile
 from opsd.contract.ids import parse_loop_id
 from opsd.contract.reasons import TransportKind
 from opsd.demo.replay import Player, load_recording
+from opsd.loop.profile_drift import DriftSettings
 from opsd.loop.reconcile import Reconciler
 from opsd.loop.thresholds import from_profile
+from opsd.loop.tuning import TuningSettings
 from opsd.storage.model import Document, RowLog
 
 _PASSES = 500
@@ -26,7 +28,7 @@ def bare_writes(folder: Path) -> tuple[list[tuple[str, bytes]], list[tuple[str, 
         (path, Path(path).read_bytes()) for path in (store.location(part) for part in Document) if os.path.exists(path)
     ]
     rows = []
-    for log in (RowLog.RECONCILE, RowLog.SEQUENCE):
+    for log in (RowLog.RECONCILE, RowLog.SEQUENCE, RowLog.DRIFT):
         path = store.location(log)
         rows.append((path, Path(path).read_bytes().splitlines(keepends=True)[-1]))
     return documents, rows
@@ -51,7 +53,9 @@ def local_reconciler(folder: Path) -> Reconciler:
     loop_id = parse_loop_id(recording.loop_id)
     store = loop_store(str(folder), loop_id)
     thresholds = from_profile(threshold_profile(None, None))
-    return Reconciler(store, pass_settings(str(folder), loop_id, TransportKind.LOCAL, thresholds, store))
+    tuning = TuningSettings(DriftSettings(), known_profiles(None))
+    settings = pass_settings(str(folder), loop_id, TransportKind.LOCAL, thresholds, store, tuning=tuning)
+    return Reconciler(store, settings)
 
 
 def noop_local() -> Iterator[Figure]:

@@ -14,7 +14,8 @@ from opsd.contract.errors import UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.reasons import TransportKind
-from opsd.loop.evaluate import PassSettings
+from opsd.contract.values import get
+from opsd.loop.outcome import PassSettings
 from opsd.loop.thresholds import EMBEDDED_CATALOG, Thresholds, resolve_profile
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES
 from opsd.runtime.reader import LoopReader
@@ -35,23 +36,14 @@ def threshold_catalog_file(env: Mapping[str, str]) -> str | None:
     return f"{root.rstrip('/')}/{_CATALOG_NAME}" if root else None
 
 
-def threshold_profile(path: str | None, name: str | None) -> JsonObject:
-    """The resolver's answer for profile ``name`` of the catalog at ``path`` (None: the one in the package).
-
-    Raises:
-        UsageError: the file is missing, is not JSON, has a wrong shape, or does not know the profile (40, 3.2).
-    """
-    if path is None:
-        return resolve_profile(EMBEDDED_CATALOG, name, source_file=_CATALOG_NAME)
-    return resolve_profile(read_threshold_catalog(path), name, source_file=path)
-
-
-def read_threshold_catalog(path: str) -> JsonValue:
-    """The parsed catalog.
+def threshold_catalog(path: str | None) -> JsonValue:
+    """The parsed catalog at ``path``; None: the one in the package.
 
     Raises:
         UsageError: missing or not JSON.
     """
+    if path is None:
+        return EMBEDDED_CATALOG
     data = read_bytes(path)
     if data is None:
         raise UsageError(f"threshold profiles file not found: {path}")
@@ -59,6 +51,30 @@ def read_threshold_catalog(path: str) -> JsonValue:
         return jsoncodec.loads(data)
     except ValueError:
         raise UsageError(f"invalid threshold profiles JSON: {path}") from None
+
+
+def known_profiles(path: str | None) -> frozenset[str]:
+    """The names that the catalog at ``path`` knows; for the drift evaluation, which looks at nothing else of it.
+
+    Raises:
+        UsageError: ``invalid threshold profiles file: <path>`` (40, 5.1).
+    """
+    try:
+        profiles = get(threshold_catalog(path), "profiles")
+    except UsageError:
+        profiles = None
+    if not isinstance(profiles, dict):
+        raise UsageError(f"invalid threshold profiles file: {path}")
+    return frozenset(name for name, profile in profiles.items() if profile is not None)
+
+
+def threshold_profile(path: str | None, name: str | None) -> JsonObject:
+    """The resolver's answer for profile ``name`` of the catalog at ``path`` (None: the one in the package).
+
+    Raises:
+        UsageError: the file is missing, is not JSON, has a wrong shape, or does not know the profile (40, 3.2).
+    """
+    return resolve_profile(threshold_catalog(path), name, source_file=path or _CATALOG_NAME)
 
 
 def loop_store(

@@ -113,7 +113,7 @@ def _print_events(
 ) -> JsonObject:
     """Check everything, print everything; the cursor document that acknowledges it."""
     from opsd.contract.timestamps import format_utc
-    from opsd.loop.evaluate import cursor_document, cursor_offset
+    from opsd.loop.records import cursor_document, cursor_offset
     from opsd.transport.base import IngestCursor
 
     now = format_utc(time.time())

@@ -24,6 +24,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "project-state": ("opsd.cli.project_state:main", "the lifecycle projection of a snapshot and its events"),
     "reconcile": ("opsd.cli.reconcile:main", "one full manager pass over one loop"),
     "health": ("opsd.cli.health:main", "judge a loop's health from the files of a pass"),
+    "status": ("opsd.cli.status:main", "what is known of one loop, readable or as one document"),
+    "threshold-profile": ("opsd.cli.threshold_profile:main", "one threshold profile of the catalog"),
+    "telemetry-summary": ("opsd.cli.telemetry_summary:main", "figures over a loop's newest passes"),
+    "profile-drift": ("opsd.cli.profile_drift:main", "does the applied threshold profile still suit"),
     "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
     "config": ("opsd.cli.main:config", "show | check: the daemon's settings and where they come from"),
     "version": ("opsd.cli.main:version", "print the version"),
@@ -80,7 +84,7 @@ def load(target: str) -> Command:
 def usage() -> str:
     """The list of commands."""
     rows = [(name, summary) for name, (_, summary) in _COMMANDS.items() if summary]
-    lines = "".join(f"  {name:<15} {summary}\n" for name, summary in rows)
+    lines = "".join(f"  {name:<17} {summary}\n" for name, summary in rows)
     return f"usage: opsd <command> [--flag value ...]\n\n{lines}\nopsd <command> --help shows the command's flags.\n"
 
 

@@ -21,10 +21,11 @@ from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.loop.evaluate import Outcome
     from opsd.loop.health import Judge
+    from opsd.loop.outcome import Outcome, PassSettings
     from opsd.loop.reconcile import Reconciler
     from opsd.loop.thresholds import Thresholds
+    from opsd.loop.tuning import Tuner, TuningSettings
     from opsd.storage.layout import Part
 
 SPEC = CommandSpec(
@@ -100,7 +101,7 @@ def _run_pass(arguments: Arguments, env: Mapping[str, str]) -> Outcome:
     skip_line = skipped_line(arguments)
     repo = absolute_repo(given_repo)
     _check_alerts(arguments, env)
-    thresholds = _thresholds(arguments, env)
+    thresholds, tuning = _thresholds(arguments, env)
     base_url = arguments.optional("--service-base-url")
     if kind == "sprite_service" and base_url is None:
         raise UsageError("--service-base-url is required when --transport sprite_service")
@@ -122,26 +123,30 @@ def _run_pass(arguments: Arguments, env: Mapping[str, str]) -> Outcome:
         retry_attempts=retry_attempts,
         retry_backoff_s=retry_backoff_s,
         skip_line=skip_line,
+        tuning=tuning,
     )
     trace_id = arguments.optional("--trace-id", "OPS_MANAGER_TRACE_ID") or new_trace_id()
-    reconciler = Reconciler(store, settings, judge=_judge(store.location(RowLog.INTENTS), env))
+    reconciler = Reconciler(
+        store, settings, judge=_judge(store.location(RowLog.INTENTS), env), tuner=_tuner(arguments, settings, env)
+    )
     if base_url is None or kind == "local":
         return reconciler.run(compose.local_transport(repo, loop_id), trace_id)
     token = arguments.optional("--service-token", "OPS_MANAGER_SERVICE_TOKEN") or ""
     return _run_remote(reconciler, loop_id, base_url, token, trace_id, env)
 
 
-def _check_drift_numbers(arguments: Arguments, env: Mapping[str, str]) -> None:
+def _check_drift_numbers(arguments: Arguments, env: Mapping[str, str]) -> tuple[int, int]:
     """Streak and window of the drift settings: the flag, else the variable in ``env`` (contract 20, 2.2)."""
-    for flag, variable in (
-        ("--drift-required-streak", "OPS_MANAGER_DRIFT_REQUIRED_STREAK"),
-        ("--drift-summary-window", "OPS_MANAGER_DRIFT_SUMMARY_WINDOW"),
+    found = []
+    for flag, variable, default in (
+        ("--drift-required-streak", "OPS_MANAGER_DRIFT_REQUIRED_STREAK", 3),
+        ("--drift-summary-window", "OPS_MANAGER_DRIFT_SUMMARY_WINDOW", 200),
     ):
         value = arguments.given(flag)
         if value is None:
             value = env.get(variable) or None
-        if value is not None:
-            require_positive_int(value, _POSITIVE.format(flag))
+        found.append(default if value is None else require_positive_int(value, _POSITIVE.format(flag)))
+    return found[0], found[1]
 
 
 def _check_alerts(arguments: Arguments, env: Mapping[str, str]) -> None:
@@ -152,14 +157,21 @@ def _check_alerts(arguments: Arguments, env: Mapping[str, str]) -> None:
         raise UsageError(_ALERTS_MESSAGE)
 
 
-def _thresholds(arguments: Arguments, env: Mapping[str, str]) -> Thresholds:
+def _catalog_file(arguments: Arguments, env: Mapping[str, str]) -> str | None:
+    from opsd import compose
+
+    given = arguments.optional("--thresholds-file", "OPS_MANAGER_THRESHOLD_PROFILES_FILE")
+    return given or compose.threshold_catalog_file(env)
+
+
+def _thresholds(arguments: Arguments, env: Mapping[str, str]) -> tuple[Thresholds, TuningSettings]:
     """Steps 5 to 8 of contract 20, 2.4: profile, drift settings with their variables, limits, pairs."""
     from opsd import compose
+    from opsd.loop.profile_drift import Confidence, DriftSettings
     from opsd.loop.thresholds import from_profile
+    from opsd.loop.tuning import TuningSettings
 
-    catalog = arguments.optional(
-        "--thresholds-file", "OPS_MANAGER_THRESHOLD_PROFILES_FILE"
-    ) or compose.threshold_catalog_file(env)
+    catalog = _catalog_file(arguments, env)
     profile = arguments.optional("--threshold-profile", "OPS_MANAGER_THRESHOLD_PROFILE")
     program = env.get("OPS_MANAGER_THRESHOLD_PROFILE_SCRIPT")
     if program:
@@ -173,8 +185,20 @@ def _thresholds(arguments: Arguments, env: Mapping[str, str]) -> Thresholds:
         confidence = env.get("OPS_MANAGER_DRIFT_MIN_CONFIDENCE") or "medium"
     if confidence not in _CONFIDENCES:
         raise UsageError(_CONFIDENCE_MESSAGE)
-    _check_drift_numbers(arguments, env)
-    return from_profile(resolved, **explicit_limits(arguments))
+    drift = DriftSettings(Confidence(confidence), *_check_drift_numbers(arguments, env))
+    profiles = compose.known_profiles(catalog)
+    return from_profile(resolved, **explicit_limits(arguments)), TuningSettings(drift, profiles)
+
+
+def _tuner(arguments: Arguments, settings: PassSettings, env: Mapping[str, str]) -> Tuner | None:
+    summary, drift = (
+        env.get(name) for name in ("OPS_MANAGER_TELEMETRY_SUMMARY_SCRIPT", "OPS_MANAGER_PROFILE_DRIFT_SCRIPT")
+    )
+    if not summary and not drift:
+        return None
+    from opsd.cli.replaced_steps import TuningPrograms
+
+    return TuningPrograms(summary or "", drift or "", _catalog_file(arguments, env) or "", settings.locations)
 
 
 def _judge(intents_file: str, env: Mapping[str, str]) -> Judge:
@@ -199,6 +223,8 @@ def _path_flags(arguments: Arguments) -> dict[Part, str]:
         "--heartbeat-state-file": Document.HEARTBEAT,
         "--heartbeat-telemetry-file": RowLog.HEARTBEAT,
         "--alert-dispatch-telemetry-file": RowLog.ALERTS,
+        "--drift-state-file": Document.DRIFT,
+        "--drift-history-file": RowLog.DRIFT,
     }
     return {part: path for flag, part in flags.items() if (path := arguments.optional(flag)) is not None}
 

@@ -16,7 +16,11 @@ from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import digits, get
 from opsd.loop.health import HealthInputs
+from opsd.loop.telemetry_summary import recommendation
+from opsd.loop.tuning import Tuned, TuningInputs, TuningSettings, drift_of, tune
 from opsd.runtime.process import Answer, run_program
+from opsd.storage.layout import Part
+from opsd.storage.model import Document, RowLog
 from opsd.transport.answers import bounded_message
 
 
@@ -85,6 +89,58 @@ class HealthProgram:
             }
             argv = [self.program, *(part for pair in values.items() for part in pair)]
             return _json_answer(run_program(argv), "health")
+
+
+@dataclass(frozen=True)
+class TuningPrograms:
+    """Summary, drift evaluation, or both, by programs; an empty name leaves the step as it is.
+
+    They read the files of the pass, which is on disk before they run.
+    """
+
+    summary_program: str
+    drift_program: str
+    catalog: str
+    locations: Mapping[Part, str]
+
+    def __call__(self, inputs: TuningInputs, settings: TuningSettings) -> Tuned:
+        """The tuned pass.
+
+        Raises:
+            OpsError: the drift program failed or did not print a JSON object.
+        """
+        summary = tune(inputs, settings).summary
+        if self.summary_program:
+            files = (inputs.reconcile_file, inputs.control_file)
+            window = settings.drift.summary_window
+            summary = run_summary(self.summary_program, inputs.repo, inputs.loop_id, *files, window)
+        if not self.drift_program:
+            return Tuned(summary, drift_of(summary, inputs, settings))
+        recommended, confidence, rationale = recommendation(summary)
+        argv = [self.drift_program, "--repo", inputs.repo, "--loop", inputs.loop_id]
+        argv += ["--applied-profile", inputs.applied, "--recommended-profile", recommended]
+        argv += ["--thresholds-file", self.catalog, "--recommendation-confidence", confidence]
+        argv += ["--min-confidence", settings.drift.min_confidence.value]
+        argv += ["--required-streak", str(settings.drift.required_streak)]
+        argv += ["--summary-window", str(settings.drift.summary_window)]
+        argv += ["--drift-state-file", self.locations[Document.DRIFT]]
+        argv += ["--drift-history-file", self.locations[RowLog.DRIFT]]
+        if rationale:
+            argv += ["--rationale", rationale]
+        return Tuned(summary, _json_answer(run_program(argv), "profile drift"), writes_files=True)
+
+
+def run_summary(
+    program: str, repo: str, loop_id: str, reconcile_file: str, control_file: str, window: int
+) -> JsonObject | None:
+    """What a replaced summary step answers; None when it failed."""
+    argv = [program, "--repo", repo, "--loop", loop_id, "--reconcile-telemetry-file", reconcile_file]
+    answer = run_program([*argv, "--control-telemetry-file", control_file, "--window", str(window)])
+    try:
+        value = jsoncodec.loads(answer.stdout) if answer.exit == 0 else None
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else None
 
 
 def _json_answer(answer: Answer, step: str) -> JsonObject:

@@ -11,6 +11,7 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from opsd.contract.envelopes import CursorPosition, EventEnvelope, Source
+from opsd.contract.tuning_artifacts import DriftFile, Tuning
 
 Transport = Literal["local", "sprite_service"]
 HealthStatusText = Literal["healthy", "degraded", "critical"]
@@ -266,6 +267,8 @@ class StateFile(TypedDict):
     health: NotRequired[HealthFile]
     trace: NotRequired[TraceLink]
     sequence: NotRequired[SequenceStateFile]
+    drift: NotRequired[DriftFile]
+    tuning: NotRequired[Tuning]
 
 
 class ReconcileRow(TypedDict):

@@ -48,6 +48,7 @@ class ReasonCode(StrEnum):
     INVALID_TRANSPORT_PAYLOAD = "invalid_transport_payload"
     PROJECTION_FAILED = "projection_failed"
     RECONCILE_FAILED = "reconcile_failed"
+    PROFILE_DRIFT_DETECTED = "profile_drift_detected"
     MISSING_HEARTBEAT_TIMESTAMP = "missing_heartbeat_timestamp"
     INVALID_HEARTBEAT_TIMESTAMP = "invalid_heartbeat_timestamp"
 
@@ -79,6 +80,7 @@ class EscalationCategory(StrEnum):
     ORDERING_DRIFT_DETECTED = "ordering_drift_detected"
     HEALTH_DEGRADED = "health_degraded"
     HEALTH_CRITICAL = "health_critical"
+    PROFILE_DRIFT_DETECTED = "profile_drift_detected"
 
 
 class Severity(StrEnum):

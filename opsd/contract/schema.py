@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from opsd.contract import artifacts, envelopes
+from opsd.contract import artifacts, envelopes, tuning_artifacts
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,6 +26,8 @@ _ARTIFACTS: dict[str, Any] = {
     "heartbeat": artifacts.HeartbeatFile,
     "sequence-state": artifacts.SequenceStateFile,
     "transport-health": artifacts.TransportHealthFile,
+    "profile-drift": tuning_artifacts.DriftFile,
+    "telemetry-summary": tuning_artifacts.TelemetrySummary,
     "reconcile-telemetry": artifacts.ReconcileRow,
     "escalation": artifacts.EscalationRow,
 }

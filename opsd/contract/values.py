@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject, JsonValue
@@ -57,14 +56,19 @@ def optional_text(value: JsonValue) -> str | None:
 
 def int0(value: JsonValue) -> int | float:
     """A number, the number in a numeric string, else 0 (contract 10, 1.1)."""
+    return number(value) or 0
+
+
+def number(value: JsonValue) -> int | float | None:
+    """A number, or the number in a numeric text; None for anything else."""
     if isinstance(value, bool):
-        return 0
+        return None
     if isinstance(value, (int, float)):
         return value
     if isinstance(value, str) and _JSON_NUMBER.fullmatch(value):
-        number: Any = jsoncodec.loads(value.strip().encode())
-        return number if isinstance(number, (int, float)) else 0
-    return 0
+        found = jsoncodec.loads(value.strip().encode())
+        return found if isinstance(found, (int, float)) else None
+    return None
 
 
 def emptynull(value: str) -> str | None:

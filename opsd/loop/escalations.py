@@ -30,6 +30,8 @@ class EscalationContext:
     health_file: str
     sequence_state_file: str
     sequence_telemetry_file: str
+    drift_state_file: str = ""
+    drift_history_file: str = ""
 
     def row(self, category: str, evidence: str, fields: JsonObject) -> JsonObject:
         """A row with its common fields; ``evidence`` is what tells it from another of the same pass."""

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.timestamps import format_utc
 from opsd.contract.values import first_present, is_digits, text
 from opsd.loop import health as health_module
-from opsd.loop.evaluate import Outcome, PassSettings, PassTime, cursor_offset, evaluate
+from opsd.loop.evaluate import evaluate, tuned_outcome
 from opsd.loop.health import Judge
+from opsd.loop.outcome import Outcome, PassSettings, PassTime
+from opsd.loop.records import cursor_offset
+from opsd.loop.tuning import Tuner
 from opsd.storage.model import Document, LoopMemory
 from opsd.storage.store import LoopStore
 from opsd.transport.base import AsyncTransport, BlockingTransport, Observation, ObservationQuery
@@ -53,6 +57,8 @@ class Reconciler:
         judge: replaced by a program when the operator says so (contract 20, 2.3).
         lock_wait_s: how long another holder of the loop's lock is waited for, in seconds.
         dispatcher: delivers alerts after the pass, None where alerts are off.
+        tuner: programs in place of the summary or drift step (contract 20, 2.3); they read the files of the pass,
+            which is therefore committed before them.
     """
 
     store: LoopStore
@@ -60,6 +66,7 @@ class Reconciler:
     judge: Judge = health_module.judge
     lock_wait_s: float = 10.0
     dispatcher: AlertDispatcher | None = None
+    tuner: Tuner | None = None
     clock: Callable[[], float] = clocks.time
     monotonic: Callable[[], float] = clocks.monotonic
 
@@ -118,7 +125,8 @@ class Reconciler:
         started_at, started_monotonic = self.clock(), self.monotonic()
         held = self.store.lock(wait_s=self.lock_wait_s)
         try:
-            memory = self.store.load()
+            tuning = self.settings.tuning
+            memory = self.store.load(tail=tuning.drift.summary_window if tuning is not None else 0)
             query = self._query(memory, trace_id)
         except BaseException:
             self.store.unlock(held)
@@ -147,10 +155,18 @@ class Reconciler:
     def finish(self, begun: Pass, observation: Observation) -> Outcome:
         """Evaluate, commit and dispatch."""
         time = PassTime(begun.started_at, self.clock(), self.monotonic() - begun.started_monotonic)
-        outcome = evaluate(
-            begun.memory, observation, self.settings, trace_id=begun.trace_id, time=time, judge=self.judge
-        )
-        self.store.commit(outcome.commit)
+        memory, settings, trace_id = begun.memory, self.settings, begun.trace_id
+        if self.tuner is None:
+            outcome = evaluate(memory, observation, settings, trace_id=trace_id, time=time, judge=self.judge)
+            self.store.commit(outcome.commit)
+        else:
+            outcome = evaluate(
+                memory, observation, settings, trace_id=trace_id, time=time, judge=self.judge, tuner=None
+            )
+            self.store.commit(outcome.commit)
+            tuned = tuned_outcome(outcome, memory, settings, trace_id, format_utc(time.now), self.tuner)
+            self.store.commit(tuned.extra)
+            outcome = tuned.merged()
         if self.dispatcher is not None:
             self.dispatcher.dispatch(trace_id=begun.trace_id)
         return outcome

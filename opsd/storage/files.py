@@ -76,8 +76,8 @@ def replace_file(path: str, data: bytes, *, durable: bool = False) -> Signature:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def append_lines(path: str, data: bytes, *, durable: bool = False, rotate_over: int = 0) -> None:
-    """Append whole lines in one write.
+def append_lines(path: str, data: bytes, *, durable: bool = False, rotate_over: int = 0) -> Signature:
+    """Append whole lines in one write; the signature of the file behind them.
 
     A torn last line (a crash, a full disk) is closed first, so that it spoils no other row. With ``rotate_over``
     a file that has grown beyond that many bytes is moved to ``<path>.1`` first.
@@ -104,12 +104,14 @@ def append_lines(path: str, data: bytes, *, durable: bool = False, rotate_over: 
             _write_all(descriptor, data)
             if durable:
                 os.fsync(descriptor)
+            found = os.fstat(descriptor)
         finally:
             os.close(descriptor)
         if durable and not size:
             sync_folder(os.path.dirname(path) or ".")
     except OSError as error:
         raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def last_complete_line(path: str) -> bytes:

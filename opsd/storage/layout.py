@@ -16,6 +16,8 @@ _NAMES: dict[Part, str] = {
     Document.HEARTBEAT: "heartbeat.json",
     Document.SEQUENCE: "sequence-state.json",
     Document.TRANSPORT_HEALTH: "telemetry/transport-health.json",
+    Document.DRIFT: "profile-drift.json",
+    Document.ALERT_DISPATCH: "alert-dispatch-state.json",
     RowLog.ESCALATIONS: "escalations.jsonl",
     RowLog.INTENTS: "intents.jsonl",
     RowLog.RECONCILE: "telemetry/reconcile.jsonl",
@@ -23,6 +25,8 @@ _NAMES: dict[Part, str] = {
     RowLog.HEARTBEAT: "telemetry/heartbeat.jsonl",
     RowLog.SEQUENCE: "telemetry/sequence.jsonl",
     RowLog.ALERTS: "telemetry/alerts.jsonl",
+    RowLog.DRIFT: "telemetry/profile-drift.jsonl",
+    RowLog.INVOCATIONS: "telemetry/control-invocations.jsonl",
 }
 
 

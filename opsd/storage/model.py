@@ -20,6 +20,8 @@ class Document(StrEnum):
     HEARTBEAT = "heartbeat"
     SEQUENCE = "sequence"
     TRANSPORT_HEALTH = "transport_health"
+    DRIFT = "drift"
+    ALERT_DISPATCH = "alert_dispatch"
 
 
 class RowLog(StrEnum):
@@ -32,6 +34,17 @@ class RowLog(StrEnum):
     HEARTBEAT = "heartbeat_rows"
     SEQUENCE = "sequence_rows"
     ALERTS = "alerts"
+    DRIFT = "drift_rows"
+    INVOCATIONS = "invocations"
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryTail:
+    """The newest rows of both telemetry logs, oldest first; ``error`` says why they cannot be used."""
+
+    reconcile: tuple[JsonObject, ...] = ()
+    control: tuple[JsonObject, ...] = ()
+    error: str | None = None
 
 
 @dataclass(slots=True)
@@ -39,12 +52,14 @@ class LoopMemory:
     """What earlier passes left.
 
     ``documents`` holds those that exist and parse to an object; ``damaged`` names the others that exist;
-    ``last_intent`` is the last complete row of the intents log, empty when there is none or it is no object.
+    ``last_intent`` is the last complete row of the intents log, empty when there is none or it is no object; ``tail``
+    is only there where it was asked for.
     """
 
     documents: dict[Document, JsonObject] = field(default_factory=dict)
     damaged: frozenset[Document] = frozenset()
     last_intent: JsonObject = field(default_factory=dict)
+    tail: TelemetryTail = TelemetryTail()
 
     def get(self, document: Document) -> JsonObject:
         """The document, empty when it is absent or damaged."""

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from opsd.contract import jsoncodec
+from opsd.contract.errors import ManagerFileError
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage import files, locks
 from opsd.storage.layout import ManagerLayout, Part
-from opsd.storage.model import Commit, Document, LoopMemory, RowLog
+from opsd.storage.model import Commit, Document, LoopMemory, RowLog, TelemetryTail
+from opsd.storage.tail import tail_rows
 
 #: Telemetry that only tails are read of; the other logs are counted by line from the start and never rotated.
 _ROTATABLE = frozenset({RowLog.RECONCILE, RowLog.HEARTBEAT, RowLog.SEQUENCE})
@@ -36,8 +38,8 @@ class LoopStore(Protocol):
         """Release the lock."""
         ...
 
-    def load(self) -> LoopMemory:
-        """What earlier passes left."""
+    def load(self, *, tail: int = 0) -> LoopMemory:
+        """What earlier passes left, with the newest ``tail`` rows of telemetry."""
         ...
 
     def commit(self, commit: Commit) -> None:
@@ -71,6 +73,8 @@ class FileLoopStore:
         self._layout = ManagerLayout(repo, loop_id, overrides)
         self._known: dict[Document, tuple[files.Signature, JsonObject | None]] = {}
         self._intent: tuple[files.Signature | None, JsonObject] = (None, {})
+        #: Newest rows of a log: signature of the file, how many at most, and the rows.
+        self._newest_rows: dict[RowLog, tuple[files.Signature, int, tuple[JsonObject, ...]]] = {}
         self._rotate_over = rotate_telemetry_over
         self._swept = False
 
@@ -91,7 +95,7 @@ class FileLoopStore:
         """The path of the file, absolute for defaults and as given for path flags."""
         return self._layout.path(part)
 
-    def load(self) -> LoopMemory:
+    def load(self, *, tail: int = 0) -> LoopMemory:
         """See :meth:`LoopStore.load`."""
         documents: dict[Document, JsonObject] = {}
         damaged: list[Document] = []
@@ -105,7 +109,25 @@ class FileLoopStore:
                 damaged.append(document)
             else:
                 documents[document] = value
-        return LoopMemory(documents, frozenset(damaged), self._last_intent())
+        return LoopMemory(documents, frozenset(damaged), self._last_intent(), self._telemetry_tail(tail))
+
+    def _telemetry_tail(self, count: int) -> TelemetryTail:
+        if not count:
+            return TelemetryTail()
+        try:
+            return TelemetryTail(self._newest(RowLog.RECONCILE, count), self._newest(RowLog.CONTROL, count))
+        except ManagerFileError as error:
+            return TelemetryTail(error=error.message)
+
+    def _newest(self, log: RowLog, count: int) -> tuple[JsonObject, ...]:
+        path = self._layout.path(log)
+        found = files.signature(path)
+        if found is None:
+            return ()
+        known = self._newest_rows.get(log)
+        if known is None or known[:2] != (found, count):
+            self._newest_rows[log] = known = (found, count, tuple(tail_rows(path, count)))
+        return known[2]
 
     def _read(self, document: Document, found: files.Signature) -> JsonObject | None:
         known = self._known.get(document)
@@ -128,12 +150,20 @@ class FileLoopStore:
         """See :meth:`LoopStore.commit`."""
         for document in commit.set_aside:
             files.set_aside(self._layout.path(document))
+        before, self._newest_rows = self._newest_rows, {}  # what fails half-way is read again
         pending: dict[RowLog, bytes] = {}
         for log, row in commit.rows:
             pending[log] = pending.get(log, b"") + jsoncodec.dumps(row) + b"\n"
         for log, data in pending.items():
             rotate_over = self._rotate_over if log in _ROTATABLE else 0
-            files.append_lines(self._layout.path(log), data, durable=log in commit.durable, rotate_over=rotate_over)
+            path = self._layout.path(log)
+            found = files.append_lines(path, data, durable=log in commit.durable, rotate_over=rotate_over)
+            known = before.get(log)
+            if known is not None:
+                rows = (*known[2], *(row for row_log, row in commit.rows if row_log is log))
+                self._newest_rows[log] = (found, known[1], rows[-known[1] :])
+        for log, rows_known in before.items():
+            self._newest_rows.setdefault(log, rows_known)
         for document, value in commit.documents:
             # The cursor file is the one artifact with indentation (contract 20, 1.1).
             encoded = jsoncodec.dumps_pretty(value) if document is Document.CURSOR else jsoncodec.dumps(value)

@@ -85,7 +85,7 @@ class Daemon:
         factory = LoopFactory(self._repo, settings, self._env, self._client, self._watcher, self._sprite_request)
         file = settings.registry.file
         registry = RegistrySource(self._repo, None if file is None else str(file), max_loops=settings.limits.max_loops)
-        return Means(settings, factory, factory.thresholds(), registry)
+        return Means(settings, factory, factory.judging(), registry)
 
     def _sprite_request(self, loop: str, kind: str) -> None:
         self._fleet.sprite_request(loop, kind)
@@ -121,6 +121,8 @@ class Daemon:
         )
         host, port = await api.start()
         self._start_tasks()
+        if settings.drift.summary_window < 30 and settings.drift.min_confidence != "low":
+            self._log.warning("config.drift_cannot_become_active", summary_window=settings.drift.summary_window)
         self._log.info(
             "daemon.started", repo=self._repo, loops=len(self._fleet.fleet), http=f"http://{host}:{port}/metrics"
         )

@@ -12,10 +12,9 @@ import structlog
 
 from opsd.contract.errors import OpsError
 from opsd.fleet.registry import LoopEntry
-from opsd.loop.thresholds import Thresholds
 from opsd.supervisor.fleet import Fleet
 from opsd.supervisor.follower import LoopFollower
-from opsd.supervisor.loop_factory import LoopFactory
+from opsd.supervisor.loop_factory import Judging, LoopFactory
 from opsd.supervisor.managed_loop import InThread, ManagedLoop
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.observation import Follow
@@ -35,7 +34,7 @@ class Means:
 
     settings: Settings
     factory: LoopFactory
-    thresholds: Thresholds
+    judging: Judging
     registry: RegistrySource
 
 
@@ -126,7 +125,7 @@ class FleetSupervisor:
 
     def _build(self, entry: LoopEntry) -> ManagedLoop | None:
         try:
-            loop = self._means.factory.build(entry, self._means.thresholds)
+            loop = self._means.factory.build(entry, self._means.judging)
         except OpsError as error:
             self._check.unusable[entry.loop_id] = error.message
             self._log.error("loop.unusable", loop=entry.loop_id, message=error.message)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from opsd import compose
 from opsd.contract.reasons import TransportKind
 from opsd.fleet.registry import LoopEntry, ObserveMode
+from opsd.loop.profile_drift import Confidence, DriftSettings
 from opsd.loop.reconcile import Reconciler
 from opsd.loop.thresholds import Thresholds, from_profile
+from opsd.loop.tuning import TuningSettings
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
 from opsd.supervisor.follower import NewsSource
@@ -25,6 +27,14 @@ from opsd.transport.stream import EventStream
 
 #: A telemetry log of one loop is rotated once it is larger, so that a fleet does not fill a disk.
 ROTATE_TELEMETRY_OVER_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The limits of health, and when they count as no longer fitting."""
+
+    thresholds: Thresholds
+    tuning: TuningSettings
 
 
 @dataclass(slots=True)
@@ -43,21 +53,26 @@ class LoopFactory:
     watcher: JournalWatcher
     on_request: Callable[[str, str], None]
 
-    def thresholds(self) -> Thresholds:
-        """The limits that all loops are judged by.
+    def judging(self) -> Judging:
+        """What all loops are judged by.
 
         Raises:
-            UsageError: the catalog cannot be used or does not know the profile.
+            UsageError: a profile of the catalog cannot be used (40, 8, row 8), or it does not know the wanted one.
         """
         wanted = self.settings.thresholds
         path = str(wanted.profiles_file) if wanted.profiles_file else compose.threshold_catalog_file(self.env)
-        return from_profile(
+        for name in compose.known_profiles(path):
+            compose.threshold_profile(path, name)
+        thresholds = from_profile(
             compose.threshold_profile(path, wanted.profile),
             degraded_heartbeat_lag_s=wanted.degraded_heartbeat_lag_seconds,
             critical_heartbeat_lag_s=wanted.critical_heartbeat_lag_seconds,
         )
+        drift = self.settings.drift
+        streak = DriftSettings(Confidence(drift.min_confidence), drift.required_streak, drift.summary_window)
+        return Judging(thresholds, TuningSettings(streak, compose.known_profiles(path)))
 
-    def build(self, entry: LoopEntry, thresholds: Thresholds) -> ManagedLoop:
+    def build(self, entry: LoopEntry, judging: Judging) -> ManagedLoop:
         """One loop.
 
         Raises:
@@ -69,8 +84,9 @@ class LoopFactory:
             self.repo,
             entry.loop_id,
             entry.transport,
-            thresholds,
+            judging.thresholds,
             store,
+            tuning=judging.tuning,
             max_events=settings.limits.max_events_per_pass,
             retry_attempts=entry.retry_attempts,
             retry_backoff_s=int(entry.retry_backoff_s),

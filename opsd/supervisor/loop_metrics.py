@@ -40,6 +40,9 @@ class LoopSample:
     last_success_at: float | None = None
     transport_failure_streak: int = 0
     cursor_offset: int | None = None
+    drift_status: str | None = None
+    """Result of the last profile drift evaluation."""
+    recommended_profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

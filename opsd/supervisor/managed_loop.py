@@ -11,7 +11,7 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc, parse_epoch
 from opsd.contract.values import get
 from opsd.fleet.registry import LoopEntry, ObserveMode
-from opsd.loop.evaluate import Outcome
+from opsd.loop.outcome import Outcome
 from opsd.loop.reconcile import Reconciler
 from opsd.supervisor.loop_metrics import LoopSample
 from opsd.supervisor.observation import ObservationPeriods, ObservationPlan, plan_observation
@@ -179,6 +179,8 @@ class ManagedLoop:
             last_success_at=known.last_success_at,
             transport_failure_streak=get(health, "metrics", "transportFailureStreak") or 0,
             cursor_offset=self.cursor_offset,
+            drift_status=get(known.state, "drift", "status"),
+            recommended_profile=get(known.state, "drift", "recommendedProfile"),
         )
 
     def view(self) -> dict[str, object]:
@@ -200,6 +202,7 @@ class ManagedLoop:
                 "eventLineOffset": self.cursor_offset,
                 "eventLineCount": get(known.state, "cursor", "eventLineCount"),
             },
+            "profileDrift": get(known.state, "drift", "status"),
             "lastFailure": None if known.failure is None else {"code": known.failure[0], "message": known.failure[1]},
             "failuresInARow": known.failures_in_a_row,
             "lastPassAt": None if known.last_pass_at is None else format_utc(known.last_pass_at),

@@ -1,6 +1,6 @@
 """Every metric of the daemon, declared in one place, with its help text and its unit in its name.
 
-Cardinality: per loop 5 to 9 gauges, one more per health reason, and 11 counters, so about 20,000 series at 1,000
+Cardinality: per loop 5 to 11 gauges, one more per health reason, and 11 counters, so about 20,000 series at 1,000
 loops; all of them vanish with their loop. No histogram carries a loop label. Every other label is a closed set, or
 cut at a hundred values. Moments are exported as ``_timestamp_seconds``, except the age of the queue's oldest item,
 which has no wall-clock moment.
@@ -82,6 +82,16 @@ LOOP_GAUGES = (
         "opsd_loop_transport_failure_streak",
         "Failed passes over the loop since the last successful one.",
         lambda sample: _value(sample.transport_failure_streak),
+    ),
+    GaugeSpec(
+        "opsd_loop_profile_drift",
+        "Result of the last profile drift evaluation: 1 for the current status, no series for the others.",
+        lambda sample: _word("status", sample.drift_status),
+    ),
+    GaugeSpec(
+        "opsd_loop_recommended_profile",
+        "1 for the threshold profile that the newest telemetry recommends.",
+        lambda sample: _word("profile", sample.recommended_profile),
     ),
     GaugeSpec(
         "opsd_loop_cursor_offset_lines",

@@ -18,7 +18,7 @@ from opsd.contract.errors import OpsError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get
-from opsd.loop.evaluate import Outcome
+from opsd.loop.outcome import Outcome
 from opsd.supervisor.backoff import next_delay, resync_delay
 from opsd.supervisor.managed_loop import InThread, ManagedLoop
 from opsd.supervisor.metrics import DaemonMetrics

@@ -172,6 +172,17 @@ class ThresholdSettings(Group):
         return self
 
 
+class DriftSettings(Group):
+    """When a threshold profile counts as no longer fitting (contract 40, 5)."""
+
+    min_confidence: Literal["low", "medium", "high"] = "medium"
+    """Least confidence of a recommendation that counts. Default medium."""
+    required_streak: Count = 3
+    """Passes in a row that must recommend another profile. Default 3."""
+    summary_window: Count = 200
+    """Newest rows of telemetry that are summarised; below 30 no recommendation reaches medium. Default 200."""
+
+
 class WatchdogSettings(Group):
     """How the daemon watches itself."""
 
@@ -219,6 +230,8 @@ class Settings(BaseSettings):
     """The fleet registry."""
     thresholds: ThresholdSettings = ThresholdSettings()
     """When a loop counts as degraded or critical."""
+    drift: DriftSettings = DriftSettings()
+    """When a threshold profile counts as no longer fitting."""
     watchdog: WatchdogSettings = WatchdogSettings()
     """How the daemon watches itself."""
 

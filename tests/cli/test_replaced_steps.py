@@ -43,8 +43,10 @@ def test_the_resolver_can_be_replaced(opsd: Shell, repo: Repo, monkeypatch: pyte
     args = repo.root / "args"
     script = _program(repo.root / "resolver", f"printf '%s|' \"$@\" > '{args}'; echo '{json.dumps(PROFILE)}'\n")
     monkeypatch.setenv("OPS_MANAGER_THRESHOLD_PROFILE_SCRIPT", str(script))
-    health = opsd("reconcile", *repo.flags, "--threshold-profile", "x", "--thresholds-file", "f.json").json["health"]
-    assert args.read_text() == "--profiles-file|f.json|--profile|x|"
+    catalog = repo.root / "f.json"
+    catalog.write_text('{"profiles": {"calm": {}}}')
+    health = opsd("reconcile", *repo.flags, "--threshold-profile", "x", "--thresholds-file", catalog).json["health"]
+    assert args.read_text() == f"--profiles-file|{catalog}|--profile|x|"
     assert health["thresholds"]["profile"] == "calm"
     assert health["thresholds"]["criticalIngestLagSeconds"] == 7
 

@@ -24,6 +24,7 @@ _FILES = {
     "heartbeat.json": "heartbeat",
     "sequence-state.json": "sequence-state",
     "transport-health.json": "transport-health",
+    "profile-drift.json": "profile-drift",
     "escalations.jsonl": "escalation",
     "reconcile.jsonl": "reconcile-telemetry",
 }
@@ -33,7 +34,7 @@ def validator(name: str) -> Any:
     return jsonschema_rs.validator_for(json.loads((SCHEMA_FOLDER / f"ops-manager.{name}.schema.json").read_text()))
 
 
-VALIDATORS = {name: validator(name) for name in {*_FILES.values(), "contract"}}
+VALIDATORS = {name: validator(name) for name in {*_FILES.values(), "contract", "telemetry-summary"}}
 
 
 def test_the_schemas_are_those_of_the_types() -> None:
@@ -63,6 +64,10 @@ def test_what_is_written_for_a_recorded_run_is_valid(
             VALIDATORS["contract"].validate(json.loads(line))
     for arguments in (skip, [*skip, "--from-start"]):
         assert main(["reconcile", *flags, *arguments]) == 0
+
+    capfdbinary.readouterr()
+    assert main(["telemetry-summary", *flags]) == 0
+    VALIDATORS["telemetry-summary"].validate(json.loads(capfdbinary.readouterr().out))
     folder = tmp_path / ".superloop" / "ops-manager" / recorded.loop_id
     seen = set()
     for path in folder.rglob("*.json*"):
@@ -72,7 +77,14 @@ def test_what_is_written_for_a_recorded_run_is_valid(
         seen.add(path.name)
         for document in path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]:
             VALIDATORS[schema].validate(json.loads(document))
-    assert {"state.json", "health.json", "cursor.json", "sequence-state.json", "reconcile.jsonl"} <= seen
+    assert {
+        "state.json",
+        "health.json",
+        "cursor.json",
+        "profile-drift.json",
+        "sequence-state.json",
+        "reconcile.jsonl",
+    } <= seen
 
 
 @pytest.mark.parametrize("name", sorted(VALIDATORS))

@@ -6,13 +6,11 @@ Everything here waits for a part of the manager that does not exist yet; when it
 from __future__ import annotations
 
 CONTROL = "needs control: intents, the superloop command, idempotency records"
-DRIFT = "is about profile drift from end to end"
-ALERTS_AND_SUMMARY = "is about the replaced telemetry summary and alert dispatcher"
+ALERTS = "is about the alert dispatcher"
 
 #: Vectors that are not copied into ``vectors/``, by name, with the reason.
 LEFT_OUT: dict[str, str] = {
-    "reconcile/profile-drift-activates-and-resolves": DRIFT,
-    "reconcile/replaced-steps": ALERTS_AND_SUMMARY,
+    "reconcile/replaced-steps": ALERTS,
     "service/control-failure-is-recorded-and-replayed": CONTROL,
     "service/control-over-http-and-replay": CONTROL,
     "service/control-request-errors": CONTROL,
@@ -28,10 +26,4 @@ DROPPED_STEPS: dict[str, dict[int, str]] = {
 
 #: Expectations that are dropped from a vector, by vector: keys of printed and stored objects, and file names (by
 #: their end). Everything else in these vectors is checked.
-DROPPED: dict[str, frozenset[str]] = {
-    "reconcile/beyond/catalog-without-the-recommended-profile": frozenset({"drift"}),
-    "reconcile/failed-passes-then-recovery": frozenset({"profile-drift.json"}),
-    "reconcile/failure-keeps-the-old-state": frozenset({"drift", "tuning"}),
-    "reconcile/first-healthy-pass": frozenset({"drift", "tuning", "profile-drift.json", "profile-drift.jsonl"}),
-    "reconcile/threshold-precedence": frozenset({"drift", "tuning"}),
-}
+DROPPED: dict[str, frozenset[str]] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from opsd.contract.ids import LoopId
 from opsd.contract.reasons import TransportKind
-from opsd.loop.evaluate import PassSettings
+from opsd.loop.outcome import PassSettings
 from opsd.loop.reconcile import Reconciler
 from opsd.loop.thresholds import EMBEDDED_CATALOG, from_profile, resolve_profile
 from opsd.runtime.reader import LoopReader

@@ -1,0 +1,220 @@
+"""``opsd status``: what is known of one loop, from the files of its passes; writes nothing (contract 40, section 6).
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the contract's document.
+``--watch`` shows it again and again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.output import write_json
+from opsd.contract.errors import ManagerFileError, OpsError
+from opsd.contract.ids import LoopId, parse_loop_id
+from opsd.runtime.layout import absolute_repo
+
+if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
+    from opsd.loop.status import StatusInputs
+    from opsd.storage.layout import Part
+
+SPEC = CommandSpec(
+    "opsd status",
+    "What is known of one loop: lifecycle, health, control, alerts, tuning, and which pass each of it comes from.",
+    (
+        Flag("--repo", "the managed repo (required)", "<path>"),
+        Flag("--loop", "the loop's id (required)", "<id>"),
+        Flag("--state-file", "default <ops>/state.json, <ops> = <repo>/.superloop/ops-manager/<loop>", "<path>"),
+        Flag("--cursor-file", "default <ops>/cursor.json", "<path>"),
+        Flag("--health-file", "default <ops>/health.json", "<path>"),
+        Flag("--intents-file", "default <ops>/intents.jsonl", "<path>"),
+        Flag("--heartbeat-state-file", "default <ops>/heartbeat.json", "<path>"),
+        Flag("--heartbeat-telemetry-file", "default <ops>/telemetry/heartbeat.jsonl", "<path>"),
+        Flag("--sequence-state-file", "default <ops>/sequence-state.json", "<path>"),
+        Flag("--sequence-telemetry-file", "default <ops>/telemetry/sequence.jsonl", "<path>"),
+        Flag("--control-invocations-file", "default <ops>/telemetry/control-invocations.jsonl", "<path>"),
+        Flag("--drift-state-file", "default <ops>/profile-drift.json", "<path>"),
+        Flag("--drift-history-file", "default <ops>/telemetry/profile-drift.jsonl", "<path>"),
+        Flag("--alert-dispatch-state-file", "default <ops>/alert-dispatch-state.json", "<path>"),
+        Flag("--alert-dispatch-telemetry-file", "default <ops>/telemetry/alerts.jsonl", "<path>"),
+        Flag("--summary-window", "rows of telemetry that are summarised, default 200", "<n>"),
+        Flag("--pretty", "the document, indented by two spaces"),
+        Flag("--watch", "a readable page, again every two seconds, until Ctrl-C"),
+    ),
+)
+
+_WATCH_S = 2.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the status; 0 whatever the health.
+
+    Raises:
+        OpsError: bad arguments, nothing found, or a file that is damaged.
+    """
+    arguments = SPEC.parse(argv)
+    given_repo, given_loop = arguments.required("--repo"), arguments.required("--loop")
+    window = arguments.positive("--summary-window", 200)
+    loop_id = parse_loop_id(given_loop, reserved=True)
+    repo = absolute_repo(given_repo)
+
+    from opsd.loop.status import status
+
+    if arguments.switch("--watch"):
+        return _watch(arguments, repo, loop_id, window)
+    document = status(_read(arguments, repo, loop_id, window))
+    if sys.stdout.isatty() and not arguments.switch("--pretty"):
+        from rich.console import Console
+
+        from opsd.cli.status_page import status_page
+
+        Console().print(status_page(document))
+    else:
+        write_json(document, pretty=arguments.switch("--pretty"))
+    return 0
+
+
+def _watch(arguments: Arguments, repo: str, loop_id: LoopId, window: int) -> int:
+    from rich.live import Live
+    from rich.text import Text
+
+    from opsd.cli.status_page import status_page
+    from opsd.loop.status import status
+
+    with Live(auto_refresh=False) as live:
+        while True:
+            try:
+                live.update(status_page(status(_read(arguments, repo, loop_id, window))), refresh=True)
+            except OpsError as error:  # a file may be damaged for a moment only
+                live.update(Text(f"error: {error.message}", style="bold red"), refresh=True)
+            time.sleep(_WATCH_S)
+
+
+def _read(arguments: Arguments, repo: str, loop_id: LoopId, window: int) -> StatusInputs:
+    """All inputs in the contract's order (6.2).
+
+    Raises:
+        ManagerFileError: neither state nor health exists, or a document is no JSON object.
+    """
+    from opsd.contract.timestamps import format_utc
+    from opsd.loop.status import StatusInputs
+    from opsd.storage.files import signature
+    from opsd.storage.layout import ManagerLayout
+    from opsd.storage.model import Document, RowLog
+
+    layout = ManagerLayout(repo, loop_id)
+    flags: dict[str, Part] = {
+        "--state-file": Document.STATE,
+        "--cursor-file": Document.CURSOR,
+        "--health-file": Document.HEALTH,
+        "--intents-file": RowLog.INTENTS,
+        "--heartbeat-state-file": Document.HEARTBEAT,
+        "--heartbeat-telemetry-file": RowLog.HEARTBEAT,
+        "--sequence-state-file": Document.SEQUENCE,
+        "--sequence-telemetry-file": RowLog.SEQUENCE,
+        "--control-invocations-file": RowLog.INVOCATIONS,
+        "--drift-state-file": Document.DRIFT,
+        "--drift-history-file": RowLog.DRIFT,
+        "--alert-dispatch-state-file": Document.ALERT_DISPATCH,
+        "--alert-dispatch-telemetry-file": RowLog.ALERTS,
+    }
+    paths = {part: arguments.optional(flag) or layout.path(part) for flag, part in flags.items()}
+    paths |= {log: layout.path(log) for log in (RowLog.RECONCILE, RowLog.CONTROL)}
+    if signature(paths[Document.STATE]) is None and signature(paths[Document.HEALTH]) is None:
+        raise ManagerFileError(f"no status artifacts found for loop: {loop_id}")
+    state = _document(paths[Document.STATE], "state")
+    cursor = _document(paths[Document.CURSOR], "cursor")
+    health = _document(paths[Document.HEALTH], "health")
+    heartbeat = _document(paths[Document.HEARTBEAT], "heartbeat state")
+    sequence = _document(paths[Document.SEQUENCE], "sequence state")
+    summary, summary_error = _summary(paths, repo, loop_id, window)
+    return StatusInputs(
+        repo=repo,
+        loop_id=loop_id,
+        now=format_utc(time.time()),
+        summary_window=window,
+        files={name: paths[part] for name, part in _file_names(flags).items()}
+        | {"reconcileTelemetryFile": paths[RowLog.RECONCILE], "controlTelemetryFile": paths[RowLog.CONTROL]},
+        state=state or {},
+        cursor=cursor or {},
+        health=health or {},
+        heartbeat=heartbeat,
+        sequence=sequence,
+        drift=_document(paths[Document.DRIFT], "drift"),
+        dispatch=_document(paths[Document.ALERT_DISPATCH], "alert dispatch state"),
+        last_intent=_last_row(paths[RowLog.INTENTS]),
+        last_reconcile=_last_row(paths[RowLog.RECONCILE]),
+        last_control=_last_row(paths[RowLog.CONTROL]),
+        last_heartbeat=_last_row(paths[RowLog.HEARTBEAT]),
+        last_sequence=_last_row(paths[RowLog.SEQUENCE]),
+        last_invocation=_last_row(paths[RowLog.INVOCATIONS]),
+        last_alert=_last_row(paths[RowLog.ALERTS]),
+        summary=summary,
+        summary_error=summary_error,
+    )
+
+
+def _file_names(flags: dict[str, Part]) -> dict[str, Part]:
+    """``--state-file`` is ``stateFile`` in the document."""
+    named = {}
+    for flag, part in flags.items():
+        first, *rest = flag.removeprefix("--").split("-")
+        named[first + "".join(word.capitalize() for word in rest)] = part
+    return named
+
+
+def _document(path: str, what: str) -> JsonObject | None:
+    """The object in a file; None when the file is absent or holds null.
+
+    Raises:
+        ManagerFileError: ``invalid <what> JSON: <path>``.
+    """
+    from opsd.storage.files import read_bytes
+    from opsd.storage.store import parse_document
+
+    data = read_bytes(path)
+    if data is None or data.strip() == b"null":
+        return None
+    document = parse_document(data)
+    if document is None:
+        raise ManagerFileError(f"invalid {what} JSON: {path}")
+    return document
+
+
+def _last_row(path: str) -> JsonObject | None:
+    """The object in the last complete line that is not blank; None for anything else."""
+    from opsd.contract import jsoncodec
+    from opsd.storage.tail import tail_lines
+
+    line = next((line for line in reversed(tail_lines(path, 16)) if line.strip()), b"")
+    try:
+        value = jsoncodec.loads(line) if line else None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _summary(paths: dict[Part, str], repo: str, loop_id: LoopId, window: int) -> tuple[JsonObject | None, str | None]:
+    """The telemetry summary, or why there is none."""
+    from opsd.cli.telemetry_summary import summary_of
+    from opsd.storage.files import signature
+    from opsd.storage.model import RowLog
+
+    reconcile_file, control_file = paths[RowLog.RECONCILE], paths[RowLog.CONTROL]
+    if signature(reconcile_file) is None:
+        return None, None
+    program = os.environ.get("OPS_MANAGER_TELEMETRY_SUMMARY_SCRIPT")
+    if program:
+        from opsd.cli.replaced_steps import run_summary
+
+        summary = run_summary(program, repo, loop_id, reconcile_file, control_file, window)
+        return summary, None if summary is not None else "the telemetry summary program failed"
+    try:
+        return summary_of(repo, loop_id, reconcile_file, control_file, window), None
+    except OpsError as error:
+        return None, error.message

@@ -1,0 +1,43 @@
+"""``opsd threshold-profile``: one threshold profile of the catalog, resolved (contract 40, section 3)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.output import write_json
+
+SPEC = CommandSpec(
+    "opsd threshold-profile",
+    "Prints one profile of the threshold catalog, by default the catalog's default.",
+    (
+        Flag("--profiles-file", "default $OPS_MANAGER_THRESHOLD_PROFILES_FILE, else the shipped catalog", "<path>"),
+        Flag("--profile", "default the catalog's defaultProfile", "<name>"),
+        Flag("--list", "print the profile names, one per line"),
+        Flag("--pretty", "indent by two spaces"),
+    ),
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the profile, or the names.
+
+    Raises:
+        UsageError: the catalog or the profile cannot be used.
+    """
+    arguments = SPEC.parse(argv)
+
+    from opsd import compose
+    from opsd.loop.thresholds import check_catalog
+
+    path = arguments.optional(
+        "--profiles-file", "OPS_MANAGER_THRESHOLD_PROFILES_FILE"
+    ) or compose.threshold_catalog_file(os.environ)
+    if arguments.switch("--list"):
+        names = sorted(check_catalog(compose.threshold_catalog(path)))
+        sys.stdout.write("".join(f"{name}\n" for name in names))
+        return 0
+    write_json(compose.threshold_profile(path, arguments.optional("--profile")), pretty=arguments.switch("--pretty"))
+    return 0

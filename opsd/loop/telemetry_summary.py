@@ -1,0 +1,124 @@
+"""The telemetry summary: what the newest passes looked like, and which profile suits them (contract 40, section 4)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.values import get, number
+
+_STEADY = "Observed stable healthy runs; tighten thresholds for faster detection"
+_NOISY = "Observed high critical/failure rates; reduce alert noise while stabilizing"
+_MIXED = "Observed mixed signals; keep balanced thresholds"
+_EMPTY = "No telemetry window yet; keep balanced defaults"
+
+
+def summarize(
+    reconcile: Sequence[JsonObject],
+    control: Sequence[JsonObject],
+    *,
+    repo: str,
+    loop_id: str,
+    reconcile_file: str,
+    control_file: str,
+    window: int,
+    now: str,
+) -> JsonObject:
+    """The summary document of the rows in the window, oldest first.
+
+    Beside the contract's fields: ``observed.firstTimestamp`` and ``lastTimestamp``, the span that the rows cover.
+    """
+    attempts = len(reconcile)
+    statuses = [row.get("status") for row in reconcile]
+    health = [row.get("healthStatus") for row in reconcile]
+    succeeded, failed = statuses.count("success"), statuses.count("failed")
+    degraded, critical = health.count("degraded"), health.count("critical")
+    ambiguous = sum(row.get("status") == "ambiguous" or row.get("reasonCode") == "control_ambiguous" for row in control)
+    durations = sorted(_durations(reconcile))
+    profile, rationale = _recommend(attempts, degraded, critical, failed, ambiguous)
+    return {
+        "schemaVersion": "v1",
+        "generatedAt": now,
+        "source": {
+            "repoPath": repo,
+            "loopId": loop_id,
+            "reconcileTelemetryFile": reconcile_file,
+            "controlTelemetryFile": control_file,
+            "window": window,
+        },
+        "observed": {
+            "reconcileAttempts": attempts,
+            "reconcileSuccessCount": succeeded,
+            "reconcileFailedCount": failed,
+            "health": {
+                "degradedCount": degraded,
+                "criticalCount": critical,
+                "degradedRate": _rate(degraded, attempts),
+                "criticalRate": _rate(critical, attempts),
+                "reasonCodeFrequency": _frequency(reconcile),
+            },
+            "control": {"ambiguousCount": ambiguous},
+            "durationSeconds": {
+                "p50": _quantile(durations, 0.50),
+                "p95": _quantile(durations, 0.95),
+                "max": durations[-1] if durations else None,
+            },
+            "firstTimestamp": _timestamp(reconcile[0]) if reconcile else None,
+            "lastTimestamp": _timestamp(reconcile[-1]) if reconcile else None,
+        },
+        "recommendedProfile": profile,
+        "confidence": "high" if attempts >= 100 else "medium" if attempts >= 30 else "low",
+        "rationale": rationale,
+    }
+
+
+def _recommend(attempts: int, degraded: int, critical: int, failed: int, ambiguous: int) -> tuple[str, str]:
+    """Profile and rationale (40, 4.5). Counts are compared as integers: a rate of exactly one twentieth is one."""
+    if not attempts:
+        return "balanced", _EMPTY
+    if critical * 5 >= attempts or failed * 4 >= attempts:
+        return "relaxed", _NOISY
+    if not critical and degraded * 20 <= attempts and failed * 50 <= attempts and not ambiguous:
+        return "strict", _STEADY
+    return "balanced", _MIXED
+
+
+def _frequency(rows: Iterable[JsonObject]) -> list[JsonObject]:
+    lists = [codes for row in rows if type(codes := row.get("healthReasonCodes")) is list]
+    counts = Counter([code for codes in lists for code in codes if type(code) is str])
+    ordered = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
+    return [{"code": code, "count": count} for code, count in ordered]
+
+
+def _durations(rows: Iterable[JsonObject]) -> list[int | float]:
+    values = [row.get("durationSeconds") for row in rows]
+    return [found for value in values if (found := value if type(value) is int else number(value)) is not None]
+
+
+def _quantile(ascending: Sequence[int | float], share: float) -> int | float | None:
+    return ascending[math.floor((len(ascending) - 1) * share)] if ascending else None
+
+
+def _rate(count: int, attempts: int) -> int | float:
+    if not attempts or count % attempts == 0:
+        return count // attempts if attempts else 0
+    return count / attempts
+
+
+def _timestamp(row: JsonObject) -> str | None:
+    return _text(row.get("timestamp"))
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def recommendation(summary: JsonObject | None) -> tuple[str, str, str]:
+    """(profile, confidence, rationale) of a summary; without one: none, ``low``, none."""
+    return (
+        _text(get(summary, "recommendedProfile")) or "",
+        _text(get(summary, "confidence")) or "low",
+        _text(get(summary, "rationale")) or "",
+    )

@@ -1,0 +1,73 @@
+"""The newest rows of a JSONL file, read from its end: the cost follows the window, not the file."""
+
+from __future__ import annotations
+
+import os
+
+from opsd.contract import jsoncodec
+from opsd.contract.errors import ManagerFileError
+from opsd.contract.jsoncodec import JsonObject
+
+_BLOCK = 64 * 1024
+
+
+def tail_lines(path: str, count: int) -> list[bytes]:
+    """The last ``count`` complete lines, oldest first, blank ones included; an unterminated last one is left out.
+
+    A log that was put aside for its size is read on from ``<path>.1``.
+    """
+    lines = _tail_of_one(path, count)
+    if len(lines) < count:
+        lines = _tail_of_one(f"{path}.1", count - len(lines)) + lines
+    return lines
+
+
+def _tail_of_one(path: str, count: int) -> list[bytes]:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            position = file.seek(0, os.SEEK_END)
+            blocks: list[bytes] = []
+            newlines = 0
+            while position > 0 and newlines <= count:
+                start = max(0, position - _BLOCK)
+                block = os.pread(file.fileno(), position - start, start)
+                newlines += block.count(b"\n")
+                blocks.append(block)
+                position = start
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return []
+    lines = b"".join(reversed(blocks)).split(b"\n")[:-1]  # behind the last newline there is nothing, or a torn line
+    if position > 0 and len(lines) <= count:
+        lines = lines[1:]  # begins in the middle of a line
+    return lines[-count:]
+
+
+def tail_rows(path: str, window: int) -> list[JsonObject]:
+    """The objects in the last ``window`` complete lines; blank lines give no row, null an empty one (contract 40, 4.2).
+
+    Raises:
+        ManagerFileError: a line that is not an object, named by its number.
+    """
+    lines = tail_lines(path, window)
+    rows: list[JsonObject] = []
+    for back, line in enumerate(reversed(lines)):
+        if not line.strip():
+            continue
+        try:
+            value = jsoncodec.loads(line)
+        except ValueError:
+            raise ManagerFileError(f"invalid JSON row at line {_number(path, back)} of {path}") from None
+        if value is not None and not isinstance(value, dict):
+            raise ManagerFileError(f"row at line {_number(path, back)} of {path} is not an object")
+        rows.append(value or {})
+    rows.reverse()
+    return rows
+
+
+def _number(path: str, back: int) -> str:
+    """The number of the complete line ``back`` before the last one; counted only when somebody has to be told."""
+    total = 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            total += block.count(b"\n")
+    return str(total - back) if back < total else f"-{back + 1}"

@@ -1,0 +1,65 @@
+"""The newest rows of a file, read from its end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsd.contract.errors import ManagerFileError
+from opsd.contract.ids import LoopId
+from opsd.storage.model import Commit, RowLog
+from opsd.storage.store import FileLoopStore
+from opsd.storage.tail import tail_lines, tail_rows
+
+_LINES = st.lists(st.binary(max_size=30_000).map(lambda data: data.replace(b"\n", b"")), max_size=12)
+
+
+@given(_LINES, st.integers(1, 14), st.binary(max_size=9).map(lambda data: data.replace(b"\n", b"")))
+def test_the_last_complete_lines(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], count: int, torn: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("tail") / "rows"
+    path.write_bytes(b"".join(line + b"\n" for line in lines) + torn)
+    assert tail_lines(str(path), count) == lines[-count:]
+
+
+def test_a_log_that_was_put_aside_is_read_on(tmp_path: Path) -> None:
+    (tmp_path / "rows.1").write_text("1\n2\n3\n")
+    (tmp_path / "rows").write_text("4\n")
+    assert tail_lines(str(tmp_path / "rows"), 3) == [b"2", b"3", b"4"]
+    assert tail_lines(str(tmp_path / "missing"), 3) == []
+
+
+def test_blank_lines_give_no_row_and_null_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_text('{"a": 1}\n\n  \nnull\n{"torn"')
+    assert tail_rows(str(path), 10) == [{"a": 1}, {}]
+    assert tail_rows(str(path), 1) == [{}]
+
+
+@pytest.mark.parametrize(("line", "told"), [("{bad", "invalid JSON row at line 2"), ("[1]", "row at line 2")])
+def test_a_bad_row_is_named_by_its_line_and_only_inside_the_window(tmp_path: Path, line: str, told: str) -> None:
+    path = tmp_path / "rows"
+    path.write_text(f"{{}}\n{line}\n{{}}\n")
+    with pytest.raises(ManagerFileError, match=told):
+        tail_rows(str(path), 2)
+    assert tail_rows(str(path), 1) == [{}]
+
+
+def test_the_store_remembers_the_newest_rows_and_notices_another_writer(tmp_path: Path) -> None:
+    store = FileLoopStore(str(tmp_path), LoopId("demo"))
+    for number in range(5):
+        store.load(tail=3)
+        store.commit(Commit(rows=[(RowLog.RECONCILE, {"n": number})]))
+    path = Path(store.location(RowLog.RECONCILE))
+    assert [row["n"] for row in store.load(tail=3).tail.reconcile] == [2, 3, 4]
+    with path.open("a") as file:
+        file.write(json.dumps({"n": 9}) + "\n")
+    assert [row["n"] for row in store.load(tail=3).tail.reconcile] == [3, 4, 9]
+    with path.open("a") as file:
+        file.write("damaged\n")
+    assert "line 7" in (store.load(tail=3).tail.error or "")
