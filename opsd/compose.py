@@ -19,14 +19,13 @@ from opsd.loop.outcome import PassSettings
 from opsd.loop.thresholds import EMBEDDED_CATALOG, Thresholds, resolve_profile
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES
 from opsd.runtime.reader import LoopReader
+from opsd.runtime.superloop import INSTALL_ROOT_VARIABLE
 from opsd.storage.files import read_bytes
 from opsd.storage.layout import Part
 from opsd.storage.model import Document, RowLog
 from opsd.storage.store import FileLoopStore, LoopStore
 from opsd.transport.local import LocalTransport
 
-#: Set by the contract-named commands to the folder above ``scripts/``.
-INSTALL_ROOT_VARIABLE = "OPSD_INSTALL_ROOT"
 _CATALOG_NAME = "config/ops-manager-threshold-profiles.v1.json"
 
 

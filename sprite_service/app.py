@@ -20,6 +20,7 @@ from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
+from opsd.control.recovery import recover_all
 from opsd.runtime.discovery import list_loops
 from opsd.runtime.reader import PollResult
 from opsd.runtime.watcher import JournalWatcher
@@ -28,12 +29,15 @@ from sprite_service.access import Access
 from sprite_service.answers import Refusal, invalid, json_bytes, json_response
 from sprite_service.background import Background
 from sprite_service.config import Config
+from sprite_service.control import ControlEndpoint
 from sprite_service.loops import Loops
 from sprite_service.metrics import ServiceMetrics
 from sprite_service.stream import EventStreams
 
 #: How long running answers may take to end at a stop.
 _STOP_S = 1.5
+
+_CONTROL = "/ops/control"
 
 Handler = Callable[[web.BaseRequest, str | None], Awaitable[web.StreamResponse]]
 
@@ -54,6 +58,7 @@ class Service:
         #: How many connections are open; the server behind the service knows.
         self.connections: Callable[[], int] = lambda: 0
         self._idle = asyncio.Event()
+        self.control = ControlEndpoint(config, self.background)
         self._get: dict[str, Handler] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
@@ -74,11 +79,14 @@ class Service:
             OSError: inotify was demanded and is not there.
         """
         self.watcher.open()
+        for row in recover_all(self.config.repo):
+            sys.stderr.write(f"notice: an earlier {row['intent']} of {row['loopId']} is recorded as {row['status']}\n")
         self.background.start("watcher", self.watcher.run)
 
     async def stop(self) -> None:
         """End streams and waits in good order, then everything else."""
         self.streams.end_all()
+        self.control.stop()
         if self.metrics.in_flight:
             self._idle.clear()
             with contextlib.suppress(TimeoutError):
@@ -105,7 +113,7 @@ class Service:
             if not metrics.in_flight:
                 self._idle.set()
             path = request.path
-            if path not in self._get:
+            if path not in self._get and path != _CONTROL:
                 path = "other"
             metrics.requests[path, status] = metrics.requests.get((path, status), 0) + 1
             if self.config.access_log:
@@ -120,6 +128,8 @@ class Service:
                 return await self._unauthorized(request)
             handler = self._get.get(request.path) if request.method == "GET" else None
             if handler is None:
+                if request.method == "POST" and request.path == _CONTROL:
+                    return await self.control.handle(request)
                 raise self._unknown(request)
             if self.metrics.in_flight - self.metrics.streams > self.config.limits.max_requests:
                 raise Refusal(503, "overloaded", "too many requests")
@@ -161,7 +171,10 @@ class Service:
 
     async def _metrics_page(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
         body = self.metrics.render(
-            cached_loops=len(self.loops), connections=self.connections(), inotify=self.watcher.uses_inotify
+            cached_loops=len(self.loops),
+            connections=self.connections(),
+            controls=self.control.running,
+            inotify=self.watcher.uses_inotify,
         )
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 

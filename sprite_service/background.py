@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 _RESTART_S = 1.0
+T = TypeVar("T")
 
 
 class Background:
@@ -16,6 +17,7 @@ class Background:
     def __init__(self, on_failure: Callable[[], None]) -> None:
         self._on_failure = on_failure
         self._tasks: set[asyncio.Task[None]] = set()
+        self._short: set[asyncio.Task[Any]] = set()
         self.failing: set[str] = set()
 
     def start(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -36,8 +38,22 @@ class Background:
             await asyncio.sleep(_RESTART_S)
             self.failing.discard(name)
 
+    def spawn(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run something short to its end, whoever waits for it; its result goes to who does."""
+        task = asyncio.create_task(work, name=name)
+        self._short.add(task)
+        task.add_done_callback(self._short.discard)
+        task.add_done_callback(_seen)
+        return task
+
     async def stop(self) -> None:
         """End everything."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Take the failure of a task that nobody may be waiting for any more; whoever waits gets it all the same."""
+    if not task.cancelled():
+        task.exception()

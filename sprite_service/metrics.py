@@ -20,7 +20,7 @@ class ServiceMetrics:
         self.unauthorized = 0
         self.task_failures = 0
 
-    def render(self, *, cached_loops: int, connections: int, inotify: bool) -> bytes:
+    def render(self, *, cached_loops: int, connections: int, controls: int, inotify: bool) -> bytes:
         """The exposition."""
         lines: list[str] = []
 
@@ -40,6 +40,7 @@ class ServiceMetrics:
         )
         family("requests_in_flight", "gauge", "Requests being answered.", ("", self.in_flight))
         family("connections", "gauge", "Open connections.", ("", connections))
+        family("controls", "gauge", "Control intents that run just now.", ("", controls))
         family("streams", "gauge", "Open event streams.", ("", self.streams))
         family("streams_started_total", "counter", "Event streams that were opened.", ("", self.streams_started))
         family("streams_dropped_total", "counter", "Streams of clients that did not read.", ("", self.streams_dropped))

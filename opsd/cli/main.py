@@ -24,6 +24,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "project-state": ("opsd.cli.project_state:main", "the lifecycle projection of a snapshot and its events"),
     "reconcile": ("opsd.cli.reconcile:main", "one full manager pass over one loop"),
     "health": ("opsd.cli.health:main", "judge a loop's health from the files of a pass"),
+    "control": ("opsd.cli.control:main", "cancel, approve or reject one loop, with proof"),
+    "confirm-intent": ("opsd.cli.confirm_intent:main", "does the runtime show an intent's effect"),
     "status": ("opsd.cli.status:main", "what is known of one loop, readable or as one document"),
     "threshold-profile": ("opsd.cli.threshold_profile:main", "one threshold profile of the catalog"),
     "telemetry-summary": ("opsd.cli.telemetry_summary:main", "figures over a loop's newest passes"),

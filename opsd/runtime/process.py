@@ -30,15 +30,20 @@ class _Stopped(Exception):
 
 
 def run_program(
-    argv: Sequence[str], *, timeout_s: float = TIMEOUT_S, max_output_bytes: int = MAX_OUTPUT_BYTES
+    argv: Sequence[str],
+    *,
+    timeout_s: float = TIMEOUT_S,
+    max_output_bytes: int = MAX_OUTPUT_BYTES,
+    merge: bool = False,
 ) -> Answer:
     """Run a program to its end: 127 when it is missing, 126 when it cannot be executed, 128 + the signal it died of.
 
     A script without an interpreter line is run by the system's shell. A program that runs longer than ``timeout_s``
-    seconds or prints more than ``max_output_bytes`` is killed with its whole process group and answers 124.
+    seconds or prints more than ``max_output_bytes`` is killed with its whole process group and answers 124. With
+    ``merge`` both streams are one, in the order of writing, and ``stderr`` tells only why there is no answer.
     """
     try:
-        process = _start(argv)
+        process = _start(argv, merge)
     except OSError as error:
         missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
         return Answer(127 if missing else 126, b"", f"cannot run {argv[0]}: {error.strerror}".encode())
@@ -56,13 +61,13 @@ def run_program(
     return Answer(code if code >= 0 else 128 - code, stdout, stderr)
 
 
-def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], merge: bool) -> subprocess.Popen[bytes]:
     def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             start_new_session=True,
         )
 
@@ -96,7 +101,7 @@ def _collect(process: subprocess.Popen[bytes], deadline: float, limit: int) -> t
                     raise _Stopped(f"was stopped after {limit} bytes of output")
                 said[key.fileobj].append(data)
     process.wait(max(0.0, deadline - time.monotonic()))
-    return b"".join(said[process.stdout]), b"".join(said[process.stderr])
+    return b"".join(said[process.stdout]), b"".join(said[process.stderr]) if process.stderr is not None else b""
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ import ipaddress
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -31,13 +32,17 @@ class ServiceRequestError(OpsError):
     """A request that failed for good.
 
     ``message`` is the contract's line; ``diagnostic`` tells more about a connection that failed, ``status`` is 0
-    without an answer, ``body`` what was answered last, bounded.
+    without an answer, ``body`` what was answered last, bounded. ``sent`` is false when no attempt can have reached
+    the service.
     """
 
     default_code = "service_request_failed"
 
-    def __init__(self, message: str, *, status: int, body: bytes = b"", diagnostic: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int, body: bytes = b"", diagnostic: str = "", sent: bool = True
+    ) -> None:
         super().__init__(message, status=status)
+        self.sent = sent
         self.status = status
         self.body = body
         self.diagnostic = diagnostic
@@ -48,26 +53,36 @@ class RetryPolicy:
     """How often and when a request is tried again; durations in seconds.
 
     ``patient`` is the daemon's manner: connection failures of a GET are retried, ``Retry-After`` is honoured up to
-    ``retry_after_cap_s``, and waits are moved by ``jitter``.
+    ``retry_after_cap_s``, and waits are moved by ``jitter``. ``keyed`` requests carry an idempotency key: one whose
+    connection broke is sent again, and joins or replays the first (contract 30, weakness 7).
     """
 
     attempts: int = 3
     backoff_s: float = 1.0
     patient: bool = False
+    keyed: bool = False
     retry_after_cap_s: float = 30.0
     jitter: float = 0.2
 
 
 def retry_wait(
-    policy: RetryPolicy, *, attempt: int, status: int, method: str, retry_after_s: float | None, rand: float
+    policy: RetryPolicy,
+    *,
+    attempt: int,
+    status: int,
+    method: str,
+    retry_after_s: float | None,
+    rand: float,
+    sent: bool = True,
 ) -> float | None:
     """Seconds until the next attempt after attempt number ``attempt`` failed; None when there is none.
 
-    ``status`` 0 stands for a transport-level failure.
+    ``status`` 0 stands for a transport-level failure; ``sent`` tells whether the request may have arrived then.
     """
     if attempt >= policy.attempts:
         return None
-    if status not in RETRY_STATUSES and not (status == 0 and policy.patient and method == "GET"):
+    broken = status == 0 and ((policy.patient and method == "GET") or (policy.keyed and sent))
+    if status not in RETRY_STATUSES and not broken:
         return None
     wait_s = policy.backoff_s * attempt
     if not policy.patient:
@@ -84,6 +99,16 @@ class ClientLimits:
     connect_timeout_s: float = 5.0
     total_timeout_s: float = 30.0
     max_body_bytes: int = 64 * 1024 * 1024
+
+
+class _Attempt(NamedTuple):
+    """What one attempt brought; ``status`` is 0 without a whole answer, and ``diagnostic`` says why."""
+
+    status: int = 0
+    body: bytes = b""
+    retry_after_s: float | None = None
+    diagnostic: str = ""
+    sent: bool = True
 
 
 class ServiceClient:
@@ -187,29 +212,34 @@ class ServiceClient:
         headers = self.headers(base_url, token, trace_id)
         if method == "POST":
             headers["Content-Type"] = "application/json"
-        attempt = 0
+        attempt, sent = 0, False
         while True:
             attempt += 1
-            status, answer, retry_after_s, diagnostic = await self._attempt(method, url, headers, body)
-            if 200 <= status < 300 and not diagnostic:
-                return answer
+            tried = await self._attempt(method, url, headers, body)
+            if 200 <= tried.status < 300:
+                return tried.body
+            sent = sent or tried.sent
             wait_s = retry_wait(
-                rules, attempt=attempt, status=status, method=method, retry_after_s=retry_after_s, rand=self._rand()
+                rules,
+                attempt=attempt,
+                status=tried.status,
+                method=method,
+                retry_after_s=tried.retry_after_s,
+                rand=self._rand(),
+                sent=sent,
             )
             if wait_s is None:
-                excerpt = bounded_message(answer.decode("utf-8", "replace"), token)
+                excerpt = bounded_message(tried.body.decode("utf-8", "replace"), token)
                 raise ServiceRequestError(
-                    f"service request failed (method={method} url={url} code={status:03d}): {excerpt}",
-                    status=status,
-                    body=answer,
-                    diagnostic=bounded_message(diagnostic, token),
+                    f"service request failed (method={method} url={url} code={tried.status:03d}): {excerpt}",
+                    status=tried.status,
+                    body=tried.body,
+                    diagnostic=bounded_message(tried.diagnostic, token),
+                    sent=sent,
                 )
             await self._sleep(wait_s)
 
-    async def _attempt(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | None
-    ) -> tuple[int, bytes, float | None, str]:
-        """(status or 0, body, Retry-After in seconds, what went wrong below HTTP) of one attempt."""
+    async def _attempt(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> _Attempt:
         timeout = aiohttp.ClientTimeout(
             total=self.limits.total_timeout_s or None, sock_connect=self.limits.connect_timeout_s or None
         )
@@ -224,13 +254,15 @@ class ServiceClient:
                 proxy=self.proxy_for(url),
             ) as answer:
                 content = await read_bounded(answer.content, self.limits.max_body_bytes)
-                return answer.status, content, parse_retry_after(answer.headers.get("Retry-After")), ""
+                return _Attempt(answer.status, content, parse_retry_after(answer.headers.get("Retry-After")))
         except BodyTooLargeError as error:
-            return 0, b"", None, error.message
+            return _Attempt(diagnostic=error.message)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return _Attempt(diagnostic=str(error) or "no connection in time", sent=False)
         except TimeoutError:
-            return 0, b"", None, "no complete answer in time"
+            return _Attempt(diagnostic="no complete answer in time")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return 0, b"", None, str(error) or type(error).__name__
+            return _Attempt(diagnostic=str(error) or type(error).__name__, sent=not isinstance(error, ValueError))
 
 
 def _session(per_host: int) -> aiohttp.ClientSession:

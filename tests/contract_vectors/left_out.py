@@ -5,24 +5,15 @@ Everything here waits for a part of the manager that does not exist yet; when it
 
 from __future__ import annotations
 
-CONTROL = "needs control: intents, the superloop command, idempotency records"
 ALERTS = "is about the alert dispatcher"
 
 #: Vectors that are not copied into ``vectors/``, by name, with the reason.
 LEFT_OUT: dict[str, str] = {
     "reconcile/replaced-steps": ALERTS,
-    "service/control-failure-is-recorded-and-replayed": CONTROL,
-    "service/control-over-http-and-replay": CONTROL,
-    "service/control-request-errors": CONTROL,
-    "service/manager-control-through-the-service": CONTROL,
-    "service/beyond/key-bound-to-its-request": CONTROL,
-    "service/beyond/strict-control-requests": CONTROL,
 }
 
 #: Steps that are not taken, by vector and number (from 1), with the reason; the vector's other steps are.
-DROPPED_STEPS: dict[str, dict[int, str]] = {
-    "service/client-against-the-service": {3: CONTROL},
-}
+DROPPED_STEPS: dict[str, dict[int, str]] = {}
 
 #: Expectations that are dropped from a vector, by vector: keys of printed and stored objects, and file names (by
 #: their end). Everything else in these vectors is checked.

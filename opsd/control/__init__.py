@@ -1,0 +1,1 @@
+"""Control of one loop: intents that are written down before they run, executed, confirmed and audited."""

@@ -1,0 +1,164 @@
+"""Control of a loop on this host: the superloop command, then the look for its effect (contract 30, 3.2)."""
+
+from __future__ import annotations
+
+import time as clocks
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from opsd.contract import jsoncodec
+from opsd.contract.errors import OpsError
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.timestamps import format_utc
+from opsd.contract.values import get, last_lines
+from opsd.control.confirm import Observed, TakeSnapshot, confirm, observe
+from opsd.control.ledger import Ledger
+from opsd.control.verdict import ControlRequest, ControlStatus, ControlTime, Intent, Verdict
+from opsd.runtime.process import run_program
+from opsd.runtime.reader import LoopReader
+from opsd.runtime.superloop import shown_command, superloop_arguments, superloop_program
+
+#: A runtime command may take so long; the runtime's own cancel takes up to about 11 s.
+COMMAND_TIMEOUT_S = 60.0
+#: An operator's confirm program gets its own time limit and this on top.
+_CONFIRM_MARGIN_S = 30.0
+
+#: Carries out a request and says what became of it.
+Executor = Callable[[ControlRequest], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Runs intents of any transport through the ledger.
+
+    Args:
+        execute: what really does it.
+        on_recovered: told of every intent of a dead process that was completed.
+    """
+
+    execute: Executor
+    on_recovered: Callable[[JsonObject], None] = lambda _row: None
+    clock: Callable[[], float] = clocks.time
+    monotonic: Callable[[], float] = clocks.monotonic
+
+    def run(self, request: ControlRequest) -> tuple[JsonObject, Verdict]:
+        """Write down, execute, record; the intents row and the verdict.
+
+        Raises:
+            ManagerFileError: the intent could not be written down (nothing was executed), or the rows could not be
+                written (the ledger keeps the verdict, and the next control completes them).
+        """
+        ledger = Ledger(request.repo, request.loop_id, clock=self.clock)
+        for row in ledger.recover():
+            self.on_recovered(row)
+        repeated = ledger.repeats_key(request.idempotency_key)
+        started_at, began = format_utc(self.clock()), self.monotonic()
+        pending = ledger.begin(request, started_at)
+        try:
+            verdict = self.execute(request)
+        except BaseException:
+            pending.close(remove=False)  # the next control tells of it as ambiguous
+            raise
+        if repeated:
+            verdict = replace(verdict, additions={**(verdict.additions or {}), "repeatedIdempotencyKey": True})
+        time = ControlTime(started_at, format_utc(self.clock()), max(0, int(self.monotonic() - began)))
+        return ledger.complete(pending, request, verdict, time), verdict
+
+
+@dataclass(frozen=True, slots=True)
+class LocalExecutor:
+    """Executes with the superloop command of this host.
+
+    ``env`` holds the hooks: ``SUPERLOOP_BIN`` and ``OPS_MANAGER_CONFIRM_SCRIPT`` (section 1).
+    """
+
+    env: Mapping[str, str]
+    command_timeout_s: float = COMMAND_TIMEOUT_S
+    sleep: Callable[[float], None] = field(default=clocks.sleep)
+
+    def __call__(self, request: ControlRequest) -> Verdict:
+        """Run the command, then confirm unless told otherwise."""
+        argv = [superloop_program(self.env)]
+        argv += superloop_arguments(
+            request.intent, repo=request.repo, loop_id=request.loop_id, by=request.by, note=request.note
+        )
+        take = snapshot_taker(request.repo, request.loop_id)
+        snapshot = take()
+        before = None if snapshot is None else observe(snapshot)
+        answer = run_program(argv, timeout_s=self.command_timeout_s, merge=True)
+        verdict = Verdict(
+            ControlStatus.FAILED_COMMAND,
+            shown_command(argv),
+            exit_code=answer.exit,
+            output=last_lines(answer.stdout.decode("utf-8", "replace")),
+            additions=active_loop(snapshot) if request.intent is Intent.CANCEL else None,
+        )
+        if answer.exit != 0:
+            return verdict if verdict.output else replace(verdict, output=last_lines(answer.stderr.decode()))
+        if not request.confirm:
+            return replace(verdict, status=ControlStatus.EXECUTED_UNCONFIRMED)
+        code, payload = self._confirm(request, take, before)
+        return replace(
+            verdict,
+            status=ControlStatus.CONFIRMED if code == 0 else ControlStatus.AMBIGUOUS,
+            confirmed=code == 0,
+            confirm_exit_code=code,
+            confirmation=payload,
+            attempted=True,
+        )
+
+    def _confirm(self, request: ControlRequest, take: TakeSnapshot, before: Observed | None) -> tuple[int, JsonValue]:
+        """Exit code and payload; the code alone decides."""
+        program = self.env.get("OPS_MANAGER_CONFIRM_SCRIPT")
+        if not program:
+            payload = confirm(
+                request.intent,
+                take,
+                timeout_s=request.timeout_s,
+                interval_s=request.interval_s,
+                before=before,
+                sleep=self.sleep,
+            )
+            return (0 if payload["confirmed"] else 1), payload
+        argv = [program, "--repo", request.repo, "--loop", request.loop_id, "--intent", request.intent.value]
+        argv += ["--timeout-seconds", str(request.timeout_s), "--interval-seconds", str(request.interval_s)]
+        answer = run_program(argv, timeout_s=request.timeout_s + request.interval_s + _CONFIRM_MARGIN_S)
+        return answer.exit, payload_in(answer.stdout + answer.stderr)
+
+
+def payload_in(output: bytes) -> JsonValue:
+    """The output as one JSON value, else the last line of it that is an object, else None (weakness 9)."""
+    try:
+        return jsoncodec.loads(output)
+    except ValueError:
+        pass
+    for line in reversed(output.splitlines()):
+        try:
+            value = jsoncodec.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            return value
+    return None
+
+
+def snapshot_taker(repo: str, loop_id: str) -> TakeSnapshot:
+    """Snapshots of a loop on this host; None where there is none to be had."""
+    from opsd.contract.ids import LoopId
+
+    reader = LoopReader(repo, LoopId(loop_id))
+
+    def take() -> JsonObject | None:
+        try:
+            return dict(reader.snapshot(now=format_utc(clocks.time()), trace_id=None))
+        except (OpsError, OSError):
+            return None
+
+    return take
+
+
+def active_loop(snapshot: JsonObject | None) -> JsonObject | None:
+    """Which loop a repo-wide cancel really meets, when that can be told (weakness 11)."""
+    state = get(snapshot, "runtime", "superloopState")
+    name = get(state, "current_loop_id")
+    return {"observedActiveLoop": name} if get(state, "active") is True and isinstance(name, str) else None

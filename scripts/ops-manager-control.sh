@@ -1,0 +1,7 @@
+#!/bin/sh
+# opsd control under its contract name (contract 30).
+self=$0
+[ ! -h "$self" ] || self=$(readlink -f "$self")
+case $self in */*) ;; *) self=./$self ;; esac
+opsd_command=control
+. "${self%/*}/lib/opsd-door.sh"

@@ -1,0 +1,236 @@
+"""``POST /ops/control``: one execution per key, whatever clients, time and crashes do (contract 30, 6.6)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from aiohttp import web
+
+from opsd.contract import jsoncodec
+from opsd.contract.errors import ManagerFileError, OpsError
+from opsd.contract.ids import LoopId, new_trace_id, parse_loop_id
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.values import compact_text
+from opsd.control.idempotency import Fingerprint, IdempotencyRecords, KeyConflictError
+from opsd.control.local import Control, LocalExecutor
+from opsd.control.verdict import ControlRequest, Intent
+from sprite_service.answers import Refusal, invalid, json_response
+from sprite_service.background import Background
+from sprite_service.config import Config
+
+T = TypeVar("T")
+
+#: Controls that run at the same time; more are told 503.
+_MAX_RUNNING = 16
+_MAX_KEY = 512
+_MAX_TIMEOUT_S = 600
+_MAX_INTERVAL_S = 60
+
+
+class ControlEndpoint:
+    """Runs intents in threads of their own. A client that goes away ends the waiting, never the intent."""
+
+    def __init__(self, config: Config, background: Background) -> None:
+        self._config = config
+        self._background = background
+        self._running: dict[tuple[str, str], asyncio.Future[tuple[int, JsonObject]]] = {}
+        self._count = 0
+        self._stopping = threading.Event()
+
+    @property
+    def running(self) -> int:
+        """Controls that run just now."""
+        return self._count
+
+    def stop(self) -> None:
+        """Look for no effect any longer: what is running is told as ambiguous at the next start."""
+        self._stopping.set()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        wanted, key = parse_control(
+            await read_body(request, self._config.limits.max_body_bytes, self._config.limits.header_timeout_s),
+            request.headers.get("X-Idempotency-Key", ""),
+            request.headers.get("X-Trace-Id", ""),
+            repo=self._config.repo,
+        )
+        if not key:
+            status, body = await self._execute(wanted)
+            return json_response(body, status)
+        joined = self._running.get((wanted.loop_id, key))
+        if joined is None:
+            joined = self._background.spawn("control", self._once(wanted, key))
+            self._running[wanted.loop_id, key] = joined
+            joined.add_done_callback(lambda _future: self._running.pop((wanted.loop_id, key), None))
+            status, body = await asyncio.shield(joined)
+            return json_response(body, status)
+        await asyncio.shield(joined)  # then it is recorded, and answered and compared like any other replay
+        status, body = await self._once(wanted, key)
+        return json_response(body, status)
+
+    async def _once(self, wanted: ControlRequest, key: str) -> tuple[int, JsonObject]:
+        records = IdempotencyRecords(wanted.repo, wanted.loop_id)
+        fingerprint = Fingerprint(wanted.loop_id, wanted.intent.value, not wanted.confirm)
+        try:
+            if self._count >= _MAX_RUNNING:
+                raise Refusal(503, "overloaded", "too many control requests")
+            replay = await in_own_thread(lambda: records.reserve(key, fingerprint))
+        except KeyConflictError as error:
+            raise Refusal(422, error.code, error.message) from None
+        except OpsError as error:
+            raise Refusal(500, "runtime_error", f"error: {error.message}") from None
+        if replay is not None:
+            replay.setdefault("traceId", wanted.trace_id)
+            return 200, replay
+        status, body = await self._execute(wanted)
+        try:
+            await in_own_thread(lambda: records.settle(key, fingerprint, body))
+        except OpsError as error:
+            raise Refusal(500, "runtime_error", f"error: {error.message}") from None
+        return status, body
+
+    async def _execute(self, wanted: ControlRequest) -> tuple[int, JsonObject]:
+        """Status and body of one execution (step 3)."""
+        if self._count >= _MAX_RUNNING:
+            raise Refusal(503, "overloaded", "too many control requests")
+        return await asyncio.shield(self._background.spawn("control", self._counted(wanted)))
+
+    async def _counted(self, wanted: ControlRequest) -> tuple[int, JsonObject]:
+        self._count += 1
+        try:
+            return await in_own_thread(lambda: self._run(wanted))
+        finally:
+            self._count -= 1
+
+    def _run(self, wanted: ControlRequest) -> tuple[int, JsonObject]:
+        control = Control(LocalExecutor(os.environ, sleep=self._sleep))
+        try:
+            row, verdict = control.run(wanted)
+        except ManagerFileError as error:
+            body = {"ok": False, "exitCode": 1, "stderr": f"error: {error.message}", "replayed": False}
+            return 500, {**body, "traceId": wanted.trace_id}
+        status = {0: 200, 2: 409}.get(verdict.exit, 500)
+        return status, {
+            "ok": verdict.exit == 0,
+            "exitCode": verdict.exit,
+            "result": row,
+            "replayed": False,
+            "traceId": wanted.trace_id,
+        }
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise OpsError("the service is shutting down")
+
+
+async def in_own_thread(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread that does not keep the process from ending."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        try:
+            result, failure = work(), None
+        except BaseException as error:  # noqa: BLE001 - handed over to whoever waits
+            result, failure = None, error
+        try:
+            loop.call_soon_threadsafe(settle, result, failure)
+        except RuntimeError:
+            pass  # the event loop has ended; the ledger tells of this intent at the next start
+
+    threading.Thread(target=run, name="control", daemon=True).start()
+    return await future
+
+
+async def read_body(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:
+    """The whole body, chunked or not.
+
+    Raises:
+        Refusal: longer than ``limit`` bytes, or not complete in time.
+    """
+    too_large = Refusal(413, "payload_too_large", "request body too large")
+    if (request.content_length or 0) > limit:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > limit:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError:
+        raise Refusal(408, "timeout", "the request body did not arrive in time") from None
+    return b"".join(chunks)
+
+
+def parse_control(data: bytes, key_header: str, trace_header: str, *, repo: str) -> tuple[ControlRequest, str]:
+    """The request in a body, and its idempotency key (empty without one).
+
+    Raises:
+        Refusal: the body cannot be meant.
+        UsageError: not a loop id.
+    """
+    try:
+        body = jsoncodec.loads(data.decode("utf-8").encode()) if data else {}
+    except ValueError:  # not UTF-8 is one too
+        raise Refusal(400, "invalid_json", "request body must be valid JSON") from None
+    if not isinstance(body, dict):
+        raise invalid("request body must be an object")
+    loop_id = _text(body, "loopId")
+    if not loop_id:
+        raise invalid("loopId is required")
+    intent = _text(body, "intent")
+    if intent not in set(Intent):
+        raise invalid("intent must be cancel, approve, or reject")
+    no_confirm = body.get("noConfirm")
+    if no_confirm is not None and not isinstance(no_confirm, bool):
+        raise invalid("noConfirm must be a boolean")
+    key = _text(body, "idempotencyKey") or key_header.strip()
+    trace_id = _text(body, "traceId") or trace_header.strip() or new_trace_id()
+    for name, value in (("idempotencyKey", key), ("traceId", trace_id)):
+        if len(value) > _MAX_KEY or not value.isprintable():
+            raise invalid(f"{name} must be at most {_MAX_KEY} printable characters")
+    parsed: LoopId = parse_loop_id(loop_id, reserved=True)
+    return ControlRequest(
+        repo=repo,
+        loop_id=parsed,
+        intent=Intent(intent),
+        by=_text(body, "by") or os.environ.get("USER") or "ops-service",
+        note=_text(body, "note"),
+        trace_id=trace_id,
+        # The caller's key is the service's; the intent gets one of its own (6.6 step 2).
+        idempotency_key=f"{intent}-{int(time.time())}-{os.getpid()}",
+        confirm=not no_confirm,
+        timeout_s=_seconds(body, "timeoutSeconds", 30, _MAX_TIMEOUT_S),
+        interval_s=_seconds(body, "intervalSeconds", 2, _MAX_INTERVAL_S),
+    ), key
+
+
+def _text(body: JsonObject, name: str) -> str:
+    """A field as text; what is falsy counts as missing."""
+    value = body.get(name)
+    return compact_text(value).strip() if value else ""
+
+
+def _seconds(body: JsonObject, name: str, default: int, most: int) -> int:
+    value = body.get(name)
+    if value is None:
+        return default
+    if type(value) is not int or value < 0:
+        raise invalid(f"{name} must be a non-negative integer")
+    return min(value, most)
