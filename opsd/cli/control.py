@@ -127,7 +127,8 @@ def _remote(arguments: Arguments, base_url: str) -> Executor:
         import asyncio
 
         from opsd.control.remote import PATH, REQUEST_MARGIN_S, post_control
-        from opsd.transport.http_client import ClientLimits, RetryPolicy, ServiceClient
+        from opsd.transport.http_client import ClientLimits, ServiceClient
+        from opsd.transport.retry import RetryPolicy
 
         async def run() -> Verdict:
             limit_s = max(30.0, request.timeout_s + request.interval_s + REQUEST_MARGIN_S)

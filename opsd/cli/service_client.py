@@ -55,7 +55,8 @@ def main(argv: Sequence[str]) -> int:
 
     import asyncio
 
-    from opsd.transport.http_client import ClientLimits, RetryPolicy, ServiceClient, ServiceRequestError
+    from opsd.transport.http_client import ClientLimits, ServiceClient, ServiceRequestError
+    from opsd.transport.retry import RetryPolicy
 
     async def send() -> bytes:
         client = ServiceClient(

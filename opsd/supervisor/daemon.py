@@ -19,6 +19,7 @@ import structlog
 
 from opsd import __version__
 from opsd.contract.errors import OpsError
+from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
@@ -106,6 +107,8 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, lambda: self.tasks.spawn("reload", self._reload_all()))
         settings = self._settings
         self._watcher.open()
+        for row in await self._in_thread(recover_all, self._repo):
+            self._log.warning("control.recovered", loop=row["loopId"], intent=row["intent"], status=row["status"])
         await self._fleet.refresh()
         secret = api_token(settings)
         if secret is not None:

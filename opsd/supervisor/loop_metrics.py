@@ -40,6 +40,8 @@ class LoopSample:
     last_success_at: float | None = None
     transport_failure_streak: int = 0
     cursor_offset: int | None = None
+    control_status: str | None = None
+    """Status of the loop's last control intent."""
     drift_status: str | None = None
     """Result of the last profile drift evaluation."""
     recommended_profile: str | None = None

@@ -179,6 +179,7 @@ class ManagedLoop:
             last_success_at=known.last_success_at,
             transport_failure_streak=get(health, "metrics", "transportFailureStreak") or 0,
             cursor_offset=self.cursor_offset,
+            control_status=get(health, "metrics", "lastControlStatus"),
             drift_status=get(known.state, "drift", "status"),
             recommended_profile=get(known.state, "drift", "recommendedProfile"),
         )

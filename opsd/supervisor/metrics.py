@@ -1,6 +1,6 @@
 """Every metric of the daemon, declared in one place, with its help text and its unit in its name.
 
-Cardinality: per loop 5 to 11 gauges, one more per health reason, and 11 counters, so about 20,000 series at 1,000
+Cardinality: per loop 5 to 12 gauges, one more per health reason, and 11 counters, so about 20,000 series at 1,000
 loops; all of them vanish with their loop. No histogram carries a loop label. Every other label is a closed set, or
 cut at a hundred values. Moments are exported as ``_timestamp_seconds``, except the age of the queue's oldest item,
 which has no wall-clock moment.
@@ -82,6 +82,11 @@ LOOP_GAUGES = (
         "opsd_loop_transport_failure_streak",
         "Failed passes over the loop since the last successful one.",
         lambda sample: _value(sample.transport_failure_streak),
+    ),
+    GaugeSpec(
+        "opsd_loop_last_control",
+        "Status of the loop's last control intent: 1 for the current one, no series for the others.",
+        lambda sample: _word("status", sample.control_status),
     ),
     GaugeSpec(
         "opsd_loop_profile_drift",

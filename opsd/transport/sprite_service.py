@@ -9,7 +9,8 @@ from opsd.contract.errors import OpsError
 from opsd.contract.reasons import FailureCode, TransportKind
 from opsd.transport.answers import bounded_message, invalid, observation_of, parse_snapshot
 from opsd.transport.base import IngestFailure, Observation, ObservationQuery
-from opsd.transport.http_client import RetryPolicy, ServiceClient, ServiceRequestError
+from opsd.transport.http_client import ServiceClient, ServiceRequestError
+from opsd.transport.retry import RetryPolicy
 
 
 class SpriteServiceTransport:

@@ -7,13 +7,11 @@ import pytest
 from opsd.contract.errors import UsageError
 from opsd.transport.http_client import (
     ClientLimits,
-    RetryPolicy,
     ServiceClient,
     ServiceRequestError,
-    parse_retry_after,
-    retry_wait,
     travels_in_clear,
 )
+from opsd.transport.retry import RetryPolicy, parse_retry_after, retry_wait
 from tests.transport.misbehaving import respond, send, serving
 
 ONE_SHOT = RetryPolicy(attempts=3, backoff_s=2.0)

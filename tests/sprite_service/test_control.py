@@ -1,0 +1,160 @@
+"""``POST /ops/control``: once per key, whatever comes at once, goes away, or dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.control.support import Repo
+from tests.sprite_service.support import Service, client, service, until
+
+
+@pytest.fixture(autouse=True)
+def _no_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("USER", raising=False)
+
+
+@pytest.fixture
+async def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Repo, Service]]:
+    """A service whose runtime command waits until ``go`` is there."""
+    repo = Repo(tmp_path, body=f'while [ ! -e "{tmp_path}/go" ]; do sleep 0.01; done')
+    monkeypatch.setenv("SUPERLOOP_BIN", str(repo.superloop))
+    async with service(tmp_path) as running:
+        yield repo, running
+
+
+async def post(session: aiohttp.ClientSession, **body: Any) -> tuple[int, dict[str, Any]]:
+    body = {"loopId": "demo", "intent": "cancel", "noConfirm": True, **body}
+    async with session.post("/ops/control", json=body) as response:
+        return response.status, await response.json()
+
+
+async def called(repo: Repo) -> bool:
+    return bool(repo.calls)
+
+
+async def test_32_simultaneous_requests_with_one_key_start_one_command(slow: tuple[Repo, Service]) -> None:
+    repo, running = slow
+    async with client(running) as session:
+        tasks = [asyncio.create_task(post(session, idempotencyKey="k")) for _ in range(32)]
+        await until(lambda: called(repo))
+        (repo.root / "go").touch()
+        answers = await asyncio.gather(*tasks)
+    assert len(repo.calls) == 1
+    assert {status for status, _ in answers} == {200}
+    assert sorted(body["replayed"] for _, body in answers) == [False] + [True] * 31
+    assert len({body["result"]["controlId"] for _, body in answers}) == 1
+    assert [len(rows) for rows in repo.all_rows()] == [1, 1, 1]
+
+
+async def test_a_client_that_goes_away_ends_nothing(slow: tuple[Repo, Service]) -> None:
+    repo, running = slow
+    async with client(running) as session:
+        task = asyncio.create_task(post(session, idempotencyKey="k"))
+        await until(lambda: called(repo))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        (repo.root / "go").touch()
+        status, body = await post(session, idempotencyKey="k")
+    assert (status, body["ok"], body["replayed"]) == (200, True, True)
+    assert len(repo.calls) == 1
+
+
+async def test_a_key_of_another_request_is_a_conflict_also_while_the_first_runs(slow: tuple[Repo, Service]) -> None:
+    repo, running = slow
+    async with client(running) as session:
+        first = asyncio.create_task(post(session, idempotencyKey="k"))
+        await until(lambda: called(repo))
+        second = asyncio.create_task(post(session, idempotencyKey="k", intent="approve"))
+        (repo.root / "go").touch()
+        assert (await first)[0] == 200
+        status, body = await second
+    assert (status, body["error"]["code"]) == (422, "idempotency_conflict")
+    assert len(repo.calls) == 1
+
+
+async def test_killed_while_it_runs_the_key_answers_ambiguous_and_nothing_runs_again(
+    slow: tuple[Repo, Service],
+) -> None:
+    repo, running = slow
+    async with client(running) as session:
+        task = asyncio.create_task(post(session, idempotencyKey="k", traceId="t-9"))
+        await until(lambda: called(repo))
+        running.process.kill()
+        await asyncio.gather(task, return_exceptions=True)
+    (repo.root / "go").touch()
+    async with service(repo.root) as again, client(again) as session:
+        status, body = await post(session, idempotencyKey="k")
+        assert (status, body["ok"], body["exitCode"], body["replayed"]) == (200, False, 2, True)
+        intents = repo.rows("intents.jsonl")
+        assert [(row["status"], row["traceId"], row["recovered"]) for row in intents] == [("ambiguous", "t-9", True)]
+    assert len(repo.calls) == 1
+
+
+async def test_a_stop_leaves_a_control_to_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = Repo(tmp_path)
+    state = {"active": True, "current_loop_id": "demo", "iteration": 1}
+    (tmp_path / ".superloop" / "state.json").write_text(json.dumps(state))
+    monkeypatch.setenv("SUPERLOOP_BIN", str(repo.superloop))
+    async with service(tmp_path) as running, client(running) as session:
+        task = asyncio.create_task(post(session, idempotencyKey="k", noConfirm=False))
+        await until(lambda: called(repo))
+        code, err = await asyncio.to_thread(running.stop)
+        await asyncio.gather(task, return_exceptions=True)
+    assert code == 0, err
+    assert "Traceback" not in err
+    async with service(tmp_path) as running:
+        assert [row["status"] for row in repo.rows("intents.jsonl")] == ["ambiguous"]
+        assert "is recorded as ambiguous" in running.stop()[1]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+async def test_records_that_cannot_be_read_execute_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    repo = Repo(tmp_path)
+    monkeypatch.setenv("SUPERLOOP_BIN", str(repo.superloop))
+    repo.ops.mkdir(parents=True)
+    (repo.ops / "service-idempotency.json").write_text(content)
+    async with service(tmp_path) as running, client(running) as session:
+        status, body = await post(session, idempotencyKey="k")
+        assert (status, body["error"]["code"]) == (500, "runtime_error")
+        assert repo.calls == []
+        assert (await post(session))[0] == 200  # without a key there is nothing to look up
+
+
+async def test_what_a_request_may_not_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = Repo(tmp_path)
+    monkeypatch.setenv("SUPERLOOP_BIN", str(repo.superloop))
+    async with service(tmp_path) as running, client(running) as session:
+        for body in (
+            {"loopId": "../x"},
+            {"loopId": "fleet"},
+            {"traceId": "a\nb"},
+            {"idempotencyKey": "x" * 600},
+            {"timeoutSeconds": -1},
+            {"intervalSeconds": "1"},
+            {"noConfirm": "false"},
+        ):
+            status, answer = await post(session, **body)
+            assert (status, answer["error"]["code"]) == (400, "invalid_request"), body
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for part in (b'{"loopId":"demo",', b'"intent":"cancel","noConfirm":true}'):
+                yield part
+
+        async with session.post("/ops/control", data=b"\xff{}") as response:
+            assert (response.status, (await response.json())["error"]["code"]) == (400, "invalid_json")
+        assert repo.calls == []
+        async with session.post("/ops/control", data=chunks()) as response:
+            assert (response.status, (await response.json())["ok"]) == (200, True)
+        async with session.get("/ops/control") as response:
+            assert response.status == 404
+    assert repo.calls == [f"cancel --repo {os.path.realpath(tmp_path)}"]
