@@ -61,6 +61,7 @@ SPEC = CommandSpec(
         Flag("--heartbeat-state-file", "default <ops>/heartbeat.json", "<path>"),
         Flag("--heartbeat-telemetry-file", "default <ops>/telemetry/heartbeat.jsonl", "<path>"),
         *(Flag(name, "a limit of health, over the profile's", "<n>") for name in THRESHOLD_FLAGS),
+        Flag("--liveness", "positive evidence that the run's process is gone makes the loop critical"),
         Flag("--pretty", "indent stdout by two spaces"),
     ),
 )
@@ -124,6 +125,7 @@ def _run_pass(arguments: Arguments, env: Mapping[str, str]) -> Outcome:
         retry_backoff_s=retry_backoff_s,
         skip_line=skip_line,
         tuning=tuning,
+        judge_liveness=arguments.switch("--liveness"),
     )
     trace_id = arguments.optional("--trace-id", "OPS_MANAGER_TRACE_ID") or new_trace_id()
     reconciler = Reconciler(

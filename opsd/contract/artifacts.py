@@ -10,7 +10,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from opsd.contract.envelopes import CursorPosition, EventEnvelope, Source
+from opsd.contract.envelopes import CursorPosition, EventEnvelope, Liveness, Source
 from opsd.contract.tuning_artifacts import DriftFile, Tuning
 
 Transport = Literal["local", "sprite_service"]
@@ -140,6 +140,7 @@ class HealthEvidence(TypedDict):
     lastEventAt: str | None
     lastHeartbeatAt: str | None
     sequenceUpdatedAt: str | None
+    liveness: NotRequired[Liveness]  # additive: where the process of the run counts
 
 
 class HealthFile(TypedDict):

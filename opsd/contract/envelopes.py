@@ -7,7 +7,7 @@ import them for type checking only.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -53,6 +53,15 @@ class SnapshotRun(TypedDict):
     summary: dict[str, Any] | None
 
 
+class Liveness(TypedDict):
+    """Whether the process of the run is still there, judged inside the VM; the age of the last event in seconds."""
+
+    verdict: Literal["alive", "dead", "unknown"]
+    reason: str
+    pid: Any
+    lastEventAgeSeconds: int | None
+
+
 class SnapshotRuntime(TypedDict):
     """Parsed runtime files, null where absent."""
 
@@ -60,6 +69,7 @@ class SnapshotRuntime(TypedDict):
     activeRun: Any
     approval: Any
     heartbeat: Any
+    liveness: NotRequired[Liveness]  # additive: is the run's process still there
 
 
 class SnapshotArtifacts(TypedDict):

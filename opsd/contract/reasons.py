@@ -49,6 +49,7 @@ class ReasonCode(StrEnum):
     PROJECTION_FAILED = "projection_failed"
     RECONCILE_FAILED = "reconcile_failed"
     PROFILE_DRIFT_DETECTED = "profile_drift_detected"
+    RUN_PROCESS_MISSING = "run_process_missing"
     MISSING_HEARTBEAT_TIMESTAMP = "missing_heartbeat_timestamp"
     INVALID_HEARTBEAT_TIMESTAMP = "invalid_heartbeat_timestamp"
 

@@ -117,6 +117,7 @@ def _constrain(definitions: dict[str, Any]) -> None:
         definitions[envelope]["required"].remove("traceId")
     for section in ("snapshotRuntime", "snapshotArtifacts"):
         definitions[section]["required"].remove("heartbeat")
+    definitions["liveness"]["properties"]["pid"] = {}
 
 
 def _tidy(value: Any) -> Any:

@@ -102,6 +102,7 @@ def evaluate(
         sequence=latest.get(Document.SEQUENCE, {}),
         transport_health=transport,
         last_intent=memory.last_intent,
+        liveness=_liveness(observation) if settings.judge_liveness and failure is None else {},
         reage_heartbeat=settings.reage_heartbeat,
         spare_finished=settings.spare_finished,
     )
@@ -171,6 +172,10 @@ def tuned_outcome(
     )
     context = _escalation_context(settings, memory, trace_id, now)
     return TunedOutcome(outcome, conclude(tuner(inputs, tuning), outcome.state, context))
+
+
+def _liveness(observation: Observation) -> JsonObject:
+    return as_object(get(observation.snapshot, "runtime", "liveness"))
 
 
 def _project(

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from opsd.contract.jsoncodec import JsonObject
-from opsd.contract.reasons import FINISHED_STATES, FailureCode, HealthStatus, ReasonCode, Severity, TransportKind
+from opsd.contract.reasons import (
+    FINISHED_STATES,
+    FailureCode,
+    HealthStatus,
+    ReasonCode,
+    RunStatus,
+    Severity,
+    TransportKind,
+)
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import compact_text, digits, first_present, get, optional_text
 from opsd.loop.thresholds import Thresholds
@@ -21,7 +29,8 @@ class HealthInputs:
 
     The four documents are empty when there are none; ``last_intent`` is the last complete row of the intents log.
     ``reage_heartbeat`` judges the heartbeat's true age instead of the lag stored when it was observed;
-    ``spare_finished`` takes finished loops out of ``ingest_stale``. Both are off where the contract is silent.
+    ``spare_finished`` takes finished loops out of ``ingest_stale``; ``liveness`` is the snapshot's, and empty where it
+    shall not count. All of them are off where the contract is silent.
     """
 
     now: str
@@ -35,6 +44,7 @@ class HealthInputs:
     sequence: JsonObject = field(default_factory=dict)
     transport_health: JsonObject = field(default_factory=dict)
     last_intent: JsonObject = field(default_factory=dict)
+    liveness: JsonObject = field(default_factory=dict)
     reage_heartbeat: bool = False
     spare_finished: bool = False
 
@@ -90,6 +100,7 @@ def judge(inputs: HealthInputs) -> JsonObject:
             "lastEventAt": lags.last_event_at,
             "lastHeartbeatAt": lags.last_heartbeat_at,
             "sequenceUpdatedAt": optional_text(inputs.sequence.get("updatedAt")),
+            **({"liveness": inputs.liveness} if inputs.liveness else {}),
         },
     }
 
@@ -164,6 +175,8 @@ def _reasons(inputs: HealthInputs, lags: _Lags) -> list[Reason]:
             thresholds.critical_transport_failure_streak,
         )
     )
+    if inputs.liveness.get("verdict") == "dead" and lags.lifecycle == RunStatus.RUNNING:
+        found.append(_reason(ReasonCode.RUN_PROCESS_MISSING, Severity.CRITICAL, "runtime.liveness", "dead", "alive"))
     if lags.sequence_drift:
         code = optional_text(inputs.sequence.get("reasonCode")) or ReasonCode.ORDERING_DRIFT_DETECTED
         found.append(_reason(code, Severity.DEGRADED, "sequence.status", lags.sequence_status or "", "ok"))

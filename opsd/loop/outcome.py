@@ -32,6 +32,7 @@ class PassSettings:
     skip_line: int | None = None
     reage_heartbeat: bool = False
     spare_finished: bool = False
+    judge_liveness: bool = False
     tuning: TuningSettings | None = None
 
 

@@ -19,10 +19,13 @@ from opsd.contract.errors import ArtifactError, CursorError
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import SCHEMA_VERSION, SEQUENCE_SOURCE, SNAPSHOT_TYPE
+from opsd.contract.timestamps import parse_epoch
+from opsd.contract.values import get
 from opsd.runtime.documents import RuntimeDocument
 from opsd.runtime.events import EnvelopeFactory, decode_line, ingest
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES, Journal
 from opsd.runtime.layout import RuntimeLayout
+from opsd.runtime.liveness import liveness_section, this_host
 from opsd.runtime.snapshot import RunFacts, health_section, run_section
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Pauses between the readings of a file that is empty or cut: about 250 ms in all (contract 10, weakness 3).
 RETRY_PAUSES_S = (0.01, 0.03, 0.08, 0.12)
+#: Where the liveness goes in an encoded snapshot; no file can hold this text as an object.
+_LIVENESS_MARK = {"\0liveness": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,9 @@ class LoopReader:
         #: In the order in which problems are reported (contract 10, 3.1 step 5).
         self._documents = (self._state, self._active_run, self._approval, self._run_summary, self._heartbeat)
         self._body: JsonObject | None = None
-        self._body_bytes: bytes | None = None
+        self._body_bytes: tuple[bytes, bytes] | None = None  # before and behind the liveness
+        self._last_event_at: int | None = None
+        self._host = this_host()
         self._body_version = 0  # of the journal that the body shows; a poll may have read on since
         self._signatures: list[tuple[str, tuple[int, int, int] | None]] = []
         self._settled = False  # no document was read so soon after a write that its stat cannot be trusted
@@ -116,6 +123,7 @@ class LoopReader:
             ArtifactError: a required artifact is missing, or one cannot be decoded or has the wrong type.
         """
         body = self._refreshed_body()
+        body = {**body, "runtime": {**body["runtime"], "liveness": self._liveness(now)}}
         if run_id:
             body = {**body, "run": {**body["run"], "runId": run_id}}
         head = {"schemaVersion": SCHEMA_VERSION, "envelopeType": SNAPSHOT_TYPE, "emittedAt": now, "traceId": trace_id}
@@ -126,7 +134,9 @@ class LoopReader:
         """:meth:`snapshot` as compact JSON, encoded once per change."""
         body = self._refreshed_body()
         if self._body_bytes is None:
-            self._body_bytes = jsoncodec.dumps(body)[1:]
+            marked = {**body, "runtime": {**body["runtime"], "liveness": _LIVENESS_MARK}}
+            before, _, after = jsoncodec.dumps(marked)[1:].partition(jsoncodec.dumps(_LIVENESS_MARK))
+            self._body_bytes = (before, after)
         return self._spliced(self._body_bytes, now, trace_id)
 
     def cached_snapshot_bytes(self, *, now: str, trace_id: str | None) -> bytes | None:
@@ -135,14 +145,24 @@ class LoopReader:
             return None
         return self._spliced(self._body_bytes, now, trace_id)
 
-    @staticmethod
-    def _spliced(body: bytes, now: str, trace_id: str | None) -> bytes:
+    def _spliced(self, body: tuple[bytes, bytes], now: str, trace_id: str | None) -> bytes:
         trace = b"null" if trace_id is None else jsoncodec.dumps(trace_id)
-        return b'{"schemaVersion":"v1","envelopeType":"loop_run_snapshot","emittedAt":"%b","traceId":%b,%b' % (
+        return b'{"schemaVersion":"v1","envelopeType":"loop_run_snapshot","emittedAt":"%b","traceId":%b,%b%b%b' % (
             now.encode(),
             trace,
-            body,
+            body[0],
+            jsoncodec.dumps(self._liveness(now)),
+            body[1],
         )
+
+    def _liveness(self, now: str) -> JsonObject:
+        """``runtime.liveness``: it changes while no file does, so it is judged for every answer."""
+        known = self._active_run
+        place = {"repo": self.layout.repo, "loop_id": self.layout.loop_id}
+        section = liveness_section(known.value, known.signature, known.path, **place, host=self._host)
+        moment = parse_epoch(now)
+        age = None if self._last_event_at is None or moment is None else max(0, moment - self._last_event_at)
+        return {**section, "lastEventAgeSeconds": age}
 
     def _refreshed_body(self) -> JsonObject:
         if self._body is not None and self.unchanged():
@@ -198,6 +218,7 @@ class LoopReader:
             latest=self._latest_entry(summary),
         )
         count = self.journal.line_count
+        self._last_event_at = parse_epoch(get(event, "timestamp"))
         return {
             "source": self._source,
             "run": run_section(facts, None),

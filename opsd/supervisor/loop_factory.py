@@ -87,6 +87,7 @@ class LoopFactory:
             judging.thresholds,
             store,
             tuning=judging.tuning,
+            judge_liveness=settings.thresholds.liveness,
             max_events=settings.limits.max_events_per_pass,
             retry_attempts=entry.retry_attempts,
             retry_backoff_s=int(entry.retry_backoff_s),

@@ -162,6 +162,8 @@ class ThresholdSettings(Group):
     """Catalog of threshold profiles. Default: the one that is installed with opsd."""
     degraded_heartbeat_lag_seconds: int = Field(default=120, ge=0)
     """Age of the last heartbeat, in seconds, from which a loop is degraded. Default 120."""
+    liveness: bool = True
+    """Evidence that a run's process is gone makes its loop critical. Default true."""
     critical_heartbeat_lag_seconds: int = Field(default=300, ge=0)
     """Age of the last heartbeat, in seconds, from which a loop is critical. Default 300."""
 
