@@ -1,11 +1,16 @@
 """``opsd demo``: recorded runs play in sprite services of their own, one daemon supervises them, the terminal follows.
 
-``--once`` plays to the end, prints the final table and exits 0 when every loop arrived where its recording did.
+``--once`` plays to the end, approves, rejects and cancels on the way, and exits 0 when every loop arrived where it has
+to end and every intent was confirmed.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,11 +19,13 @@ from rich.console import Console
 from rich.live import Live
 
 from opsd.contract.errors import OpsError
-from opsd.demo.fleet import DemoFleet
+from opsd.contract.values import get
+from opsd.demo.fleet import ACTS, Act, DemoFleet
 from opsd.demo.table import fleet_table
 
 _DESCRIPTION = (
-    "Recorded runs play in sprite services of their own, one daemon supervises them, and this terminal follows. "
+    "Recorded and simulated runs play behind sprite services of their own, one daemon supervises them, and this "
+    "terminal follows; three of them wait for an approval, a rejection and a cancel. "
     "Ctrl-C ends everything."
 )
 _SETTLE_S = 30.0
@@ -51,23 +58,54 @@ def _run(folder: Path, *, once: bool, duration_s: float) -> int:
     console.print("starting sprite services and the daemon ...")
     with DemoFleet(folder, duration_s=duration_s) as fleet:
         console.print(f"metrics: {fleet.url}/metrics   loops: {fleet.url}/v1/loops   files and logs: {folder}")
+        if not once:
+            _invite(console, fleet)
         return _play_once(console, fleet) if once else _follow(console, fleet)
 
 
 def _play_once(console: Console, fleet: DemoFleet) -> int:
+    """Play to the end, do what an operator would do on the way, and show where everything arrived."""
     deadline = time.monotonic() + fleet.duration_s + _SETTLE_S
+    waiting = list(ACTS)
+    running: list[tuple[Act, subprocess.Popen[bytes]]] = []
     while True:
         views = fleet.views()
-        settled = fleet.played_out() and fleet.settled(views)
+        states = {view["loopId"]: view.get("state") for view in views}
+        for act in [act for act in waiting if states.get(act.loop_id) == act.waits_in]:
+            waiting.remove(act)
+            running.append((act, fleet.control(act)))
+        ended = not waiting and all(process.poll() is not None for _, process in running)
+        settled = ended and fleet.played_out() and fleet.settled(views)
         if settled or time.monotonic() > deadline:
             break
         time.sleep(0.1)
+    confirmed = [_outcome(console, act, process) for act, process in running]
     console.print(fleet_table(views, now=time.time(), title="fleet at the end of the demo", width=console.width))
-    if not settled:
-        console.print("error: not every loop arrived where its recording ended", style="bold red")
+    if not settled or not all(confirmed) or len(confirmed) != len(ACTS):
+        console.print("error: not every loop arrived where it has to end", style="bold red")
         return 1
-    console.print(f"all {len(views)} loops arrived where their recordings ended", style="green")
+    console.print(f"all {len(views)} loops arrived where they had to end; every intent was confirmed", style="green")
     return 0
+
+
+def _outcome(console: Console, act: Act, process: subprocess.Popen[bytes]) -> bool:
+    """Tell how an intent ended; True when it was confirmed."""
+    process.kill()  # one that has ended already is not touched by it
+    out, _ = process.communicate()
+    row = json.loads(out) if out.strip() else {}
+    evidence = get(row, "confirm", "reason")
+    console.print(f"{act.intent} {act.loop_id}: {row.get('status', 'no answer')} ({evidence})")
+    return row.get("status") == "confirmed"
+
+
+def _invite(console: Console, fleet: DemoFleet) -> None:
+    """What an operator can do in another terminal."""
+    program = str(Path(sys.argv[0]).resolve())
+    lines = [f"export OPS_MANAGER_SERVICE_TOKEN=$(cat {fleet.token_file})"]
+    lines += [shlex.join(fleet.control_command(act, program=program)) for act in ACTS]
+    console.print("three runs wait for an operator; from another terminal:")
+    for line in lines:
+        console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _follow(console: Console, fleet: DemoFleet) -> int:

@@ -31,6 +31,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "telemetry-summary": ("opsd.cli.telemetry_summary:main", "figures over a loop's newest passes"),
     "profile-drift": ("opsd.cli.profile_drift:main", "does the applied threshold profile still suit"),
     "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
+    "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config": ("opsd.cli.main:config", "show | check: the daemon's settings and where they come from"),
     "version": ("opsd.cli.main:version", "print the version"),
 }

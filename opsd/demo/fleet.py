@@ -1,4 +1,4 @@
-"""The demo's processes: one sprite service per recorded run, one daemon over them, all on this host's loopback.
+"""The demo's processes: sprite services over recorded and simulated runs, one daemon over them, all on loopback.
 
 Everything lives in a folder of its own and ends with the demo, whichever way it ends.
 """
@@ -30,14 +30,35 @@ PREFERRED_PORT = 9464
 _START_S = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A simulated run that waits for an operator: what to do with it, and how it ends then."""
+
+    loop_id: str
+    intent: str
+    waits_in: str
+    ends_in: str
+    arguments: tuple[str, ...]
+
+
+#: A decision is consumed by the run that follows it; without one a rejected loop stays idle (contract 05, 7).
+ACTS = (
+    Act("price-import", "approve", "awaiting_approval", "complete", ("--approval", "--resume-after", "3")),
+    Act("schema-drop", "reject", "awaiting_approval", "idle", ("--approval",)),
+    Act("log-cleanup", "cancel", "running", "unknown", ("--ending", "stalled", "--torn")),
+)
+
+
 @dataclass(slots=True)
 class DemoLoop:
-    """One recorded run: its repo, the service in front of it, and how it shall end."""
+    """One loop of the demo: its repo, the service in front of it, and how it shall end."""
 
-    recording: Recording
+    loop_id: str
     repo: Path
     service: subprocess.Popen[bytes]
     base_url: str
+    expected_state: str | None
+    expected_lines: int | None = None
 
 
 class DemoFleet:
@@ -52,9 +73,12 @@ class DemoFleet:
         self.folder = folder
         self.duration_s = duration_s
         self.loops: list[DemoLoop] = []
+        self.manager = folder / "manager"
+        self.token_file = folder / "token"
         self.port = _free_port(PREFERRED_PORT)
         self._stop = threading.Event()
         self._players: list[threading.Thread] = []
+        self._runs: list[subprocess.Popen[bytes]] = []
         self._daemon: subprocess.Popen[bytes] | None = None
         self._env = {**os.environ, TOKEN_VARIABLE: secrets.token_hex(16)}
 
@@ -65,14 +89,18 @@ class DemoFleet:
 
     def __enter__(self) -> DemoFleet:
         try:
-            for case in list_cases():
-                self._start_service(load_recording(case))
+            self.token_file.touch(mode=0o600)
+            self.token_file.write_text(self._env[TOKEN_VARIABLE] + "\n")
+            recordings = [load_recording(case) for case in list_cases()]
+            for recording in recordings:
+                self._start_service(recording.loop_id, recording.expected_state, len(recording.lines))
+            for act in ACTS:
+                self._start_service(act.loop_id, act.ends_in)
             self._start_daemon()
-            for loop in self.loops:
-                player = Player(loop.repo, loop.recording, duration_s=self.duration_s, started_at=time.time())
-                thread = threading.Thread(target=player.play, args=(self._stop.wait,), daemon=True)
-                thread.start()
-                self._players.append(thread)
+            for recording in recordings:
+                self._play(recording)
+            for act in ACTS:
+                self._simulate(act)
         except BaseException:
             self.close()
             raise
@@ -81,33 +109,58 @@ class DemoFleet:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def _start_service(self, recording: Recording) -> None:
-        repo = self.folder / "sprites" / recording.loop_id
-        (repo / ".superloop" / "loops" / recording.loop_id).mkdir(parents=True)
-        (repo / ".superloop" / "loops" / recording.loop_id / "events.jsonl").touch()
-        env = {**self._env, "OPS_MANAGER_SERVICE_TOKEN": self._env[TOKEN_VARIABLE]}
+    def _repo(self, loop_id: str) -> Path:
+        return self.folder / "sprites" / loop_id
+
+    def _start_service(self, loop_id: str, expected_state: str | None, lines: int | None = None) -> None:
+        repo = self._repo(loop_id)
+        (repo / ".superloop" / "loops" / loop_id).mkdir(parents=True)
+        (repo / ".superloop" / "loops" / loop_id / "events.jsonl").touch()
+        runtime = repo / "superloop.sh"
+        runtime.write_text(f'#!/bin/sh\nexec {sys.executable} -m opsd simulate "$@"\n')
+        runtime.chmod(0o755)
+        env = {**self._env, "OPS_MANAGER_SERVICE_TOKEN": self._env[TOKEN_VARIABLE], "SUPERLOOP_BIN": str(runtime)}
         command = [sys.executable, "-m", "sprite_service", "--repo", str(repo), "--port", "0"]
-        log = (self.folder / f"{recording.loop_id}.log").open("wb")
-        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
-        log.close()
-        self.loops.append(DemoLoop(recording, repo, process, ""))
+        with (self.folder / f"{loop_id}.log").open("wb") as log:
+            process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
+        self.loops.append(DemoLoop(loop_id, repo, process, "", expected_state, lines))
         self.loops[-1].base_url = _listening_address(process)
 
+    def _play(self, recording: Recording) -> None:
+        repo = self._repo(recording.loop_id)
+        player = Player(repo, recording, duration_s=self.duration_s, started_at=time.time())
+        thread = threading.Thread(target=player.play, args=(self._stop.wait,), daemon=True)
+        thread.start()
+        self._players.append(thread)
+
+    def _simulate(self, act: Act) -> None:
+        command = [sys.executable, "-m", "opsd", "simulate", "run", "--repo", str(self._repo(act.loop_id))]
+        command += ["--loop", act.loop_id, "--iterations", "2", "--seconds", f"{self.duration_s / 4:g}"]
+        with (self.folder / f"{act.loop_id}.run.log").open("wb") as log:
+            self._runs.append(
+                subprocess.Popen(
+                    [*command, *act.arguments],
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # a cancel stops the whole group
+                )
+            )
+
     def _start_daemon(self) -> None:
-        manager = self.folder / "manager"
-        registry = manager / ".superloop" / "ops-manager" / "fleet" / "registry.v1.json"
+        registry = self.manager / ".superloop" / "ops-manager" / "fleet" / "registry.v1.json"
         registry.parent.mkdir(parents=True)
         entries = [
             {
-                "loopId": loop.recording.loop_id,
+                "loopId": loop.loop_id,
                 "transport": "sprite_service",
                 "service": {"baseUrl": loop.base_url, "tokenEnv": TOKEN_VARIABLE},
             }
             for loop in self.loops
         ]
         registry.write_text(json.dumps({"schemaVersion": "v1", "fleetId": "demo", "loops": entries}, indent=2) + "\n")
-        command = [sys.executable, "-m", "opsd", "run", "--repo", str(manager), "--http-port", str(self.port)]
-        command += ["--reconcile-resync-seconds", "5", "--log-format", "json"]
+        command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), "--http-port", str(self.port)]
+        command += ["--reconcile-resync-seconds", "5", "--observe-idle-resync-seconds", "5", "--log-format", "json"]
         with (self.folder / "opsd.log").open("wb") as log:
             self._daemon = subprocess.Popen(
                 command, env=self._env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
@@ -134,28 +187,41 @@ class DemoFleet:
             raise OpsError(f"the daemon does not answer; its log: {self.folder / 'opsd.log'}") from error
         return loops
 
+    def control_command(self, act: Act, *, program: str = "opsd") -> list[str]:
+        """What an operator types to carry out an act; the token comes from the environment."""
+        url = next(loop.base_url for loop in self.loops if loop.loop_id == act.loop_id)
+        command = [program, "control", "--repo", str(self.manager), "--loop", act.loop_id, "--intent", act.intent]
+        return [*command, "--transport", "sprite_service", "--service-base-url", url]
+
+    def control(self, act: Act) -> subprocess.Popen[bytes]:
+        """Start to carry out an act, as an operator would."""
+        command = [sys.executable, "-m", *self.control_command(act)]
+        env = {**self._env, "OPS_MANAGER_SERVICE_TOKEN": self._env[TOKEN_VARIABLE]}
+        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
     def played_out(self) -> bool:
         """Every replay has come to its end."""
         return not any(thread.is_alive() for thread in self._players)
 
     def settled(self, views: list[dict[str, Any]]) -> bool:
-        """The daemon sees every loop at the end of its journal and in the state that its recording ended in."""
+        """The daemon sees every loop where it has to end."""
         by_id = {view["loopId"]: view for view in views}
-        return all(
-            by_id[loop.recording.loop_id].get("state") == loop.recording.expected_state
-            and by_id[loop.recording.loop_id]["cursor"]["eventLineOffset"] == len(loop.recording.lines)
+        return len(by_id) == len(self.loops) and all(
+            by_id[loop.loop_id].get("state") == loop.expected_state
+            and loop.expected_lines in (None, by_id[loop.loop_id]["cursor"]["eventLineOffset"])
             for loop in self.loops
-            if loop.recording.loop_id in by_id
-        ) and len(by_id) == len(self.loops)
+            if loop.loop_id in by_id
+        )
 
     def close(self) -> None:
         """End everything, the daemon first."""
         self._stop.set()
         processes = [self._daemon] if self._daemon is not None else []
-        for process in [*processes, *(loop.service for loop in self.loops)]:
+        processes += [loop.service for loop in self.loops] + self._runs
+        for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
-        for process in [*processes, *(loop.service for loop in self.loops)]:
+        for process in processes:
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
