@@ -107,6 +107,7 @@ class LoopFactory:
             active_poll_s=self.settings.observe.active_poll_seconds,
             resync_s=self.settings.reconcile.resync_seconds,
             idle_resync_s=self.settings.observe.idle_resync_seconds,
+            linger_s=self.settings.observe.linger_seconds,
         )
 
     def _transport(self, entry: LoopEntry) -> LocalTransport | SpriteServiceTransport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ from opsd.fleet.registry import LoopEntry, ObserveMode
 from opsd.loop.outcome import Outcome
 from opsd.loop.reconcile import Reconciler
 from opsd.supervisor.loop_metrics import LoopSample
-from opsd.supervisor.observation import ObservationPeriods, ObservationPlan, plan_observation
+from opsd.supervisor.observation import ACTIVE_STATES, ObservationPeriods, ObservationPlan, plan_observation
 from opsd.transport.base import AsyncTransport
 from opsd.transport.local import LocalTransport
 
@@ -54,6 +55,8 @@ class ManagedLoop:
         reconciler: Reconciler,
         transport: LocalTransport | AsyncTransport,
         periods: ObservationPeriods,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.entry = entry
         self.observe = observe
@@ -71,6 +74,8 @@ class ManagedLoop:
         #: A pass that outlived its deadline and still holds a thread.
         self.stuck = False
         self._periods = periods
+        self._monotonic = monotonic
+        self._lingers_until = 0.0
         self.plan = self._decide_plan()
 
     @property
@@ -92,6 +97,7 @@ class ManagedLoop:
     def learn(self, outcome: Outcome, *, trace_id: str, now: float) -> None:
         """Take in what a pass concluded."""
         known = self.knowledge
+        was_active = self.lifecycle_state in ACTIVE_STATES
         known.passes += 1
         known.last_pass_at = now
         known.trace_id = trace_id
@@ -108,6 +114,8 @@ class ManagedLoop:
         else:
             known.failures_in_a_row += 1
             known.failure = (outcome.failure.code, outcome.failure.message)
+        if was_active and self.lifecycle_state not in ACTIVE_STATES:
+            self._lingers_until = self._monotonic() + self._periods.linger_s
         self.replan()
 
     def learn_error(self, code: str, message: str, *, now: float) -> None:
@@ -146,6 +154,7 @@ class ManagedLoop:
             streamable=self.streamable,
             free_to_watch=self.is_local,
             periods=self._periods,
+            lingering=self._monotonic() < self._lingers_until,
         )
 
     @property

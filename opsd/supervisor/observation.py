@@ -28,11 +28,16 @@ class Follow(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObservationPeriods:
-    """Seconds between passes: of an active loop without a stream, of one with a stream, of an idle one."""
+    """Seconds between passes: of an active loop without a stream, of one with a stream, of an idle one.
+
+    ``linger_s``: a loop that ceases to be active is followed on for so long, since a run writes its last lines behind
+    what makes it look complete (contract 05, 4).
+    """
 
     active_poll_s: float
     resync_s: float
     idle_resync_s: float
+    linger_s: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,14 @@ def plan_observation(
     streamable: bool,
     free_to_watch: bool,
     periods: ObservationPeriods,
+    lingering: bool = False,
 ) -> ObservationPlan:
     """Decide for one loop after a pass.
 
     Args:
         state: its lifecycle state, None when no pass has succeeded yet.
         streamable: its service offers a stream (or nobody has asked yet).
+        lingering: it was active a moment ago.
         free_to_watch: watching costs nobody anything, as with files on this host: then it is always followed.
     """
     active = state in ACTIVE_STATES
@@ -67,6 +74,9 @@ def plan_observation(
         return ObservationPlan(Follow.STREAM, periods.resync_s)
     if mode is ObserveMode.AUTO and active and streamable:
         return ObservationPlan(Follow.STREAM, periods.resync_s)
+    if lingering:
+        follow = Follow.STREAM if mode is ObserveMode.AUTO and streamable else Follow.POLL
+        return ObservationPlan(follow, min(periods.resync_s, periods.linger_s / 3))
     if active or (mode is ObserveMode.STREAM and not streamable):
         return ObservationPlan(Follow.POLL, periods.active_poll_s)
     if settled:

@@ -79,6 +79,8 @@ class ObserveSettings(Group):
     """Seconds between polls of an active loop that has no stream. Default 2."""
     idle_resync_seconds: Period = 900.0
     """Seconds between resyncs of a finished or waiting loop; each may wake its sprite. Default 900."""
+    linger_seconds: Seconds = 15.0
+    """Seconds that a loop is followed on after its run ceased to be active. Default 15."""
     stream_keepalive_timeout_seconds: Period = 45.0
     """Seconds without any byte after which a stream counts as dead. Default 45."""
     stream_retry_base_seconds: Period = 0.5

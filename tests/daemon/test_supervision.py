@@ -124,7 +124,7 @@ async def test_a_stream_is_held_only_while_the_run_is_active(tmp_path: Path) -> 
     loop.append("loop_start")
     async with sprite(loop.repo) as service:
         write_registry(manager, remote("demo", service.url))
-        async with daemon(manager) as running:
+        async with daemon(manager, "--observe-linger-seconds", "0.2") as running:
             view = await running.until_state("demo", "running", 1)
             assert (view["observe"], view["following"]) == ("auto", "stream")
 
@@ -135,8 +135,12 @@ async def test_a_stream_is_held_only_while_the_run_is_active(tmp_path: Path) -> 
             loop.append("iteration_start")
             await running.until_state("demo", "running", 2)
             loop.complete()
-            view = await running.until_state("demo", "complete", 3)
-            assert view["following"] == "idle"
+            await running.until_state("demo", "complete", 3)
+
+            async def idle() -> bool:
+                return bool((await running.view("demo"))["following"] == "idle")
+
+            await running.until(idle)
 
             async def asleep() -> bool:
                 return service.service.metrics.streams == 0

@@ -26,6 +26,17 @@ def test_auto_leaves_a_finished_or_waiting_sprite_asleep(state: str) -> None:
     assert plan(ObserveMode.AUTO, state) == (Follow.IDLE, 900)
 
 
+def test_a_loop_that_has_just_ended_is_followed_on_for_a_moment() -> None:
+    ended = plan_observation(
+        ObserveMode.AUTO, state="complete", streamable=True, free_to_watch=False, periods=PERIODS, lingering=True
+    )
+    assert (ended.follow, ended.resync_s) == (Follow.STREAM, 5)
+    polled = plan_observation(
+        ObserveMode.POLL, state="complete", streamable=True, free_to_watch=False, periods=PERIODS, lingering=True
+    )
+    assert (polled.follow, polled.resync_s) == (Follow.POLL, 5)
+
+
 def test_auto_streams_while_the_run_is_active() -> None:
     assert plan(ObserveMode.AUTO, "running") == (Follow.STREAM, 30)
     assert plan(ObserveMode.AUTO, "running", streamable=False) == (Follow.POLL, 2)
