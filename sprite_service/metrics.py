@@ -19,6 +19,7 @@ class ServiceMetrics:
         self.events_sent = 0
         self.unauthorized = 0
         self.task_failures = 0
+        self.protocol_errors = 0
 
     def render(self, *, cached_loops: int, connections: int, controls: int, inotify: bool) -> bytes:
         """The exposition."""
@@ -46,6 +47,8 @@ class ServiceMetrics:
         family("streams_dropped_total", "counter", "Streams of clients that did not read.", ("", self.streams_dropped))
         family("events_sent_total", "counter", "Events sent over streams.", ("", self.events_sent))
         family("unauthorized_total", "counter", "Requests without a valid token.", ("", self.unauthorized))
+        errors = self.protocol_errors
+        family("protocol_errors_total", "counter", "Requests that were no HTTP, or broke off.", ("", errors))
         family("task_failures_total", "counter", "Background tasks that failed.", ("", self.task_failures))
         family("cached_loops", "gauge", "Loops whose reader is kept.", ("", cached_loops))
         family("inotify", "gauge", "1 where inotify tells of changes, 0 where files are polled.", ("", int(inotify)))

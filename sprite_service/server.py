@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sprite_service.app import Service
 from sprite_service.config import Config, Limits
+from sprite_service.metrics import ServiceMetrics
+
+
+class _NoProtocolErrors(logging.Filter):
+    """Counts what aiohttp would log, with a stack each, of bytes that are no HTTP: anybody can send them."""
+
+    def __init__(self, metrics: ServiceMetrics) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for a client's mistake."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, (HttpProcessingError, ConnectionError)):
+            self._metrics.protocol_errors += 1
+            return False
+        return True
 
 
 class BoundedServer(web.Server):
     """Refuses connections over the limit, and closes those that send no request or read no answer in time."""
 
     def __init__(self, service: Service, limits: Limits) -> None:
+        log = logging.getLogger("sprite_service.http")
+        log.addFilter(_NoProtocolErrors(service.metrics))
         super().__init__(
             service.handle,
+            logger=log,
             access_log=None,
             handler_cancellation=True,  # a stream or a wait ends with its client
             max_line_size=limits.max_header_bytes,

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get
+from opsd.contract.values import get, printable
 
 _STYLES = {"healthy": "green", "degraded": "yellow", "critical": "bold red", "failed": "bold red", "running": "green"}
 
@@ -79,4 +79,4 @@ def _seconds(value: JsonValue) -> str | None:
 
 
 def _join(*values: JsonValue) -> str:
-    return " ".join(str(value) for value in values if value is not None and value != "")
+    return printable(" ".join(str(value) for value in values if value is not None and value != ""))

@@ -99,6 +99,13 @@ def digits(value: JsonValue) -> int | None:
     return None
 
 
+def printable(value: str) -> str:
+    """Text for a terminal: what would command it (escapes, control characters) is shown instead of obeyed."""
+    if value.isprintable():
+        return value
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in value)
+
+
 def last_lines(data: str, limit: int = 40) -> str:
     """At most the last ``limit`` lines, without carriage returns at line ends and trailing newlines (20, 1.1)."""
     lines = data.rstrip("\n").split("\n")[-limit:]

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opsd.contract.timestamps import parse_epoch
-from opsd.contract.values import get
+from opsd.contract.values import get, printable
 
 _STATE_STYLES = {
     "running": "bold green",
@@ -49,18 +49,23 @@ def _cells(view: dict[str, Any], now: float) -> dict[str, Text]:
     health = str(view.get("healthStatus") or "-")
     failure = view.get("lastFailure") or {}
     last = parse_epoch(view.get("lastEventAt"))
-    # Text, not markup: what a sprite says is data.
+    # Text, not markup and not escapes: what a sprite says is data.
     return {
-        "loop": Text(str(view["loopId"])),
-        "lifecycle": Text(state, style=_STATE_STYLES.get(state, "dim")),
-        "health": Text(health, style=_HEALTH_STYLES.get(health, "dim")),
-        "reasons": Text("\n".join(view.get("reasonCodes") or []) or str(failure.get("code", ""))),
-        "iteration": Text(str(get(view, "run", "iteration") or "")),
-        "events": Text(str(get(view, "cursor", "eventLineOffset") or 0)),
-        "lag": Text("" if last is None else age(now - last)),
-        "last event": Text(str(view.get("lastEventName") or "")),
-        "following": Text(str(view.get("following") or "")),
+        "loop": _shown(str(view["loopId"])),
+        "lifecycle": _shown(state, style=_STATE_STYLES.get(state, "dim")),
+        "health": _shown(health, style=_HEALTH_STYLES.get(health, "dim")),
+        "reasons": _shown("\n".join(view.get("reasonCodes") or []) or str(failure.get("code", ""))),
+        "iteration": _shown(str(get(view, "run", "iteration") or "")),
+        "events": _shown(str(get(view, "cursor", "eventLineOffset") or 0)),
+        "lag": _shown("" if last is None else age(now - last)),
+        "last event": _shown(str(view.get("lastEventName") or "")),
+        "following": _shown(str(view.get("following") or "")),
     }
+
+
+def _shown(value: str, style: str = "") -> Text:
+    lines = [printable(line) for line in value.split("\n")]
+    return Text("\n".join(lines), style=style)
 
 
 def age(seconds: float) -> str:

@@ -82,7 +82,14 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    logging.getLogger("aiohttp.server").filters[:] = [_no_protocol_errors]
     root.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level.upper()]))
+
+
+def _no_protocol_errors(record: logging.LogRecord) -> bool:
+    """Without the stack that aiohttp logs for bytes that are no HTTP: anybody who reaches the port can send them."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, ConnectionError) or type(error).__module__ == "aiohttp.http_exceptions")
 
 
 def _render_exception(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -53,16 +54,17 @@ def make_repo(root: Path, events: int = 3) -> Path:
 class Service:
     """A running ``sprite-service`` on a free port."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], url: str, log: Path) -> None:
         self.process = process
+        self.log = log
         self.url = url
         self.port = int(url.rpartition(":")[2])
 
     def stop(self) -> tuple[int, str]:
         """SIGTERM; exit code and what it wrote to stderr."""
         self.process.send_signal(signal.SIGTERM)
-        _, err = self.process.communicate(timeout=15)
-        return self.process.returncode, err
+        self.process.wait(15)
+        return self.process.returncode, self.log.read_text()
 
 
 def command(repo: Path, *flags: str) -> list[str]:
@@ -72,21 +74,25 @@ def command(repo: Path, *flags: str) -> list[str]:
 
 def environment(token: str | None = TOKEN) -> dict[str, str]:
     """The caller's environment without settings of its own, and with a token."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("OPS_MANAGER_", "OPSD_"))}
+    hooks = ("OPS_MANAGER_CONFIRM_SCRIPT",)  # what a test sets on purpose
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("OPS_MANAGER_", "OPSD_"))}
+    env = own | {name: os.environ[name] for name in hooks if name in os.environ}
     return env if token is None else env | {"OPS_MANAGER_SERVICE_TOKEN": token}
 
 
 @asynccontextmanager
 async def service(repo: Path, *flags: str, token: str | None = TOKEN) -> AsyncIterator[Service]:
     """A service that answers; killed at the end if it is still there."""
-    process = subprocess.Popen(
-        command(repo, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(token)
-    )
+    log = repo.parent / f"{repo.name}-{time.monotonic_ns()}.log"
+    with log.open("w") as err:  # a pipe that nobody reads would hold the service up
+        process = subprocess.Popen(
+            command(repo, *flags), stdout=subprocess.PIPE, stderr=err, text=True, env=environment(token)
+        )
     try:
         assert process.stdout is not None
         line = await asyncio.to_thread(process.stdout.readline)
-        assert line.startswith("ops-manager sprite service listening on http"), process.communicate()[1]
-        yield Service(process, line.split()[-1])
+        assert line.startswith("ops-manager sprite service listening on http"), log.read_text()
+        yield Service(process, line.split()[-1], log)
     finally:
         if process.poll() is None:
             process.kill()
