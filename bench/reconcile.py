@@ -9,14 +9,16 @@ from pathlib import Path
 
 from bench.measure import Figure, cpu_s, paired
 from opsd.compose import known_profiles, local_transport, loop_store, pass_settings, threshold_profile
-from opsd.contract.ids import parse_loop_id
+from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.contract.reasons import TransportKind
 from opsd.demo.replay import Player, load_recording
+from opsd.loop.outcome import PassSettings
 from opsd.loop.profile_drift import DriftSettings
 from opsd.loop.reconcile import Reconciler
 from opsd.loop.thresholds import from_profile
 from opsd.loop.tuning import TuningSettings
 from opsd.storage.model import Document, RowLog
+from opsd.storage.store import FileLoopStore
 
 _PASSES = 500
 
@@ -52,10 +54,14 @@ def local_reconciler(folder: Path) -> Reconciler:
     Player(folder, recording, duration_s=0.0, started_at=1795521600).play(lambda _seconds: False)
     loop_id = parse_loop_id(recording.loop_id)
     store = loop_store(str(folder), loop_id)
-    thresholds = from_profile(threshold_profile(None, None))
+    return Reconciler(store, daemon_settings(folder, loop_id, TransportKind.LOCAL, store))
+
+
+def daemon_settings(folder: Path, loop_id: LoopId, kind: TransportKind, store: FileLoopStore) -> PassSettings:
+    """How the daemon judges a loop by default."""
     tuning = TuningSettings(DriftSettings(), known_profiles(None))
-    settings = pass_settings(str(folder), loop_id, TransportKind.LOCAL, thresholds, store, tuning=tuning)
-    return Reconciler(store, settings)
+    thresholds = from_profile(threshold_profile(None, None))
+    return pass_settings(str(folder), loop_id, kind, thresholds, store, tuning=tuning, judge_liveness=True)
 
 
 def noop_local() -> Iterator[Figure]:

@@ -13,13 +13,12 @@ import uvloop
 
 from bench.measure import Figure, cpu_s, paired
 from bench.processes import TOKEN, sprite_service
-from bench.reconcile import bare_writes, write_bare
-from opsd.compose import loop_store, pass_settings, threshold_profile
+from bench.reconcile import bare_writes, daemon_settings, write_bare
+from opsd.compose import loop_store
 from opsd.contract.ids import parse_loop_id
 from opsd.contract.reasons import TransportKind
 from opsd.demo.replay import Player, load_recording
 from opsd.loop.reconcile import Reconciler
-from opsd.loop.thresholds import from_profile
 from opsd.transport.http_client import ServiceClient
 from opsd.transport.sprite_service import SpriteServiceTransport
 
@@ -34,8 +33,7 @@ def noop_remote() -> Iterator[Figure]:
         Player(repo, recording, duration_s=0.0, started_at=1795521600).play(lambda _seconds: False)
         loop_id = parse_loop_id(recording.loop_id)
         store = loop_store(str(manager), loop_id)
-        thresholds = from_profile(threshold_profile(None, None))
-        settings = pass_settings(str(manager), loop_id, TransportKind.SPRITE_SERVICE, thresholds, store)
+        settings = daemon_settings(manager, loop_id, TransportKind.SPRITE_SERVICE, store)
         reconciler = Reconciler(store, settings)
         with (
             sprite_service(repo) as (_process, url),
