@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from opsd.contract import jsoncodec
-from opsd.contract.errors import OpsError
+from opsd.contract.errors import LockTimeoutError, OpsError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import get, last_lines
@@ -17,11 +17,15 @@ from opsd.control.verdict import ControlRequest, ControlStatus, ControlTime, Int
 from opsd.runtime.process import run_program
 from opsd.runtime.reader import LoopReader
 from opsd.runtime.superloop import shown_command, superloop_arguments, superloop_program
+from opsd.storage import locks
+from opsd.storage.layout import control_lock_file
 
 #: A runtime command may take so long; the runtime's own cancel takes up to about 11 s.
 COMMAND_TIMEOUT_S = 60.0
 #: An operator's confirm program gets its own time limit and this on top.
 _CONFIRM_MARGIN_S = 30.0
+#: How much longer than one command another command of the repo is waited for.
+_LOCK_MARGIN_S = 10.0
 
 #: Carries out a request and says what became of it.
 Executor = Callable[[ControlRequest], Verdict]
@@ -85,7 +89,12 @@ class LocalExecutor:
         take = snapshot_taker(request.repo, request.loop_id)
         snapshot = take()
         before = None if snapshot is None else observe(snapshot)
-        answer = run_program(argv, timeout_s=self.command_timeout_s, merge=True)
+        try:
+            # One command at a time in a repo: state.json and active-run.json are shared by its loops (05, 9.8).
+            with locks.exclusive(control_lock_file(request.repo), wait_s=self.command_timeout_s + _LOCK_MARGIN_S):
+                answer = run_program(argv, timeout_s=self.command_timeout_s, merge=True)
+        except LockTimeoutError as error:
+            return Verdict(ControlStatus.FAILED_COMMAND, shown_command(argv), exit_code=124, output=error.message)
         verdict = Verdict(
             ControlStatus.FAILED_COMMAND,
             shown_command(argv),

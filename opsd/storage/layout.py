@@ -49,6 +49,11 @@ class ManagerLayout:
         return self._paths[part]
 
 
+def control_lock_file(repo: str) -> str:
+    """Held while a runtime command runs in the repo."""
+    return f"{repo.rstrip('/')}/.superloop/ops-manager/.control.lock"
+
+
 def fleet_registry_file(repo: str) -> str:
     """Default place of the fleet registry (contract 60, 2)."""
     return f"{repo.rstrip('/')}/.superloop/ops-manager/fleet/registry.v1.json"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,15 @@ def test_what_cannot_be_written_down_is_not_executed(tmp_path: Path) -> None:
     with pytest.raises(ManagerFileError):
         Control(LocalExecutor(repo.env)).run(repo.request())
     assert repo.calls == []
+
+
+def test_the_commands_of_one_repo_run_one_after_the_other(tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    repo = Repo(tmp_path, body=f'echo begin >> "{marks}"; sleep 0.05; echo end >> "{marks}"')
+    with ThreadPoolExecutor(4) as threads:
+        verdicts = list(threads.map(lambda _n: Control(LocalExecutor(repo.env)).run(repo.request())[1], range(4)))
+    assert [verdict.status for verdict in verdicts] == ["confirmed"] * 4
+    assert marks.read_text().split() == ["begin", "end"] * 4
 
 
 def test_a_record_that_nobody_understands_is_kept(tmp_path: Path) -> None:
