@@ -108,6 +108,8 @@ def configure(options: argparse.Namespace, env: Mapping[str, str]) -> Config:
     """
     if not os.path.isdir(options.repo):
         raise StartError(f"repo path not found: {options.repo}")
+    if options.tls_key and not options.tls_cert:
+        raise StartError("--tls-key needs --tls-cert")
     if options.scripts_dir is not None:
         for name in _SCRIPTS:
             if not os.path.isfile(os.path.join(options.scripts_dir, name)):

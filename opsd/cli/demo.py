@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,7 @@ def main(argv: list[str]) -> int:
         "--folder", type=Path, help="keep repos, manager files and logs here (default: a temporary one)"
     )
     options = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminate)
     duration_s = options.seconds if options.seconds is not None else 8.0 if options.once else 60.0
     if options.folder is not None:
         if options.folder.exists() and any(options.folder.iterdir()):
@@ -49,6 +51,10 @@ def main(argv: list[str]) -> int:
         return _run(options.folder.resolve(), once=options.once, duration_s=duration_s)
     with tempfile.TemporaryDirectory(prefix="opsd-demo-") as folder:
         return _run(Path(folder), once=options.once, duration_s=duration_s)
+
+
+def _terminate(_number: int, _frame: object) -> None:
+    raise SystemExit(143)  # everything that was started ends on the way out
 
 
 def _run(folder: Path, *, once: bool, duration_s: float) -> int:

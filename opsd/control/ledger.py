@@ -122,7 +122,7 @@ class Ledger:
             names = sorted(os.listdir(self._folder))
         except (FileNotFoundError, NotADirectoryError):
             return
-        for name in (name for name in names if name.endswith(".jsonl")):
+        for name in names:
             path = f"{self._folder}/{name}"
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -135,6 +135,9 @@ class Ledger:
                 continue
             if os.fstat(descriptor).st_nlink == 0:
                 os.close(descriptor)  # completed while we looked
+                continue
+            if not name.endswith(".jsonl"):  # not whole when its process died: nothing was executed
+                Pending(descriptor, path, name).close(remove=True)
                 continue
             yield Pending(descriptor, path, name.removesuffix(".jsonl"))
 

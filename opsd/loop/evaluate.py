@@ -21,6 +21,7 @@ from opsd.loop.health import HealthInputs, Judge
 from opsd.loop.outcome import Outcome, PassSettings, PassTime, TunedOutcome
 from opsd.loop.records import cursor_document, cursor_offset, damage_error, notes, telemetry_row
 from opsd.loop.tuning import Tuner, TuningInputs, conclude, tune
+from opsd.runtime.liveness import Verdict
 from opsd.storage.model import Commit, Document, LoopMemory, RowLog
 from opsd.transport.base import IngestFailure, Observation
 
@@ -175,7 +176,13 @@ def tuned_outcome(
 
 
 def _liveness(observation: Observation) -> JsonObject:
-    return as_object(get(observation.snapshot, "runtime", "liveness"))
+    """``runtime.liveness`` as far as it has the form that we give it: a sprite may send anything."""
+    found = as_object(get(observation.snapshot, "runtime", "liveness"))
+    verdict, reason = found.get("verdict"), found.get("reason")
+    if verdict not in set(Verdict) or not isinstance(reason, str):
+        return {}
+    numbers = {key: found[key] for key in ("pid", "lastEventAgeSeconds") if type(found.get(key)) is int}
+    return {"verdict": verdict, "reason": reason[:64], **numbers}
 
 
 def _project(

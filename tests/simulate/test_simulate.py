@@ -125,7 +125,7 @@ async def test_a_killed_run_is_critical_within_two_periods_and_a_healthy_one_nev
     with start(killed, "--ending", "stalled", "--iterations", "1", "--seconds", "0") as victim:
         (healthy / ".superloop" / "loops" / "demo").rename(healthy / ".superloop" / "loops" / "other")
         run = [sys.executable, "-m", "opsd", "simulate", "run", "--repo", str(healthy), "--loop", "other"]
-        with subprocess.Popen([*run, "--iterations", "40", "--seconds", "0.05", "--torn"]) as other:
+        with subprocess.Popen([*run, "--iterations", "6", "--seconds", "0.05", "--torn"]) as other:
             async with sprite(killed) as first, sprite(healthy) as second:
                 write_registry(manager, remote("demo", first.url), remote("other", second.url))
                 async with daemon(manager, "--reconcile-resync-seconds", "0.3") as running:

@@ -62,6 +62,7 @@ async def test_a_token_file_wins_over_the_environment(tmp_path: Path) -> None:
         (["--scripts-dir", "/nowhere"], "required script not found: /nowhere/ops-manager-loop-run-snapshot.sh"),
         (["--token-file", "/nowhere"], "token file cannot be read: /nowhere"),
         (["--tls-cert", "/nowhere"], "No such file or directory"),
+        (["--tls-key", "/nowhere"], "--tls-key needs --tls-cert"),
     ],
 )
 def test_what_it_cannot_use_is_told(tmp_path: Path, flags: list[str], message: str) -> None:
