@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
 from typing import TypeVar
 
 from aiohttp import web
@@ -17,10 +16,11 @@ from opsd.contract.ids import LoopId, new_trace_id, parse_loop_id
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import compact_text
 from opsd.control.idempotency import Fingerprint, IdempotencyRecords, KeyConflictError
-from opsd.control.local import Control, LocalExecutor
+from opsd.control.local import LocalExecutor
+from opsd.control.runner import Control
 from opsd.control.verdict import ControlRequest, Intent
 from sprite_service.answers import Refusal, invalid, json_response
-from sprite_service.background import Background
+from sprite_service.background import Background, in_own_thread
 from sprite_service.config import Config
 
 T = TypeVar("T")
@@ -126,33 +126,6 @@ class ControlEndpoint:
     def _sleep(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
             raise OpsError("the service is shutting down")
-
-
-async def in_own_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread that does not keep the process from ending."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        try:
-            result, failure = work(), None
-        except BaseException as error:  # noqa: BLE001 - handed over to whoever waits
-            result, failure = None, error
-        try:
-            loop.call_soon_threadsafe(settle, result, failure)
-        except RuntimeError:
-            pass  # the event loop has ended; the ledger tells of this intent at the next start
-
-    threading.Thread(target=run, name="control", daemon=True).start()
-    return await future
 
 
 async def read_body(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:

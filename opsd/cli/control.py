@@ -16,7 +16,7 @@ from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.control.local import Executor
+    from opsd.control.runner import Executor
     from opsd.control.verdict import ControlRequest, Verdict
 
 INTENTS = ("cancel", "approve", "reject")
@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError("--service-base-url is required when --transport sprite_service")
 
     from opsd.contract.ids import new_trace_id
-    from opsd.control.local import Control
+    from opsd.control.runner import Control
     from opsd.control.verdict import ControlRequest, Intent
 
     by, note = arguments.given("--by"), arguments.given("--note")

@@ -63,11 +63,12 @@ def summary_of(repo: str, loop_id: LoopId, reconcile_file: str, control_file: st
     """
     from opsd.contract.timestamps import format_utc
     from opsd.loop.telemetry_summary import summarize
+    from opsd.storage.model import tail_row
     from opsd.storage.tail import tail_rows
 
     return summarize(
-        tail_rows(reconcile_file, window),
-        tail_rows(control_file, window),
+        [tail_row(row) for row in tail_rows(reconcile_file, window)],
+        [tail_row(row) for row in tail_rows(control_file, window)],
         repo=repo,
         loop_id=loop_id,
         reconcile_file=reconcile_file,

@@ -12,8 +12,7 @@ from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import get, last_lines
 from opsd.control.confirm import Observed, TakeSnapshot, confirm, observe
-from opsd.control.ledger import Ledger
-from opsd.control.verdict import ControlRequest, ControlStatus, ControlTime, Intent, Verdict
+from opsd.control.verdict import ControlRequest, ControlStatus, Intent, Verdict
 from opsd.runtime.process import run_program
 from opsd.runtime.reader import LoopReader
 from opsd.runtime.superloop import shown_command, superloop_arguments, superloop_program
@@ -26,47 +25,6 @@ COMMAND_TIMEOUT_S = 60.0
 _CONFIRM_MARGIN_S = 30.0
 #: How much longer than one command another command of the repo is waited for.
 _LOCK_MARGIN_S = 10.0
-
-#: Carries out a request and says what became of it.
-Executor = Callable[[ControlRequest], Verdict]
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """Runs intents of any transport through the ledger.
-
-    Args:
-        execute: what really does it.
-        on_recovered: told of every intent of a dead process that was completed.
-    """
-
-    execute: Executor
-    on_recovered: Callable[[JsonObject], None] = lambda _row: None
-    clock: Callable[[], float] = clocks.time
-    monotonic: Callable[[], float] = clocks.monotonic
-
-    def run(self, request: ControlRequest) -> tuple[JsonObject, Verdict]:
-        """Write down, execute, record; the intents row and the verdict.
-
-        Raises:
-            ManagerFileError: the intent could not be written down (nothing was executed), or the rows could not be
-                written (the ledger keeps the verdict, and the next control completes them).
-        """
-        ledger = Ledger(request.repo, request.loop_id, clock=self.clock)
-        for row in ledger.recover():
-            self.on_recovered(row)
-        repeated = ledger.repeats_key(request.idempotency_key)
-        started_at, began = format_utc(self.clock()), self.monotonic()
-        pending = ledger.begin(request, started_at)
-        try:
-            verdict = self.execute(request)
-        except BaseException:
-            pending.close(remove=False)  # the next control tells of it as ambiguous
-            raise
-        if repeated:
-            verdict = replace(verdict, additions={**(verdict.additions or {}), "repeatedIdempotencyKey": True})
-        time = ControlTime(started_at, format_utc(self.clock()), max(0, int(self.monotonic() - began)))
-        return ledger.complete(pending, request, verdict, time), verdict
 
 
 @dataclass(frozen=True, slots=True)

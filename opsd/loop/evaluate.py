@@ -22,7 +22,7 @@ from opsd.loop.outcome import Outcome, PassSettings, PassTime, TunedOutcome
 from opsd.loop.records import cursor_document, cursor_offset, damage_error, notes, telemetry_row
 from opsd.loop.tuning import Tuner, TuningInputs, conclude, tune
 from opsd.runtime.liveness import Verdict
-from opsd.storage.model import Commit, Document, LoopMemory, RowLog
+from opsd.storage.model import Commit, Document, LoopMemory, RowLog, tail_row
 from opsd.transport.base import IngestFailure, Observation
 
 #: What ``evidence`` names as the source of a projection that never was a file (contract 20, weakness 22).
@@ -160,7 +160,7 @@ def tuned_outcome(
     if error is not None:
         outcome.error = outcome.error or error
         return TunedOutcome(outcome, Commit())
-    own = tuple(row for log, row in outcome.commit.rows if log is RowLog.RECONCILE)
+    own = tuple(tail_row(row) for log, row in outcome.commit.rows if log is RowLog.RECONCILE)
     inputs = TuningInputs(
         repo=settings.repo,
         loop_id=settings.loop_id,

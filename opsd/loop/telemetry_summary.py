@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get, number
+from opsd.contract.values import get
+from opsd.storage.model import TailRow
 
 _STEADY = "Observed stable healthy runs; tighten thresholds for faster detection"
 _NOISY = "Observed high critical/failure rates; reduce alert noise while stabilizing"
@@ -16,8 +17,8 @@ _EMPTY = "No telemetry window yet; keep balanced defaults"
 
 
 def summarize(
-    reconcile: Sequence[JsonObject],
-    control: Sequence[JsonObject],
+    reconcile: Sequence[TailRow],
+    control: Sequence[TailRow],
     *,
     repo: str,
     loop_id: str,
@@ -31,12 +32,12 @@ def summarize(
     Beside the contract's fields: ``observed.firstTimestamp`` and ``lastTimestamp``, the span that the rows cover.
     """
     attempts = len(reconcile)
-    statuses = [row.get("status") for row in reconcile]
-    health = [row.get("healthStatus") for row in reconcile]
+    statuses = [row.status for row in reconcile]
+    health = [row.health for row in reconcile]
     succeeded, failed = statuses.count("success"), statuses.count("failed")
     degraded, critical = health.count("degraded"), health.count("critical")
-    ambiguous = sum(row.get("status") == "ambiguous" or row.get("reasonCode") == "control_ambiguous" for row in control)
-    durations = sorted(_durations(reconcile))
+    ambiguous = sum(row.status == "ambiguous" or row.reason_code == "control_ambiguous" for row in control)
+    durations = sorted([row.duration_s for row in reconcile if row.duration_s is not None])
     profile, rationale = _recommend(attempts, degraded, critical, failed, ambiguous)
     return {
         "schemaVersion": "v1",
@@ -65,8 +66,8 @@ def summarize(
                 "p95": _quantile(durations, 0.95),
                 "max": durations[-1] if durations else None,
             },
-            "firstTimestamp": _timestamp(reconcile[0]) if reconcile else None,
-            "lastTimestamp": _timestamp(reconcile[-1]) if reconcile else None,
+            "firstTimestamp": reconcile[0].timestamp if reconcile else None,
+            "lastTimestamp": reconcile[-1].timestamp if reconcile else None,
         },
         "recommendedProfile": profile,
         "confidence": "high" if attempts >= 100 else "medium" if attempts >= 30 else "low",
@@ -85,16 +86,10 @@ def _recommend(attempts: int, degraded: int, critical: int, failed: int, ambiguo
     return "balanced", _MIXED
 
 
-def _frequency(rows: Iterable[JsonObject]) -> list[JsonObject]:
-    lists = [codes for row in rows if type(codes := row.get("healthReasonCodes")) is list]
-    counts = Counter([code for codes in lists for code in codes if type(code) is str])
+def _frequency(rows: Iterable[TailRow]) -> list[JsonObject]:
+    counts = Counter([code for row in rows for code in row.health_codes])
     ordered = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
     return [{"code": code, "count": count} for code, count in ordered]
-
-
-def _durations(rows: Iterable[JsonObject]) -> list[int | float]:
-    values = [row.get("durationSeconds") for row in rows]
-    return [found for value in values if (found := value if type(value) is int else number(value)) is not None]
 
 
 def _quantile(ascending: Sequence[int | float], share: float) -> int | float | None:
@@ -105,10 +100,6 @@ def _rate(count: int, attempts: int) -> int | float:
     if not attempts or count % attempts == 0:
         return count // attempts if attempts else 0
     return count / attempts
-
-
-def _timestamp(row: JsonObject) -> str | None:
-    return _text(row.get("timestamp"))
 
 
 def _text(value: JsonValue) -> str | None:

@@ -5,10 +5,13 @@ Rooms above the store speak of :class:`Document` and :class:`RowLog`; where thes
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
-from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.values import number
 
 
 class Document(StrEnum):
@@ -38,12 +41,44 @@ class RowLog(StrEnum):
     INVOCATIONS = "invocations"
 
 
+class TailRow(NamedTuple):
+    """What a telemetry summary reads of a row, and nothing more: hundreds of rows are kept for each loop of a fleet."""
+
+    timestamp: str | None
+    status: str | None
+    reason_code: str | None
+    health: str | None
+    health_codes: tuple[str, ...]
+    duration_s: int | float | None
+
+
+def tail_row(row: JsonObject) -> TailRow:
+    """The row without what no summary reads; a value of another kind counts as missing."""
+    codes = row.get("healthReasonCodes")
+    return TailRow(
+        _text(row.get("timestamp")),
+        _word(row.get("status")),
+        _word(row.get("reasonCode")),
+        _word(row.get("healthStatus")),
+        tuple([sys.intern(code) for code in codes if type(code) is str]) if type(codes) is list else (),
+        number(row.get("durationSeconds")),
+    )
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if type(value) is str else None
+
+
+def _word(value: JsonValue) -> str | None:
+    return sys.intern(value) if type(value) is str else None
+
+
 @dataclass(frozen=True, slots=True)
 class TelemetryTail:
     """The newest rows of both telemetry logs, oldest first; ``error`` says why they cannot be used."""
 
-    reconcile: tuple[JsonObject, ...] = ()
-    control: tuple[JsonObject, ...] = ()
+    reconcile: tuple[TailRow, ...] = ()
+    control: tuple[TailRow, ...] = ()
     error: str | None = None
 
 

@@ -16,7 +16,7 @@ from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage import files, locks
 from opsd.storage.layout import ManagerLayout, Part
-from opsd.storage.model import Commit, Document, LoopMemory, RowLog, TelemetryTail
+from opsd.storage.model import Commit, Document, LoopMemory, RowLog, TailRow, TelemetryTail, tail_row
 from opsd.storage.tail import tail_rows
 
 #: Telemetry that only tails are read of; the other logs are counted by line from the start and never rotated.
@@ -74,7 +74,7 @@ class FileLoopStore:
         self._known: dict[Document, tuple[files.Signature, JsonObject | None]] = {}
         self._intent: tuple[files.Signature | None, JsonObject] = (None, {})
         #: Newest rows of a log: signature of the file, how many at most, and the rows.
-        self._newest_rows: dict[RowLog, tuple[files.Signature, int, tuple[JsonObject, ...]]] = {}
+        self._newest_rows: dict[RowLog, tuple[files.Signature, int, tuple[TailRow, ...]]] = {}
         self._rotate_over = rotate_telemetry_over
         self._swept = False
 
@@ -119,14 +119,14 @@ class FileLoopStore:
         except ManagerFileError as error:
             return TelemetryTail(error=error.message)
 
-    def _newest(self, log: RowLog, count: int) -> tuple[JsonObject, ...]:
+    def _newest(self, log: RowLog, count: int) -> tuple[TailRow, ...]:
         path = self._layout.path(log)
         found = files.signature(path)
         if found is None:
             return ()
         known = self._newest_rows.get(log)
         if known is None or known[:2] != (found, count):
-            self._newest_rows[log] = known = (found, count, tuple(tail_rows(path, count)))
+            self._newest_rows[log] = known = (found, count, tuple(map(tail_row, tail_rows(path, count))))
         return known[2]
 
     def _read(self, document: Document, found: files.Signature) -> JsonObject | None:
@@ -160,7 +160,7 @@ class FileLoopStore:
             found = files.append_lines(path, data, durable=log in commit.durable, rotate_over=rotate_over)
             known = before.get(log)
             if known is not None:
-                rows = (*known[2], *(row for row_log, row in commit.rows if row_log is log))
+                rows = (*known[2], *(tail_row(row) for row_log, row in commit.rows if row_log is log))
                 self._newest_rows[log] = (found, known[1], rows[-known[1] :])
         for log, rows_known in before.items():
             self._newest_rows.setdefault(log, rows_known)

@@ -14,8 +14,9 @@ import pytest
 
 from opsd.contract.errors import ManagerFileError
 from opsd.control.ledger import Ledger
-from opsd.control.local import Control, LocalExecutor
+from opsd.control.local import LocalExecutor
 from opsd.control.recovery import recover_all
+from opsd.control.runner import Control
 from opsd.control.verdict import ControlRequest, Verdict
 from tests.control.support import Repo
 
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Runs one cancel and kills itself with -9 at the named point, the given number of calls in.
 _SCRIPT = """
 import os, signal, sys
-from opsd.control import ledger, local
+from opsd.control import ledger, local, runner
 from opsd.contract.ids import LoopId
 from opsd.control.verdict import ControlRequest, Intent
 from opsd.storage import files
@@ -49,7 +50,7 @@ owner, name, after, repo, program = sys.argv[1:]
 owners = {"pending": ledger.Pending, "files": files, "local": local, "ledger": ledger, "os": os}
 killing(owners[owner], name, int(after))
 request = ControlRequest(repo, LoopId("demo"), Intent("cancel"), "tester", "", "t-1", "key-1", timeout_s=0)
-local.Control(local.LocalExecutor({"SUPERLOOP_BIN": program})).run(request)
+runner.Control(local.LocalExecutor({"SUPERLOOP_BIN": program})).run(request)
 """
 
 #: (owner, function, after the n-th call; before it when negative) -> how often the command may have run.

@@ -11,13 +11,20 @@ from hypothesis import strategies as st
 from opsd.loop.profile_drift import Confidence, DriftSettings, evaluate_drift
 from opsd.loop.telemetry_summary import summarize
 from opsd.loop.tuning import TuningInputs, TuningSettings, tune
-from opsd.storage.model import TelemetryTail
+from opsd.storage.model import TelemetryTail, tail_row
 from tests.loop.factories import NOW
 
 
 def summary(rows: list[Any], control: list[Any] | None = None) -> dict[str, Any]:
     return summarize(
-        rows, control or [], repo="/r", loop_id="demo", reconcile_file="f", control_file="c", window=200, now=NOW
+        list(map(tail_row, rows)),
+        list(map(tail_row, control or [])),
+        repo="/r",
+        loop_id="demo",
+        reconcile_file="f",
+        control_file="c",
+        window=200,
+        now=NOW,
     )
 
 
@@ -136,7 +143,7 @@ def test_any_state_before_is_good_enough(previous: dict[str, Any], recommended: 
 
 
 def test_a_recommendation_that_the_catalog_does_not_know_counts_as_none() -> None:
-    inputs = TuningInputs("/r", "demo", NOW, "calm", TelemetryTail(({"status": "success"},)), {}, "f", "c")
+    inputs = TuningInputs("/r", "demo", NOW, "calm", TelemetryTail((tail_row({"status": "success"}),)), {}, "f", "c")
     tuned = tune(inputs, TuningSettings(DriftSettings(), frozenset({"calm"})))
     assert tuned.summary is not None
     assert tuned.summary["recommendedProfile"] == "strict"

@@ -54,12 +54,12 @@ def test_the_store_remembers_the_newest_rows_and_notices_another_writer(tmp_path
     store = FileLoopStore(str(tmp_path), LoopId("demo"))
     for number in range(5):
         store.load(tail=3)
-        store.commit(Commit(rows=[(RowLog.RECONCILE, {"n": number})]))
+        store.commit(Commit(rows=[(RowLog.RECONCILE, {"durationSeconds": number})]))
     path = Path(store.location(RowLog.RECONCILE))
-    assert [row["n"] for row in store.load(tail=3).tail.reconcile] == [2, 3, 4]
+    assert [row.duration_s for row in store.load(tail=3).tail.reconcile] == [2, 3, 4]
     with path.open("a") as file:
-        file.write(json.dumps({"n": 9}) + "\n")
-    assert [row["n"] for row in store.load(tail=3).tail.reconcile] == [3, 4, 9]
+        file.write(json.dumps({"durationSeconds": 9}) + "\n")
+    assert [row.duration_s for row in store.load(tail=3).tail.reconcile] == [3, 4, 9]
     with path.open("a") as file:
         file.write("damaged\n")
     assert "line 7" in (store.load(tail=3).tail.error or "")

@@ -1,0 +1,53 @@
+"""Running an intent of any transport: written down, executed, recorded (contract 30, section 3 and weakness 5)."""
+
+from __future__ import annotations
+
+import time as clocks
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.timestamps import format_utc
+from opsd.control.ledger import Ledger
+from opsd.control.verdict import ControlRequest, ControlTime, Verdict
+
+#: Carries out a request and says what became of it.
+Executor = Callable[[ControlRequest], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Runs intents of any transport through the ledger.
+
+    Args:
+        execute: what really does it.
+        on_recovered: told of every intent of a dead process that was completed.
+    """
+
+    execute: Executor
+    on_recovered: Callable[[JsonObject], None] = lambda _row: None
+    clock: Callable[[], float] = clocks.time
+    monotonic: Callable[[], float] = clocks.monotonic
+
+    def run(self, request: ControlRequest) -> tuple[JsonObject, Verdict]:
+        """Write down, execute, record; the intents row and the verdict.
+
+        Raises:
+            ManagerFileError: the intent could not be written down (nothing was executed), or the rows could not be
+                written (the ledger keeps the verdict, and the next control completes them).
+        """
+        ledger = Ledger(request.repo, request.loop_id, clock=self.clock)
+        for row in ledger.recover():
+            self.on_recovered(row)
+        repeated = ledger.repeats_key(request.idempotency_key)
+        started_at, began = format_utc(self.clock()), self.monotonic()
+        pending = ledger.begin(request, started_at)
+        try:
+            verdict = self.execute(request)
+        except BaseException:
+            pending.close(remove=False)  # the next control tells of it as ambiguous
+            raise
+        if repeated:
+            verdict = replace(verdict, additions={**(verdict.additions or {}), "repeatedIdempotencyKey": True})
+        time = ControlTime(started_at, format_utc(self.clock()), max(0, int(self.monotonic() - began)))
+        return ledger.complete(pending, request, verdict, time), verdict
