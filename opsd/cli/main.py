@@ -14,7 +14,7 @@ from opsd.contract.errors import OpsError, UsageError
 
 Command = Callable[[Sequence[str]], int]
 
-#: name -> (module:function, summary); aliases have no summary.
+#: name -> (module:function, summary); aliases have no summary. A name of two words belongs to a group of commands.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("opsd.cli.run:main", "supervise every loop of a repo until told to stop"),
     "demo": ("opsd.cli.demo:main", "replay recorded runs and follow them live"),
@@ -32,7 +32,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "profile-drift": ("opsd.cli.profile_drift:main", "does the applied threshold profile still suit"),
     "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
-    "config": ("opsd.cli.main:config", "show | check: the daemon's settings and where they come from"),
+    "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
+    "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),
     "version": ("opsd.cli.main:version", "print the version"),
 }
 
@@ -67,10 +68,19 @@ def _run(argv: Sequence[str]) -> int:
         return 0
     if name == "--version":
         return version(rest)
-    if name not in _COMMANDS:
+    if name in _COMMANDS:
+        return load(_COMMANDS[name][0])(rest)
+    members = group(name)
+    if not members:
         sys.stdout.write(usage())
         raise UsageError(f"unknown command: {name}")
-    return load(_COMMANDS[name][0])(rest)
+    member = f"{name} {rest[0]}" if rest else ""
+    if member in members:
+        return load(_COMMANDS[member][0])(rest[1:])
+    sys.stdout.write(usage(name))
+    if rest and rest[0] in ("--help", "-h"):
+        return 0
+    raise UsageError(f"unknown command: {member}" if rest else f"opsd {name} needs a command")
 
 
 def load(target: str) -> Command:
@@ -84,9 +94,15 @@ def load(target: str) -> Command:
     return loaded
 
 
-def usage() -> str:
-    """The list of commands."""
-    rows = [(name, summary) for name, (_, summary) in _COMMANDS.items() if summary]
+def group(name: str) -> list[str]:
+    """The commands of a group, ``fleet registry`` and so on for ``fleet``."""
+    return [command for command in _COMMANDS if command.startswith(f"{name} ")]
+
+
+def usage(of_group: str = "") -> str:
+    """The list of commands, or of those of one group."""
+    names = group(of_group) if of_group else list(_COMMANDS)
+    rows = [(name, _COMMANDS[name][1]) for name in names if _COMMANDS[name][1]]
     lines = "".join(f"  {name:<17} {summary}\n" for name, summary in rows)
     return f"usage: opsd <command> [--flag value ...]\n\n{lines}\nopsd <command> --help shows the command's flags.\n"
 
@@ -99,16 +115,6 @@ def version(argv: Sequence[str]) -> int:
         raise UsageError(f"unknown argument: {argv[0]}")
     sys.stdout.write(f"opsd {__version__}\n")
     return 0
-
-
-def config(argv: Sequence[str]) -> int:
-    """``opsd config show | check``."""
-    if argv and argv[0] in ("show", "check"):
-        return load(f"opsd.cli.config:{argv[0]}")(argv[1:])
-    sys.stdout.write("usage: opsd config show | check [--flag value ...]\n")
-    if argv and argv[0] in ("--help", "-h"):
-        return 0
-    raise UsageError(f"unknown argument: {argv[0]}" if argv else "opsd config needs show or check")
 
 
 def _complain(message: str) -> int:

@@ -27,7 +27,7 @@ def exclusive(path: str, *, wait_s: float) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(descriptor)
+        release(descriptor)
 
 
 def acquire(path: str, *, wait_s: float) -> int:
@@ -53,3 +53,8 @@ def acquire(path: str, *, wait_s: float) -> int:
                     f"another process works on this loop and holds {path}; gave up after {wait_s:g} s"
                 ) from None
             time.sleep(_STEP_S)
+
+
+def release(descriptor: int) -> None:
+    """Give up what :func:`acquire` returned."""
+    os.close(descriptor)

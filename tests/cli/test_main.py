@@ -44,8 +44,8 @@ def test_no_command_at_all_is_an_error(opsd: Shell) -> None:
     assert (opsd().exit, opsd().err) == (1, "error: a command is required\n")
 
 
-def test_config_needs_one_of_its_two_words(opsd: Shell) -> None:
-    assert opsd("config", "fix").err == "error: unknown argument: fix\n"
+def test_a_group_needs_one_of_its_commands(opsd: Shell) -> None:
+    assert opsd("config", "fix").err == "error: unknown command: config fix\n"
     assert opsd("config").exit == 1
     assert opsd("config", "--help").exit == 0
 

@@ -1,0 +1,131 @@
+"""What the manager keeps of a fleet, and the one way to it (contract 00, *Manager Persistence Paths*; 60 to 95).
+
+Like :mod:`opsd.storage.store` for one loop: rooms above speak of :class:`FleetDocument` and :class:`FleetLog`; where
+they live is this module's business. Everything that reads, decides and writes does so under :meth:`FleetStore.lock`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from enum import StrEnum
+from typing import Protocol
+
+from opsd.contract import jsoncodec
+from opsd.contract.errors import LockTimeoutError
+from opsd.contract.jsoncodec import JsonObject
+from opsd.storage import files, locks
+
+
+class FleetDocument(StrEnum):
+    """JSON documents that are replaced as a whole; the value is the file's name."""
+
+    REGISTRY = "registry.v1.json"
+    STATE = "state.json"
+    POLICY = "policy-state.json"
+    HANDOFF = "handoff-state.json"
+    PROMOTION = "promotion-state.json"
+    DRILLS = "drills/promotion.v1.json"
+
+
+class FleetLog(StrEnum):
+    """JSONL files that rows are appended to; the value is the file's name."""
+
+    RECONCILE = "telemetry/reconcile.jsonl"
+    POLICY = "telemetry/policy.jsonl"
+    POLICY_HISTORY = "telemetry/policy-history.jsonl"
+    GOVERNANCE = "telemetry/policy-governance.jsonl"
+    HANDOFF = "telemetry/handoff.jsonl"
+    HANDOFF_ATTEMPTS = "handoff-attempts.jsonl"
+    PROMOTION = "telemetry/promotion.jsonl"
+
+
+FleetPart = FleetDocument | FleetLog
+
+
+class FleetStore(Protocol):
+    """The persistence of one fleet. Blocking."""
+
+    def lock(self, *, wait_s: float) -> AbstractContextManager[None]:
+        """A context manager: nobody else reads, decides and writes meanwhile.
+
+        Raises:
+            LockTimeoutError: somebody else held it for ``wait_s`` seconds.
+        """
+        ...
+
+    def location(self, part: FleetPart) -> str:
+        """How the contract's documents name the place of a part."""
+        ...
+
+    def read(self, part: FleetPart) -> bytes | None:
+        """The bytes of a part; None when it does not exist."""
+        ...
+
+    def prepare(self, *parts: FleetPart) -> None:
+        """Create the folders that the parts lie in."""
+        ...
+
+    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False) -> None:
+        """Append rows in one write; an empty sequence creates the log. ``durable`` syncs before it returns.
+
+        Raises:
+            ManagerFileError: they could not be written.
+        """
+        ...
+
+    def replace(self, document: FleetDocument, value: JsonObject) -> None:
+        """Put a document in place of the former one, atomically and synced.
+
+        Raises:
+            ManagerFileError: it could not be written.
+        """
+        ...
+
+
+class FileFleetStore:
+    """Files below ``.superloop/ops-manager/fleet``; ``overrides`` are path flags, kept exactly as given."""
+
+    def __init__(self, repo: str, overrides: Mapping[FleetPart, str] | None = None) -> None:
+        self.folder = f"{repo.rstrip('/')}/.superloop/ops-manager/fleet"
+        self._paths: dict[FleetPart, str] = {
+            part: f"{self.folder}/{part.value}" for part in (*FleetDocument, *FleetLog)
+        }
+        if overrides:
+            self._paths.update(overrides)
+
+    @contextmanager
+    def lock(self, *, wait_s: float) -> Iterator[None]:
+        """See :meth:`FleetStore.lock`."""
+        try:
+            held = locks.acquire(f"{self.folder}/.lock", wait_s=wait_s)
+        except LockTimeoutError as error:
+            raise LockTimeoutError(
+                f"another process works on this fleet and holds {self.folder}/.lock; gave up after {wait_s:g} s"
+            ) from error
+        try:
+            yield
+        finally:
+            locks.release(held)
+
+    def location(self, part: FleetPart) -> str:
+        """The path of the file, absolute for defaults and as given for path flags."""
+        return self._paths[part]
+
+    def read(self, part: FleetPart) -> bytes | None:
+        """See :meth:`FleetStore.read`."""
+        return files.read_bytes(self._paths[part])
+
+    def prepare(self, *parts: FleetPart) -> None:
+        """See :meth:`FleetStore.prepare`."""
+        for part in parts:
+            files.make_parent(self._paths[part])
+
+    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False) -> None:
+        """See :meth:`FleetStore.append`."""
+        data = b"".join(jsoncodec.dumps(row) + b"\n" for row in rows)
+        files.append_lines(self._paths[log], data, durable=durable)
+
+    def replace(self, document: FleetDocument, value: JsonObject) -> None:
+        """See :meth:`FleetStore.replace`."""
+        files.replace_file(self._paths[document], jsoncodec.dumps(value) + b"\n", durable=True)
