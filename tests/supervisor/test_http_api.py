@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from opsd.supervisor.http_api import ApiLimits, HttpApi, is_loopback
+from opsd.contract.urls import is_loopback
+from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.metrics import DaemonMetrics
 
 
