@@ -128,6 +128,8 @@ class Member:
     category: str
     severity: AlertSeverity
     row: bytes
+    reason_codes: tuple[str, ...] = ()
+    starts_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
