@@ -30,6 +30,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "threshold-profile": ("opsd.cli.threshold_profile:main", "one threshold profile of the catalog"),
     "telemetry-summary": ("opsd.cli.telemetry_summary:main", "figures over a loop's newest passes"),
     "profile-drift": ("opsd.cli.profile_drift:main", "does the applied threshold profile still suit"),
+    "alerts resolve": ("opsd.cli.alerts_resolve:main", "the catalog of alert sinks, or where a category goes"),
     "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
