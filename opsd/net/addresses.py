@@ -65,3 +65,21 @@ def shown_url(url: str) -> str:
     if not scheme or not host or not host.isprintable():
         return "an address that is no URL"
     return f"{scheme}://[{host}]" if ":" in host else f"{scheme}://{host}"
+
+
+def is_public_endpoint(url: str) -> bool:
+    """True for an address that may stand in a configuration which is shown: https, or http to this host (50, R19).
+
+    A user name in it would be a secret; whitespace, backslashes and control characters are read differently by
+    every program.
+    """
+    if not url.isascii() or not url.isprintable() or any(char in url for char in " \\"):
+        return False
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or port == 0 or "@" in parts.netloc or parts.scheme not in ("http", "https"):
+        return False
+    return not travels_in_clear(url)

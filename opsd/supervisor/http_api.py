@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,7 +24,6 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from opsd.contract import jsoncodec
-from opsd.contract.urls import is_loopback
 from opsd.supervisor.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics import DaemonMetrics
 
@@ -59,6 +59,17 @@ class ApiLimits:
     max_body_bytes: int = 65_536
     max_header_bytes: int = 8_192
     max_requests: int = 64
+
+
+def is_loopback(host: str) -> bool:
+    """True for ``localhost`` and the loopback addresses."""
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost"
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address.is_loopback or bool(mapped and mapped.is_loopback)
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -11,8 +11,7 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
-from opsd.contract.urls import is_loopback
-from opsd.supervisor.http_api import ApiLimits, HttpApi
+from opsd.supervisor.http_api import ApiLimits, HttpApi, is_loopback
 from opsd.supervisor.metrics import DaemonMetrics
 
 

@@ -30,8 +30,8 @@ from opsd.alerts.sinks.parts import (
     summary,
 )
 from opsd.contract.jsoncodec import JsonObject, JsonValue, dumps
-from opsd.contract.urls import is_public_endpoint
 from opsd.contract.values import first_present
+from opsd.net.addresses import is_public_endpoint
 
 DEFAULT_API_URL = "https://events.pagerduty.com/v2/enqueue"
 #: PagerDuty's limit for a body.

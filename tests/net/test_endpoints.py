@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.contract.urls import is_public_endpoint
+from opsd.net.addresses import is_public_endpoint
 
 
 @pytest.mark.parametrize(
