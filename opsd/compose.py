@@ -28,9 +28,11 @@ from opsd.transport.local import LocalTransport
 
 if TYPE_CHECKING:
     from opsd.alerts.catalog import Catalog
+    from opsd.alerts.delivery_settings import DeliverySettings
 
 _CATALOG_NAME = "config/ops-manager-threshold-profiles.v1.json"
 _SINKS_NAME = "config/ops-manager-alert-sinks.v1.json"
+_DELIVERY_NAME = "config/ops-manager-alert-delivery.v1.json"
 
 
 def threshold_catalog_file(env: Mapping[str, str]) -> str | None:
@@ -108,6 +110,27 @@ def alert_catalog(path: str | None) -> Catalog:
     except ValueError:
         raise UsageError(f"invalid alert sink config JSON: {path}") from None
     return parse_catalog(document, source_file=path)
+
+
+def alert_delivery_settings(path: str | None, env: Mapping[str, str]) -> DeliverySettings:
+    """How alerts are grouped, repeated and inhibited: the file at ``path``, or the default one if there is any.
+
+    Raises:
+        UsageError: a file that was named is missing; a file is not JSON or says what cannot be meant.
+    """
+    from opsd.alerts.delivery_settings import DeliverySettings, parse_delivery_settings
+
+    used = path or _below_install_root(env, _DELIVERY_NAME)
+    data = read_bytes(used) if used is not None else None
+    if used is None or (data is None and path is None):
+        return DeliverySettings()
+    if data is None:
+        raise UsageError(f"alert delivery config file not found: {used}")
+    try:
+        document = jsoncodec.loads(data)
+    except ValueError:
+        raise UsageError(f"invalid alert delivery config JSON: {used}") from None
+    return parse_delivery_settings(document, source_file=used)
 
 
 def loop_store(

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from opsd.contract import artifacts, envelopes, tuning_artifacts
+from opsd.contract import alert_schemas, artifacts, envelopes, tuning_artifacts
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -35,7 +35,7 @@ _ARTIFACTS: dict[str, Any] = {
 
 def generate() -> dict[str, dict[str, Any]]:
     """File name to schema document, for every file in ``schema/``."""
-    files = {"ops-manager.contract.schema.json": _contract_schema()}
+    files = {"ops-manager.contract.schema.json": _contract_schema(), **alert_schemas.generate()}
     for name, model in _ARTIFACTS.items():
         schema = TypeAdapter(model).json_schema()
         files[f"ops-manager.{name}.schema.json"] = {
