@@ -32,6 +32,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "profile-drift": ("opsd.cli.profile_drift:main", "does the applied threshold profile still suit"),
     "alerts resolve": ("opsd.cli.alerts_resolve:main", "the catalog of alert sinks, or where a category goes"),
     "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
+    "alerts silence": ("opsd.cli.alert_silence:main", "add, list or expire what nobody is told for a while"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),
