@@ -159,7 +159,13 @@ async def test_a_refused_connection_is_told_without_the_path(sender: Sender) -> 
 
 
 async def test_tls_to_a_receiver_without_it_fails(sender: Sender) -> None:
-    async with await asyncio.start_server(lambda _r, w: w.write(b"220 mail ready\r\n"), "127.0.0.1", 0) as server:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail ready\r\n")
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         answer = await sender.send(request(f"https://127.0.0.1:{port}{PATH}"), LONG_S)
     assert answer.error == "no TLS connection could be made (https://127.0.0.1)"

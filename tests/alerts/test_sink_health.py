@@ -23,6 +23,7 @@ from opsd.storage.shared_document import Answer, SharedDocument
 from tests.alerts.factories import SUCCESS, http_error, sink
 
 T = 1_795_507_200.0
+ROOT = Path(__file__).parents[2]
 RATE = RateRules(per_second=1, burst=3)
 TARGET = target_of(sink(), "https://hooks.example/secret")
 
@@ -138,7 +139,7 @@ def test_processes_that_ask_at_the_same_time_get_no_more_than_one_would(tmp_path
         "print(sum(one.admitted for one in asked(health, T, 20)), health.problem)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(4)]
     answers = [process.communicate()[0].split() for process in running]
     assert sum(int(count) for count, _ in answers) == 3
     assert {problem for _, problem in answers} == {"None"}
