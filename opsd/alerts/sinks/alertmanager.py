@@ -20,7 +20,7 @@ from opsd.alerts.sinks.base import is_absent, is_env_name, is_optional_env_name
 from opsd.alerts.sinks.parts import (
     DEFAULT_SOURCE,
     JSON_HEADERS,
-    MAX_TRACE_CHARS,
+    MAX_TEXT_CHARS,
     bearer,
     bounded_key,
     configured_text,
@@ -113,7 +113,7 @@ def _alert(told: Notification | Member, notification: Notification, sink: Resolv
     }
     annotations = {
         "summary": summary(told),
-        "trace_id": told.trace_id[:MAX_TRACE_CHARS],
+        "trace_id": told.trace_id[:MAX_TEXT_CHARS],
         "reason_codes": ",".join(told.reason_codes),
         "escalation": _escalation(told.row),
     }

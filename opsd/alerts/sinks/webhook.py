@@ -35,6 +35,7 @@ from opsd.alerts.sinks.parts import (
     members_of,
     notice,
     required_secret,
+    shortened,
 )
 from opsd.contract.jsoncodec import JsonObject, JsonValue, dumps
 from opsd.contract.timestamps import format_utc
@@ -126,11 +127,13 @@ def _merged(*layers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 
 
 def _bounded_body(notification: Notification, sink: ResolvedSink, now: float) -> bytes:
-    """The body, within the sink's limit as far as leaving out rows goes (R18)."""
+    """The body, within the sink's limit unless that is smaller than the shortest one (R18)."""
     body = dumps(_document(notification, sink, now, embedded))
-    if len(body) <= sink.rules.max_body_bytes:
-        return body
-    return dumps(_document(notification, sink, now, notice))
+    if len(body) > sink.rules.max_body_bytes:
+        body = dumps(_document(notification, sink, now, notice))
+    if len(body) > sink.rules.max_body_bytes:
+        body = dumps(_document(shortened(notification), sink, now, notice))
+    return body
 
 
 def _document(
