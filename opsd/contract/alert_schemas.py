@@ -143,7 +143,10 @@ def _sink_variants() -> dict[str, dict[str, Any]]:
             "authTokenEnv": _ENV_NAME,
             "labels": {
                 **_map_of(_TEXT),
-                "propertyNames": {"minLength": 1, "not": {"enum": ["alertname", "loop_id", "severity", "source"]}},
+                "propertyNames": {
+                    "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$",
+                    "not": {"enum": ["alertname", "loop_id", "severity", "source"]},
+                },
             },
             "generatorUrl": _TEXT,
         },

@@ -106,6 +106,7 @@ def test_settings_that_can_be_meant_are_accepted(type_name: str, settings: dict[
         ("pagerduty_events", {"apiUrl": ""}),
         ("alertmanager", {"labels": {"severity": "page"}}),
         ("alertmanager", {"labels": {"team": 1}}),
+        ("alertmanager", {"labels": {"team-name": "x"}}),
         ("alertmanager", {"generatorUrl": 1}),
         ("alertmanager", {"authTokenEnv": "a"}),
     ],

@@ -58,7 +58,13 @@ def test_a_resolve_has_the_labels_of_its_trigger_and_an_end() -> None:
 
 def test_an_alert_never_ends_before_it_starts() -> None:
     found = alerts(notification(action=Action.RESOLVE, starts_at="2026-11-24T12:00:01Z"))[0]
-    assert "startsAt" not in found
+    assert (found["startsAt"], found["endsAt"]) == (NOW, NOW)
+
+
+def test_an_alert_that_ends_has_a_start_also_when_its_row_has_none() -> None:
+    found = alerts(notification(starts_at=None, ends_at="2026-11-24T12:15:00Z"))[0]
+    assert (found["startsAt"], found["endsAt"]) == (NOW, "2026-11-24T12:15:00Z")
+    assert not {"startsAt", "endsAt"} & alerts(notification(starts_at=None))[0].keys()
 
 
 def test_a_group_is_one_alert_for_each_incident() -> None:
