@@ -148,7 +148,7 @@ def _sink_variants() -> dict[str, dict[str, Any]]:
                     "not": {"enum": ["alertname", "loop_id", "severity", "source"]},
                 },
             },
-            "generatorUrl": _TEXT,
+            "generatorUrl": {"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://[^\\s/]\\S*$"},
         },
     }
     return {

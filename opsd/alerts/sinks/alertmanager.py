@@ -42,6 +42,7 @@ _PATH = "/api/v2/alerts"
 MAX_ESCALATION_BYTES = 8 * 1024
 #: One label of another form, which only newer releases allow, and an alert is refused as a whole.
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_LINK = re.compile(r"https?://[^\s/]\S*", re.ASCII | re.IGNORECASE)
 _OWN_LABELS = frozenset({"alertname", "loop_id", "severity", "source"})
 
 
@@ -59,7 +60,7 @@ class Alertmanager:
             is_env_name(config.get("urlEnv"))
             and is_optional_env_name(config.get("authTokenEnv"))
             and (is_absent(labels) or (isinstance(labels, dict) and all(map(_is_label, labels.items()))))
-            and (is_absent(link) or isinstance(link, str))
+            and (is_absent(link) or (isinstance(link, str) and _LINK.fullmatch(link) is not None))
         )
 
     def secret_refs(self, config: JsonObject) -> JsonObject:
@@ -82,7 +83,7 @@ class Alertmanager:
         """One array; a grouped notification has an alert for each of its incidents.
 
         Raises:
-            MissingSecretError: the address is unset.
+            MissingSecretError: the address is unset, or the token cannot be used.
         """
         base = required_secret(sink, env, "urlEnv", "alertmanager url env is unset")
         alerts = [_alert(told, notification, sink, now) for told in _told(notification)]

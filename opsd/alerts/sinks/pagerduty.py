@@ -81,7 +81,7 @@ class PagerDuty:
             "dedup_key": notification.dedup_key,
         }
         return SinkRequest(
-            url=configured_text(sink.config, "apiUrl", DEFAULT_API_URL),
+            url=configured_text(sink.config, "apiUrl") or DEFAULT_API_URL,
             headers=JSON_HEADERS,
             body=dumps(head) if notification.action is Action.RESOLVE else _trigger_body(head, notification, sink),
             allow_insecure_http=sink.rules.allow_insecure_http,

@@ -30,8 +30,8 @@ DEFAULT_SOURCE = "superloop-ops-manager"
 
 
 def configured_text(config: JsonObject, key: str, default: str = "") -> str:
-    """The text of ``config[key]``; ``default`` when it is absent, null, false or empty."""
-    return compact_text(first_present(config.get(key), "")) or default
+    """The text of ``config[key]``; ``default`` when it is absent, null or false."""
+    return compact_text(first_present(config.get(key), default))
 
 
 def required_secret(sink: ResolvedSink, env: Environment, key: str, message: str) -> str:
@@ -47,9 +47,17 @@ def required_secret(sink: ResolvedSink, env: Environment, key: str, message: str
 
 
 def bearer(sink: ResolvedSink, env: Environment) -> tuple[tuple[str, str], ...]:
-    """The header of the sink's token; none when it has no token or its variable is empty (5.2)."""
+    """The header of the sink's token; none when it has no token or its variable is empty (5.2).
+
+    Raises:
+        MissingSecretError: what the variable holds, a line break for one, cannot stand in a header.
+    """
     token = env.secret(sink.secret_refs.get("authTokenEnv"))
-    return (("Authorization", f"Bearer {token}"),) if token else ()
+    if token is None:
+        return ()
+    if not token.isprintable():
+        raise MissingSecretError(f"{sink.type} auth token cannot stand in a header")
+    return (("Authorization", f"Bearer {token}"),)
 
 
 def summary(member: Notification | Member) -> str:

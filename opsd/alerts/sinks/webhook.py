@@ -44,6 +44,8 @@ from opsd.contract.values import as_object, compact_text, first_present
 _CHANNEL = "ops_manager_alert_dispatch"
 _SIGNING_KEYS = ("signingSecretEnv", "signingSecretPreviousEnv")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+#: Control characters but the tab, and halves of surrogate pairs.
+_UNSENDABLE = re.compile("[\x00-\x08\n-\x1f\x7f\ud800-\udfff]")
 #: They frame the request; a configured one would contradict the body.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "host"})
 
@@ -84,7 +86,7 @@ class Webhook:
         """The body of 5.2 and its headers.
 
         Raises:
-            MissingSecretError: the address, or a configured signing secret, is unset or unusable.
+            MissingSecretError: the address or a configured signing secret is unset, or a secret cannot be used.
         """
         url = required_secret(sink, env, "urlEnv", "webhook url env is unset")
         body = _bounded_body(notification, sink, now)
@@ -108,7 +110,7 @@ def _is_header(item: tuple[str, JsonValue]) -> bool:
         _HEADER_NAME.fullmatch(name) is not None
         and name.lower() not in _FRAMING_HEADERS
         and isinstance(value, str)
-        and not any(char in value for char in "\r\n\0")
+        and _UNSENDABLE.search(value) is None
     )
 
 

@@ -95,6 +95,12 @@ def test_a_token_is_sent_when_its_variable_is_set() -> None:
     assert "authorization" not in headers(sink(authTokenEnv="TOKEN"), TOKEN="")
 
 
+@pytest.mark.parametrize("token", ["a\r\nX-Other: b", "a\n", "\udc80"])
+def test_a_token_that_cannot_stand_in_a_header_is_not_sent(token: str) -> None:
+    with pytest.raises(MissingSecretError, match=r"^webhook auth token cannot stand in a header$"):
+        request(notification(), sink(authTokenEnv="TOKEN"), TOKEN=token)
+
+
 def test_a_configured_header_takes_the_place_of_ours_whatever_its_case() -> None:
     configured = {"content-type": "application/x+json", "X-Team": "", "AUTHORIZATION": "Basic x"}
     found = headers(sink(headers=configured))
