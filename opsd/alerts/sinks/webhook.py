@@ -35,6 +35,7 @@ from opsd.alerts.sinks.parts import (
     members_of,
     notice,
     required_secret,
+    shortened,
 )
 from opsd.contract.jsoncodec import JsonObject, JsonValue, dumps
 from opsd.contract.timestamps import format_utc
@@ -43,6 +44,8 @@ from opsd.contract.values import as_object, compact_text, first_present
 _CHANNEL = "ops_manager_alert_dispatch"
 _SIGNING_KEYS = ("signingSecretEnv", "signingSecretPreviousEnv")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+#: Control characters but the tab, and halves of surrogate pairs.
+_UNSENDABLE = re.compile("[\x00-\x08\n-\x1f\x7f\ud800-\udfff]")
 #: They frame the request; a configured one would contradict the body.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "host"})
 
@@ -83,7 +86,7 @@ class Webhook:
         """The body of 5.2 and its headers.
 
         Raises:
-            MissingSecretError: the address, or a configured signing secret, is unset or unusable.
+            MissingSecretError: the address or a configured signing secret is unset, or a secret cannot be used.
         """
         url = required_secret(sink, env, "urlEnv", "webhook url env is unset")
         body = _bounded_body(notification, sink, now)
@@ -107,7 +110,7 @@ def _is_header(item: tuple[str, JsonValue]) -> bool:
         _HEADER_NAME.fullmatch(name) is not None
         and name.lower() not in _FRAMING_HEADERS
         and isinstance(value, str)
-        and not any(char in value for char in "\r\n\0")
+        and _UNSENDABLE.search(value) is None
     )
 
 
@@ -126,11 +129,13 @@ def _merged(*layers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 
 
 def _bounded_body(notification: Notification, sink: ResolvedSink, now: float) -> bytes:
-    """The body, within the sink's limit as far as leaving out rows goes (R18)."""
+    """The body, within the sink's limit unless that is smaller than the shortest one (R18)."""
     body = dumps(_document(notification, sink, now, embedded))
-    if len(body) <= sink.rules.max_body_bytes:
-        return body
-    return dumps(_document(notification, sink, now, notice))
+    if len(body) > sink.rules.max_body_bytes:
+        body = dumps(_document(notification, sink, now, notice))
+    if len(body) > sink.rules.max_body_bytes:
+        body = dumps(_document(shortened(notification), sink, now, notice))
+    return body
 
 
 def _document(
