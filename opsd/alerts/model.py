@@ -144,13 +144,17 @@ class SinkRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back: a status with an excerpt of the body (50, 5.1), or the ``error`` of a request without answer."""
+    """What came back: a status with an excerpt of the body (50, 5.1), or the ``error`` of a request without answer.
+
+    ``sent``: the request may have reached its receiver.
+    """
 
     status: int | None = None
     excerpt: str | None = None
     retry_after_s: float | None = None
     error: str | None = None
     duration_s: float = 0.0
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

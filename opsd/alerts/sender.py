@@ -68,7 +68,7 @@ class Sender:
         masked = secrets_in(request, secrets)
         refusal = self._refusal(request)
         if refusal is not None:
-            return HttpAnswer(error=refusal)
+            return HttpAnswer(error=refusal, sent=False)
         where = shown_url(request.url)
         try:
             async with asyncio.timeout(timeout_s):
@@ -76,13 +76,14 @@ class Sender:
         except TimeoutError:
             answer = HttpAnswer(error=f"no complete answer from {where} within {timeout_s:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            answer = HttpAnswer(error=f"{_failure(error)} ({where})")
+            answer = HttpAnswer(error=f"{_failure(error)} ({where})", sent=not _was_never_connected(error))
         return HttpAnswer(
             status=answer.status,
             excerpt=answer.excerpt,
             retry_after_s=answer.retry_after_s,
             error=answer.error,
             duration_s=time.perf_counter() - started,
+            sent=answer.sent,
         )
 
     def _refusal(self, request: SinkRequest) -> str | None:
@@ -163,6 +164,11 @@ def _failure(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientError):
         return "the answer is not HTTP"
     return "the request cannot be built: an address or header value that HTTP does not allow"
+
+
+def _was_never_connected(error: Exception) -> bool:
+    """No byte of the request can have arrived."""
+    return isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL))
 
 
 def _cause(error: BaseException | None, kind: type[BlockedAddressError]) -> BlockedAddressError | None:

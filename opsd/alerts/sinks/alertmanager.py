@@ -52,6 +52,8 @@ class Alertmanager:
     name = "alertmanager"
     default_rate = RateRules(per_second=10, burst=50)
     optional_secret_refs: frozenset[str] = frozenset()
+    resolves_by_key = False
+    forgets = True
 
     def is_valid(self, config: JsonObject) -> bool:
         """Names of variables; labels that are no labels of ours; an address to link to."""

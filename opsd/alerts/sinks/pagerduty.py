@@ -46,6 +46,8 @@ class PagerDuty:
     name = "pagerduty_events"
     default_rate = RateRules(per_second=2, burst=20)
     optional_secret_refs: frozenset[str] = frozenset()
+    resolves_by_key = True
+    forgets = False
 
     def is_valid(self, config: JsonObject) -> bool:
         """The variable that holds the routing key, and an endpoint that may be shown (R19)."""

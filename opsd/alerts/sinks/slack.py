@@ -37,6 +37,8 @@ class Slack:
     name = "slack"
     default_rate = RateRules(per_second=1, burst=3)
     optional_secret_refs: frozenset[str] = frozenset()
+    resolves_by_key = False
+    forgets = False
 
     def is_valid(self, config: JsonObject) -> bool:
         """The variable that holds the webhook's address."""

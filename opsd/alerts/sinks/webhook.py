@@ -56,6 +56,8 @@ class Webhook:
     name = "webhook"
     default_rate = RateRules(per_second=10, burst=20)
     optional_secret_refs = frozenset({"signingSecretPreviousEnv"})
+    resolves_by_key = False
+    forgets = False
 
     def is_valid(self, config: JsonObject) -> bool:
         """Names of variables, and headers that can be sent as they are."""
