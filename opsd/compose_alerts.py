@@ -26,7 +26,6 @@ from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import last_lines, text
-from opsd.runtime.process import run_program
 from opsd.storage.alert_store import AlertPaths, AlertStore
 from opsd.storage.fleet_store import FileFleetStore, FleetDocument
 from opsd.storage.layout import ManagerLayout
@@ -109,6 +108,8 @@ class ProgramRoutes:
 
     def resolve(self, category: str, severity: str) -> Routed | Unrouted:
         """The route of a row, or what the program said instead."""
+        from opsd.runtime.process import run_program
+
         argv = [self.program, *(["--config-file", self.config_file] if self.config_file else [])]
         argv += ["--category", category, *(["--severity", severity] if severity else [])]
         answer = run_program(argv, timeout_s=_RESOLVER_TIMEOUT_S, merge=True)
@@ -233,6 +234,8 @@ class PassDispatcher:
 
     def _run_program(self, program: str, trace_id: str) -> str | None:
         """What a replaced dispatcher said when it failed; None when it did not."""
+        from opsd.runtime.process import run_program
+
         paths = alert_paths(self.repo, self.loop_id, self.options)
         argv = [program, "--repo", self.repo, "--loop", self.loop_id, "--trace-id", trace_id]
         argv += ["--escalations-file", paths.escalations, "--dispatch-state-file", paths.state]
