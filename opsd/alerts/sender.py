@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -57,18 +57,17 @@ class Sender:
         if session is not None:
             await session.close()
 
-    async def send(self, request: SinkRequest, timeout_s: float, *, secrets: Iterable[str] = ()) -> HttpAnswer:
+    async def send(self, request: SinkRequest, timeout_s: float) -> HttpAnswer:
         """POST the request; every failure is an answer with ``error``. Only cancellation is raised.
 
         Args:
             timeout_s: for everything from the name to the end of the answer.
-            secrets: values that must not be shown, beyond those that the request itself tells.
         """
         started = time.perf_counter()
-        masked = secrets_in(request, secrets)
+        masked = secrets_in(request)
         refusal = self._refusal(request)
         if refusal is not None:
-            return HttpAnswer(error=refusal)
+            return HttpAnswer(error=refusal, sent=False)
         where = shown_url(request.url)
         try:
             async with asyncio.timeout(timeout_s):
@@ -76,12 +75,13 @@ class Sender:
         except TimeoutError:
             answer = HttpAnswer(error=f"no complete answer from {where} within {timeout_s:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            answer = HttpAnswer(error=f"{_failure(error)} ({where})")
+            answer = HttpAnswer(error=f"{_failure(error)} ({where})", sent=not _was_never_connected(error))
         return HttpAnswer(
             status=answer.status,
             excerpt=answer.excerpt,
             retry_after_s=answer.retry_after_s,
             error=answer.error,
+            sent=answer.sent,
             duration_s=time.perf_counter() - started,
         )
 
@@ -173,3 +173,8 @@ def _cause(error: BaseException | None, kind: type[BlockedAddressError]) -> Bloc
             return error
         error, seen = getattr(error, "os_error", None) or error.__cause__ or error.__context__, seen + 1
     return None
+
+
+def _was_never_connected(error: Exception) -> bool:
+    """No byte of the request can have arrived."""
+    return isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, ValueError))
