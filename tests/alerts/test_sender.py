@@ -280,6 +280,14 @@ async def test_a_name_that_resolves_to_a_metadata_address_is_not_sent_to(
     assert server.requests == []
 
 
+async def test_a_name_of_this_host_is_not_believed_to_be_elsewhere(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names(monkeypatch, {"hooks.localhost": ["192.0.2.1"]})
+    answer = await sender.send(request("http://hooks.localhost/x"), LONG_S)
+    assert answer.error == "the host's name cannot be resolved (http://hooks.localhost)"
+
+
 async def test_other_names_are_resolved_once_and_sent_to(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(respond(200)) as server:
         asked = names(monkeypatch, {"hooks.example": ["127.0.0.1"]})
