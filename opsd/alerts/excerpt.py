@@ -25,11 +25,11 @@ def excerpt(body: bytes, secrets: Iterable[str] = ()) -> str | None:
     return _CONTROL.sub("\ufffd", mask(text, secrets))[:MAX_MESSAGE_CHARS] or None
 
 
-def secrets_in(request: SinkRequest, known: Iterable[str] = ()) -> tuple[str, ...]:
-    """Everything that has to be masked in what comes back, in the order to look for it: ``known`` values, the URL with
-    its telling parts, and the credentials in the headers.
+def secrets_in(request: SinkRequest) -> tuple[str, ...]:
+    """Everything that has to be masked in what comes back, in the order to look for it: the sink's secrets, the URL
+    with its telling parts, and the credentials in the headers.
     """
-    secrets = {*known, request.url}
+    secrets = {*request.secrets, request.url}
     try:
         parts = urlsplit(request.url)
         secrets |= {parts.password or "", parts.query}

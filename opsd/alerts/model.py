@@ -134,12 +134,16 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class SinkRequest:
-    """What is sent. ``url``, ``headers`` and ``body`` may hold secrets: never logged, stored or shown."""
+    """What is sent. ``url``, ``headers`` and ``body`` may hold secrets: never logged, stored or shown.
+
+    ``secrets``: every secret of the sink, masked wherever the receiver repeats it (W22).
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     allow_insecure_http: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

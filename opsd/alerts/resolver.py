@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from opsd.net.addresses import is_blocked
+from opsd.net.addresses import is_blocked, is_loopback, names_this_host
 
 
 class BlockedAddressError(OSError):
@@ -37,7 +37,8 @@ class GuardedResolver(AbstractResolver):
 
         Raises:
             BlockedAddressError: any of them is blocked; such a name is not trusted with the others either.
-            OSError: the name cannot be resolved.
+            OSError: the name cannot be resolved, or resolves to another host although it has to mean this one: what
+                goes there may be in clear.
         """
         found = await _look_up(host, port, family)
         results: list[ResolveResult] = []
@@ -47,6 +48,8 @@ class GuardedResolver(AbstractResolver):
                 continue
             if self._block and is_blocked(ip):
                 raise BlockedAddressError(host)
+            if names_this_host(host) and not is_loopback(ip):
+                raise OSError(f"{host} does not resolve to this host")
             results.append(
                 ResolveResult(
                     hostname=host,

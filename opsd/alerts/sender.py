@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -57,15 +57,14 @@ class Sender:
         if session is not None:
             await session.close()
 
-    async def send(self, request: SinkRequest, timeout_s: float, *, secrets: Iterable[str] = ()) -> HttpAnswer:
+    async def send(self, request: SinkRequest, timeout_s: float) -> HttpAnswer:
         """POST the request; every failure is an answer with ``error``. Only cancellation is raised.
 
         Args:
             timeout_s: for everything from the name to the end of the answer.
-            secrets: values that must not be shown, beyond those that the request itself tells.
         """
         started = time.perf_counter()
-        masked = secrets_in(request, secrets)
+        masked = secrets_in(request)
         refusal = self._refusal(request)
         if refusal is not None:
             return HttpAnswer(error=refusal, sent=False)
@@ -82,6 +81,7 @@ class Sender:
             excerpt=answer.excerpt,
             retry_after_s=answer.retry_after_s,
             error=answer.error,
+            sent=answer.sent,
             duration_s=time.perf_counter() - started,
             sent=answer.sent,
         )
@@ -179,3 +179,8 @@ def _cause(error: BaseException | None, kind: type[BlockedAddressError]) -> Bloc
             return error
         error, seen = getattr(error, "os_error", None) or error.__cause__ or error.__context__, seen + 1
     return None
+
+
+def _was_never_connected(error: Exception) -> bool:
+    """No byte of the request can have arrived."""
+    return isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, ValueError))

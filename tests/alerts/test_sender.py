@@ -108,8 +108,8 @@ async def test_a_compressed_body_is_not_inflated(sender: Sender) -> None:
 async def test_a_receiver_that_repeats_secrets_is_masked(sender: Sender) -> None:
     body = f"no hook {PATH} for t0ken-123 and key-4567".encode()
     async with serving(respond(404, body)) as server:
-        sent = request(server.url + PATH, ("Authorization", "Bearer t0ken-123"))
-        answer = await sender.send(sent, LONG_S, secrets=["key-4567"])
+        sent = request(server.url + PATH, ("Authorization", "Bearer t0ken-123"), secrets=("key-4567",))
+        answer = await sender.send(sent, LONG_S)
     assert answer.excerpt == "no hook [redacted] for [redacted] and [redacted]"
 
 
@@ -151,11 +151,13 @@ async def test_what_is_no_answer_is_told_in_our_own_words(sender: Sender, answer
     async with serving(answer) as server:
         found = await sender.send(request(server.url + PATH), LONG_S)
     assert without_duration(found) == (None, None, None, f"{error} (http://127.0.0.1)")
+    assert found.sent
 
 
 async def test_a_refused_connection_is_told_without_the_path(sender: Sender) -> None:
     answer = await sender.send(request(f"http://127.0.0.1:1{PATH}"), LONG_S)
     assert answer.error == "no connection: Connection refused (http://127.0.0.1)"
+    assert not answer.sent
 
 
 async def test_tls_to_a_receiver_without_it_fails(sender: Sender) -> None:
@@ -191,6 +193,7 @@ async def test_a_header_that_would_break_out_is_not_sent(sender: Sender) -> None
     assert server.requests == []
     assert answer.error is not None
     assert "evil" not in answer.error.lower()
+    assert not answer.sent
 
 
 async def test_a_cancelled_request_leaves_the_sender_usable(sender: Sender) -> None:
@@ -227,7 +230,8 @@ async def test_a_closed_sender_opens_again(sender: Sender) -> None:
     ],
 )
 async def test_only_http_and_https_urls_are_sent_to(sender: Sender, url: str) -> None:
-    assert (await sender.send(request(url), LONG_S)).error == "the address is not an http or https URL"
+    answer = await sender.send(request(url), LONG_S)
+    assert (answer.error, answer.sent) == ("the address is not an http or https URL", False)
 
 
 async def test_plain_http_leaves_this_host_only_when_the_sink_allows_it(
@@ -238,7 +242,7 @@ async def test_plain_http_leaves_this_host_only_when_the_sink_allows_it(
     assert refused.error == (
         "plain http is allowed to this host only; use https or set allowInsecureHttp (http://hooks.example)"
     )
-    assert asked == []
+    assert (asked, refused.sent) == ([], False)
     tried = await sender.send(request("http://hooks.example/secret-path", allow_insecure_http=True), LONG_S)
     assert tried.error == "the host's name cannot be resolved (http://hooks.example)"
 
@@ -274,6 +278,14 @@ async def test_a_name_that_resolves_to_a_metadata_address_is_not_sent_to(
         answer = await sender.send(request(url + PATH, allow_insecure_http=True), LONG_S)
     assert answer.error == "link-local and metadata addresses are not sent to: hooks.example (http://hooks.example)"
     assert server.requests == []
+
+
+async def test_a_name_of_this_host_is_not_believed_to_be_elsewhere(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names(monkeypatch, {"hooks.localhost": ["192.0.2.1"]})
+    answer = await sender.send(request("http://hooks.localhost/x"), LONG_S)
+    assert answer.error == "the host's name cannot be resolved (http://hooks.localhost)"
 
 
 async def test_other_names_are_resolved_once_and_sent_to(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:

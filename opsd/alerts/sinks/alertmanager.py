@@ -32,6 +32,7 @@ from opsd.alerts.sinks.parts import (
     members_of,
     notice,
     required_secret,
+    secrets_of,
     summary,
 )
 from opsd.contract.jsoncodec import JsonObject, JsonValue, dumps
@@ -94,6 +95,7 @@ class Alertmanager:
             headers=(*JSON_HEADERS, *bearer(sink, env)),
             body=dumps(list({dumps(alert["labels"]): alert for alert in alerts}.values())),
             allow_insecure_http=sink.rules.allow_insecure_http,
+            secrets=secrets_of(sink, env),
         )
 
     def closes_target(self, answer: HttpAnswer) -> bool:

@@ -26,6 +26,7 @@ from opsd.alerts.sinks.parts import (
     members_of,
     notice,
     required_secret,
+    secrets_of,
     shortened,
     summary,
 )
@@ -87,6 +88,7 @@ class PagerDuty:
             headers=JSON_HEADERS,
             body=dumps(head) if notification.action is Action.RESOLVE else _trigger_body(head, notification, sink),
             allow_insecure_http=sink.rules.allow_insecure_http,
+            secrets=secrets_of(sink, env),
         )
 
     def closes_target(self, answer: HttpAnswer) -> bool:

@@ -46,6 +46,11 @@ def required_secret(sink: ResolvedSink, env: Environment, key: str, message: str
     return value
 
 
+def secrets_of(sink: ResolvedSink, env: Environment) -> tuple[str, ...]:
+    """The values of all its secrets that are set, for :attr:`SinkRequest.secrets`."""
+    return tuple(filter(None, map(env.secret, sink.secret_refs.values())))
+
+
 def bearer(sink: ResolvedSink, env: Environment) -> tuple[tuple[str, str], ...]:
     """The header of the sink's token; none when it has no token or its variable is empty (5.2).
 

@@ -35,6 +35,7 @@ from opsd.alerts.sinks.parts import (
     members_of,
     notice,
     required_secret,
+    secrets_of,
     shortened,
 )
 from opsd.contract.jsoncodec import JsonObject, JsonValue, dumps
@@ -99,6 +100,7 @@ class Webhook:
             headers=_merged(own, _configured_headers(sink), fixed),
             body=body,
             allow_insecure_http=sink.rules.allow_insecure_http,
+            secrets=secrets_of(sink, env),
         )
 
     def closes_target(self, answer: HttpAnswer) -> bool:
