@@ -83,7 +83,6 @@ class Sender:
             error=answer.error,
             sent=answer.sent,
             duration_s=time.perf_counter() - started,
-            sent=answer.sent,
         )
 
     def _refusal(self, request: SinkRequest) -> str | None:
@@ -164,11 +163,6 @@ def _failure(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientError):
         return "the answer is not HTTP"
     return "the request cannot be built: an address or header value that HTTP does not allow"
-
-
-def _was_never_connected(error: Exception) -> bool:
-    """No byte of the request can have arrived."""
-    return isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL))
 
 
 def _cause(error: BaseException | None, kind: type[BlockedAddressError]) -> BlockedAddressError | None:
