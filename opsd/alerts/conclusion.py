@@ -69,13 +69,13 @@ def revive(run: DispatchRun, which: str) -> None:
 
 
 def conclude(run: DispatchRun) -> None:
-    """Ends, then what is told again, for every incident that no delivery of this run is about any more."""
+    """Ends, then what is told again, for every incident whose beginning is not just being told."""
     busy = {
         entry.incident
         for sink_id in run.waiting_sinks()
-        for in_run in (outlook(run, sink_id) is not None,)
+        for about_to_start in (outlook(run, sink_id) is not None,)
         for entry, delivery in run.lanes[sink_id]
-        if in_run or delivery.id in run.in_flight
+        if delivery.id in run.in_flight or (about_to_start and not delivery.attempts)
     }
     for incident in list(run.ledger.open.values()):
         if incident.key in busy:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: How long another run of the loop is waited for, in seconds (R6).
 LOCK_WAIT_S = 5.0
+#: A run that lasts publishes its state so often, in seconds.
+PUBLISH_EVERY_S = 10.0
 
 
 def step(run: DispatchRun, news: bool) -> list[str]:
@@ -30,6 +32,8 @@ def step(run: DispatchRun, news: bool) -> list[str]:
         take_in(run)
     report_late(run, all_of_them=False)
     conclude(run)
+    if run.means.clock() - run.published_at > PUBLISH_EVERY_S:
+        run.finish()
     return [sink_id for sink_id in run.waiting_sinks() if outlook(run, sink_id) is not None]
 
 

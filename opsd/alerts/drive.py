@@ -17,6 +17,8 @@ from opsd.alerts.sending import Send, pick, settle
 
 _T = TypeVar("_T")
 
+_SHORTEST_PAUSE_S = 0.05
+
 #: Runs a blocking function elsewhere, like ``loop.run_in_executor`` without its first argument.
 InThread = Callable[..., "asyncio.Future[Any]"]
 
@@ -86,10 +88,11 @@ class Drive:
             raise group.exceptions[0] from None
 
     async def _wait_for_change(self) -> None:
-        """A lane has ended, there is news, or telemetry rows are due since the budget ends."""
-        left_s = self._run.deadline - self._run.means.clock()
+        """A lane has ended, there is news, or a telemetry row is due."""
+        now = self._run.means.clock()
+        pause_s = max(_SHORTEST_PAUSE_S, self._run.next_report_at(now) - now)
         try:
-            async with asyncio.timeout(left_s if left_s > 0 else None):
+            async with asyncio.timeout(pause_s):
                 await self._changed.wait()
         except TimeoutError:
             pass

@@ -36,8 +36,6 @@ def take_in(run: DispatchRun) -> bool:
         taken = _take_batch(run, min(left, _BATCH)) if left > 0 else 0
         found_any = found_any or taken > 0
         if taken < _BATCH:
-            if found_any:
-                run.extend()
             return found_any
 
 

@@ -52,6 +52,13 @@ class RowOrder:
             self.reported += 1
         return self.places[start : self.reported]
 
+    def forget_old(self) -> None:
+        """Drop the places that are done with."""
+        done = min(self.reported, self.begun)
+        del self.places[:done]
+        self.reported -= done
+        self.begun -= done
+
     def may_begin(self, entry: Entry, in_flight: Mapping[str, float], held_up: Mapping[str, float], now: float) -> bool:
         """Whether every row before this one has begun.
 

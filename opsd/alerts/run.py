@@ -102,6 +102,7 @@ class DispatchRun:
     line_count: int = 0
     position: Position | None = None
     deadline: float = 0.0
+    published_at: float = 0.0
     no_source: bool = False
 
     def begin(self, *, from_start: bool = False) -> None:
@@ -123,12 +124,17 @@ class DispatchRun:
             entry.backlog = True  # what the state has not passed yet is taken in again, as this run's own
             self.add(entry)
             self.recall(entry)
-        self.deadline = self.means.clock() + self.means.budget_s
+        self.published_at = self.means.clock()
+        self.deadline = self.published_at + self.means.budget_s
 
-    def extend(self) -> None:
-        """New rows: the budget of a run that goes on counts from now."""
-        if self.means.long_lived:
-            self.deadline = self.means.clock() + self.means.budget_s
+    def latest_start(self, now: float) -> float:
+        """An attempt that may only begin later than this is not waited for."""
+        return now + self.means.budget_s if self.means.long_lived else self.deadline
+
+    def next_report_at(self, now: float) -> float:
+        """When the next telemetry row is due whatever its sinks do; at the latest one budget from now."""
+        due = [entry.report_by for entry in self.entries.values() if not entry.reported and entry.release_at <= now]
+        return min(due, default=now + self.means.budget_s)
 
     def recall(self, entry: Entry) -> None:
         """What an interrupted run delivered is known to its sinks, also where the ledger does not say so yet."""
@@ -184,17 +190,29 @@ class DispatchRun:
         )
 
     def finish(self) -> JsonObject:
-        """Publish: ledger, state, and the journal without what is over. The state document."""
+        """Publish: ledger, state, and the journal without what is over. The state document.
+
+        A run that lasts does so in between too; what is over is forgotten then.
+        """
         store, now = self.means.store, self.means.clock()
+        self.published_at = now
         forget_old(self.ledger, now=now)
         self.ledger.last_line = max(self.ledger.last_line, self.offset)
         document = self.state()
         ledger = ledger_json(self.ledger, now=now)
         if any(ledger[key] != self.stored_ledger.get(key, {}) for key in ("incidents", "resolved", "groups")):
             store.replace_incidents(ledger)
+            self.stored_ledger = ledger
         store.replace_state(document)
         if self.entries:
-            store.replace_outbox(compacted(entry for entry in self.entries.values() if self.is_unfinished(entry)))
+            unfinished = {key: entry for key, entry in self.entries.items() if self.is_unfinished(entry)}
+            store.replace_outbox(
+                compacted(entry for entry in unfinished.values() if entry.origin is not Origin.REFRESH)
+            )
+            self.entries = unfinished
+            kept = {delivery.id for entry in unfinished.values() for delivery in entry.deliveries}
+            self.deliveries = {key: delivery for key, delivery in self.deliveries.items() if key in kept}
+            self.rows.forget_old()
         return document
 
     def is_unfinished(self, entry: Entry) -> bool:
@@ -202,4 +220,4 @@ class DispatchRun:
         leader = self.entries.get(entry.leader)
         if leader is not None:
             return self.is_unfinished(leader)
-        return entry.origin is not Origin.REFRESH and (entry.parked or bool(entry.pending))
+        return entry.parked or bool(entry.pending) or not entry.reported

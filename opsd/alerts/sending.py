@@ -6,6 +6,7 @@ an attempt brings is in the journal before anything else happens.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from opsd.alerts import retry
@@ -78,11 +79,12 @@ def settle(run: DispatchRun, send: Send, answer: HttpAnswer) -> None:
 def _first_due(run: DispatchRun, sink_id: str) -> tuple[float, Entry, Delivery] | None:
     """Which delivery of the lane starts next, and in how many seconds."""
     now = run.means.clock()
-    latest = run.deadline - _SHORTEST_ATTEMPT_S
+    latest = run.latest_start(now) - _SHORTEST_ATTEMPT_S
+    most = sys.maxsize if run.means.long_lived else MAX_ATTEMPTS_IN_RUN
     not_before = run.lane_waits.get(sink_id, 0.0)
     best: tuple[float, Entry, Delivery] | None = None
     for entry, delivery in run.lanes.get(sink_id, ()):
-        if entry.parked or delivery.attempts_in_run >= MAX_ATTEMPTS_IN_RUN or delivery.id in run.in_flight:
+        if entry.parked or delivery.attempts_in_run >= most or delivery.id in run.in_flight:
             continue
         at = max(delivery.next_at, entry.release_at, not_before)
         if not (run.means.long_lived or delivery.attempts or run.may_begin(entry, now)):
@@ -113,7 +115,7 @@ def _prepare(run: DispatchRun, entry: Entry, delivery: Delivery) -> Send | None:
     try:
         request = kind.request(notification_of(run, entry, delivery, now), sink, means.env, now=now)
     except MissingSecretError as error:
-        delivery.attempts_in_run = MAX_ATTEMPTS_IN_RUN  # no variable is set while a process runs
+        delivery.attempts_in_run = sys.maxsize - 1  # no variable is set while a process runs
         _conclude(run, entry, delivery, sink, retry.missing_secret(error.message), 0.0)
         return None
     timeout_s = sink.timeout_s if means.long_lived else min(sink.timeout_s, run.deadline - now)
