@@ -21,8 +21,6 @@ from opsd.contract.timestamps import format_utc
 from opsd.contract.values import as_object, get
 from opsd.storage.shared_document import Shared
 
-#: A change takes a fraction of a millisecond; whoever holds the lock for longer is stopped or hangs on a disk.
-_LOCK_WAIT_S = 1.0
 #: A target that nothing was sent to for so long is forgotten, and of too many the oldest.
 _FORGET_AFTER_S = 30 * 86400.0
 _MAX_TARGETS = 256
@@ -31,12 +29,17 @@ _Change = Callable[[TargetState], tuple[TargetState, Admission]]
 
 
 class SinkHealth:
-    """Asked before every request, told after it. Blocking, for a fraction of a millisecond; times are seconds since
+    """Asked before every request, told after it. Blocking, for about a millisecond; times are seconds since
     1970. ``problem``: why the shared file could not be used at the last decision; None when it could.
+
+    Args:
+        lock_wait_s: a change takes about a millisecond; whoever holds the lock for so long is stopped, or hangs on a
+            disk, and is not waited for.
     """
 
-    def __init__(self, document: Shared) -> None:
+    def __init__(self, document: Shared, *, lock_wait_s: float = 1.0) -> None:
         self._document = document
+        self._lock_wait_s = lock_wait_s
         self._own: dict[str, TargetState] = {}
         self.problem: str | None = None
 
@@ -68,7 +71,7 @@ class SinkHealth:
             return _document(targets, target, now), answer
 
         try:
-            answer = self._document.update(shared, wait_s=_LOCK_WAIT_S)
+            answer = self._document.update(shared, wait_s=self._lock_wait_s)
             self.problem = None
         except OSError as error:
             self.problem = f"cannot use {self._document.location}: {error.strerror}"

@@ -135,7 +135,7 @@ def test_processes_that_ask_at_the_same_time_get_no_more_than_one_would(tmp_path
     program = (
         "import sys\n"
         "from tests.alerts.test_sink_health import *\n"
-        "health = SinkHealth(document(Path(sys.argv[1])))\n"
+        "health = SinkHealth(document(Path(sys.argv[1])), lock_wait_s=60)\n"
         "print(sum(one.admitted for one in asked(health, T, 20)), health.problem)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
