@@ -21,6 +21,14 @@ def bounded_message(text: str, secret: str | None = None) -> str:
     return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + " [cut]"
 
 
+def shown_url(url: str) -> str:
+    """The address without a user name and password that stand in it."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    credentials, at, host = authority.rpartition("@")
+    return f"{scheme}{separator}{_MASK}{at}{host}{slash}{path}" if separator and credentials else url
+
+
 def parse_snapshot(body: bytes) -> JsonValue:
     """The snapshot document; None for an empty body, which the projection refuses.
 
