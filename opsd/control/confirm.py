@@ -15,6 +15,10 @@ from opsd.control.verdict import Intent
 TakeSnapshot = Callable[[], JsonObject | None]
 
 
+class StopLooking(Exception):
+    """Raised by a ``sleep`` that ends the look before its time; what was seen last is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What one snapshot shows of an intent's effect."""
@@ -78,6 +82,7 @@ def confirm(
     began = monotonic()
     attempts = 0
     seen = Observed()
+    stopped = False
     while True:
         attempts += 1
         snapshot = take()
@@ -85,7 +90,7 @@ def confirm(
         if snapshot is not None:
             seen = observe(snapshot)
             reason = evidence(intent, seen, before)
-        if reason is not None or monotonic() - began >= timeout_s:
+        if reason is not None or stopped or monotonic() - began >= timeout_s:
             return {
                 "intent": intent.value,
                 "confirmed": reason is not None,
@@ -98,4 +103,7 @@ def confirm(
                 "observedActive": seen.active,
                 "observedAt": format_utc(clock()),
             }
-        sleep(interval_s or 1)
+        try:
+            sleep(interval_s or 1)
+        except StopLooking:
+            stopped = True  # one last look
