@@ -187,7 +187,7 @@ def parse_control(data: bytes, key_header: str, trace_header: str, *, repo: str)
     loop_id = _text(body, "loopId")
     if not loop_id:
         raise invalid("loopId is required")
-    intent = _text(body, "intent")
+    intent = compact_text(body.get("intent")).strip()
     if intent not in set(Intent):
         raise invalid("intent must be cancel, approve, or reject")
     no_confirm, only_if_active = _switch(body, "noConfirm"), _switch(body, "onlyIfActive")
