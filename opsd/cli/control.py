@@ -140,14 +140,15 @@ def _remote(base_url: str, token: str) -> Executor:
     def execute(request: ControlRequest) -> Verdict:
         import asyncio
 
-        from opsd.control.remote import PATH, REQUEST_MARGIN_S, post_control
+        from opsd.control.remote import MAX_ANSWER_BYTES, PATH, REQUEST_MARGIN_S, post_control
         from opsd.transport.http_client import ClientLimits, ServiceClient
         from opsd.transport.retry import RetryPolicy
 
         async def run() -> Verdict:
             limit_s = max(30.0, request.timeout_s + request.interval_s + REQUEST_MARGIN_S)
             plain = os.environ.get("OPSD_TRANSPORT__ALLOW_PLAINTEXT_TOKEN", "").lower() in ("true", "1")
-            client = ServiceClient(ClientLimits(total_timeout_s=limit_s), allow_plaintext_token=plain)
+            limits = ClientLimits(total_timeout_s=limit_s, max_body_bytes=MAX_ANSWER_BYTES)
+            client = ServiceClient(limits, allow_plaintext_token=plain)
 
             async def post(request: ControlRequest, body: bytes) -> bytes:
                 policy = RetryPolicy(request.retry_attempts, request.retry_backoff_s, keyed=True)

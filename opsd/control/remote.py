@@ -17,6 +17,8 @@ from opsd.transport.answers import bounded_message, shown_url
 
 #: Added to the confirmation's time limit for the request as a whole (weakness 6).
 REQUEST_MARGIN_S = 15.0
+#: A larger answer is none: it stands in three rows. The outcome is unknown then.
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
 PATH = "/ops/control"
 
 

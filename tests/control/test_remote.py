@@ -64,6 +64,8 @@ RESULT = b'{"ok":false,"exitCode":2,"result":{"status":"ambiguous","confirm":{"r
         ([send(b""), respond(200, RESULT)], 2, (2, "ambiguous", 2)),  # sent again under the same key
         ([send(b""), respond(503)], 2, (2, "ambiguous", 1)),  # the first one may have run, whatever the second is told
         ([send(b""), respond(401)], 2, (2, "ambiguous", 1)),
+        ([respond(200, b'"' + b"x" * 5_000_000 + b'"')], 1, (2, "ambiguous", 1)),  # larger than any row may be
+        ([respond(200, b'{"result":{"status":"a\\u001b\\nb"}}')], 1, (1, "a\x1b\nb", 0)),
     ],
 )
 async def test_over_sockets(

@@ -64,3 +64,16 @@ async def test_the_status_names_a_damaged_file_and_tells_the_rest(tmp_path: Path
         assert (code, status["lifecycle"]["state"]) == (200, "running")
         assert status["problems"] == [f"invalid drift JSON: {damaged}"]
         assert status["traceLinkage"]["reconcileTraceId"] == status["health"]["traceId"]
+
+
+async def test_any_status_of_a_control_is_one_of_few_in_the_metrics(tmp_path: Path) -> None:
+    loop = LiveLoop(tmp_path)
+    intents = tmp_path / ".superloop" / "ops-manager" / "demo" / "intents.jsonl"
+    intents.parent.mkdir(parents=True)
+    async with daemon(tmp_path, "--reconcile-resync-seconds", "60") as running:
+        for number, (status, shown) in enumerate((("confirmed", "confirmed"), ("a\nb" * 9999, "other")), start=1):
+            intents.write_text(json.dumps({"status": status}) + "\n")
+            loop.append("iteration_start")
+            await running.until_state("demo", "running", number)
+            found = [name for name in await running.metrics() if name.startswith("opsd_loop_last_control{")]
+            assert found == [f'opsd_loop_last_control{{loop="demo",status="{shown}"}}']
