@@ -67,7 +67,9 @@ class IdempotencyRecords:
         with locks.exclusive(self._lock_path, wait_s=_LOCK_WAIT_S):
             records = self._load()
             record = records.get(key)
-            if isinstance(record, dict):
+            if record is not None:
+                if not isinstance(record, dict):
+                    raise ManagerFileError(f"invalid idempotency records: {self._path}")
                 return _replay(record, fingerprint)
             records[key] = {
                 "ok": False,

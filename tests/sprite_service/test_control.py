@@ -221,7 +221,7 @@ async def test_an_operator_can_refuse_to_stop_another_loop(tmp_path: Path, monke
         assert (await post(session))[0] == 200
 
 
-@pytest.mark.parametrize("content", ["{", "[]", ""])
+@pytest.mark.parametrize("content", ["{", "[]", "", '{"k": 5}'])
 async def test_records_that_cannot_be_read_execute_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
