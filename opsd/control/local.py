@@ -25,6 +25,9 @@ COMMAND_TIMEOUT_S = 60.0
 _CONFIRM_MARGIN_S = 30.0
 #: How much longer than one command another command of the repo is waited for.
 _LOCK_MARGIN_S = 10.0
+#: Looks before an approval, and seconds between them; the runtime rewrites its files in place within milliseconds.
+_LOOKS = 5
+_LOOK_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,7 @@ class LocalExecutor:
             request.intent, repo=request.repo, loop_id=request.loop_id, by=request.by, note=request.note
         )
         take = snapshot_taker(request.repo, request.loop_id)
-        snapshot = take()
-        before = None if snapshot is None else observe(snapshot)
+        before = _look(take) if request.confirm and request.intent is Intent.APPROVE else None
         try:
             # One command at a time in a repo: state.json and active-run.json are shared by its loops (05, 9.8).
             with locks.exclusive(control_lock_file(request.repo), wait_s=self.command_timeout_s + _LOCK_MARGIN_S):
@@ -98,6 +100,16 @@ class LocalExecutor:
         argv += ["--timeout-seconds", str(request.timeout_s), "--interval-seconds", str(request.interval_s)]
         answer = run_program(argv, timeout_s=request.timeout_s + request.interval_s + _CONFIRM_MARGIN_S)
         return answer.exit, payload_in(answer.stdout + answer.stderr)
+
+
+def _look(take: TakeSnapshot) -> Observed | None:
+    """What stands there before the command. A file that is just being rewritten is waited for."""
+    for _ in range(_LOOKS):
+        snapshot = take()
+        if snapshot is not None:
+            return observe(snapshot)
+        clocks.sleep(_LOOK_PAUSE_S)
+    return None
 
 
 def payload_in(output: bytes) -> JsonValue:
