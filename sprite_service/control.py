@@ -77,28 +77,32 @@ class ControlEndpoint:
         return json_response(body, status)
 
     async def _once(self, wanted: ControlRequest, key: str) -> tuple[int, JsonObject]:
-        """Reserve, execute, record. A key is only reserved by what will really be executed."""
-        with self._place():
-            return await self._reserved(wanted, key)
-
-    async def _reserved(self, wanted: ControlRequest, key: str) -> tuple[int, JsonObject]:
+        """Reserve, execute, record. A key is only reserved by what will really be executed; a replay needs no place."""
         records = IdempotencyRecords(wanted.repo, wanted.loop_id)
         fingerprint = Fingerprint(wanted.loop_id, wanted.intent.value, not wanted.confirm)
-        try:
-            replay = await in_own_thread(lambda: records.reserve(key, fingerprint))
-        except KeyConflictError as error:
-            raise Refusal(422, error.code, error.message) from None
-        except OpsError as error:
-            raise Refusal(500, "runtime_error", f"error: {error.message}") from None
+
+        async def replayed(*, look_only: bool) -> JsonObject | None:
+            try:
+                replay = await in_own_thread(lambda: records.reserve(key, fingerprint, look_only=look_only))
+            except KeyConflictError as error:
+                raise Refusal(422, error.code, error.message) from None
+            except OpsError as error:
+                raise Refusal(500, "runtime_error", f"error: {error.message}") from None
+            return None if replay is None else {"traceId": wanted.trace_id, **replay}
+
+        replay = await replayed(look_only=True)
         if replay is not None:
-            replay.setdefault("traceId", wanted.trace_id)
             return 200, replay
-        status, body = await in_own_thread(lambda: self._run(wanted))
-        try:
-            await in_own_thread(lambda: records.settle(key, fingerprint, body))
-        except OpsError as error:  # it was executed: this answer is true, and the key answers as ambiguous from now on
-            sys.stderr.write(f"error: {error.message}\n")
-        return status, body
+        with self._place():
+            replay = await replayed(look_only=False)
+            if replay is not None:
+                return 200, replay
+            status, body = await in_own_thread(lambda: self._run(wanted))
+            try:
+                await in_own_thread(lambda: records.settle(key, fingerprint, body))
+            except OpsError as error:  # it was executed: this answer is true, and the key is ambiguous from now on
+                sys.stderr.write(f"error: {error.message}\n")
+            return status, body
 
     async def _unkeyed(self, wanted: ControlRequest) -> tuple[int, JsonObject]:
         with self._place():

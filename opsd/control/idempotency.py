@@ -57,8 +57,10 @@ class IdempotencyRecords:
         self._lock_path = f"{layout.folder}/.service-idempotency.lock"
         self._clock = clock
 
-    def reserve(self, key: str, fingerprint: Fingerprint) -> JsonObject | None:
-        """Reserve a key: None when it is ours now, else the response of the first request, marked as a replay.
+    def reserve(self, key: str, fingerprint: Fingerprint, *, look_only: bool = False) -> JsonObject | None:
+        """The response of the first request with the key, marked as a replay; None when there was none.
+
+        Then the key is reserved and ours, unless ``look_only``.
 
         Raises:
             KeyConflictError: the key was used for another request.
@@ -71,6 +73,8 @@ class IdempotencyRecords:
                 if not isinstance(record, dict):
                     raise ManagerFileError(f"invalid idempotency records: {self._path}")
                 return _replay(record, fingerprint)
+            if look_only:
+                return None
             records[key] = {
                 "ok": False,
                 "exitCode": 2,

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from tests.control.support import Repo
-from tests.sprite_service.support import TOKEN, Service, client, service, until
+from tests.sprite_service.support import TOKEN, Service, client, metric, service, until
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +157,25 @@ async def test_a_request_that_finds_no_place_reserves_nothing(slow: tuple[Repo, 
         status, body = await post(session, idempotencyKey=f"k-{refused[0]}")
     assert (status, body["replayed"]) == (200, False)
     assert len(repo.calls) == 41 - len(refused)
+
+
+async def test_a_replay_is_answered_also_when_every_place_is_taken(slow: tuple[Repo, Service]) -> None:
+    repo, running = slow
+    (repo.root / "go").touch()
+    async with client(running) as session:
+        assert (await post(session, idempotencyKey="k"))[0] == 200
+        (repo.root / "go").unlink()
+        tasks = [asyncio.create_task(post(session)) for _ in range(16)]
+
+        async def all_taken() -> bool:
+            return await metric(session, "controls") == 16
+
+        await until(all_taken)
+        assert (await post(session, idempotencyKey="other"))[0] == 503
+        status, body = await post(session, idempotencyKey="k")
+        (repo.root / "go").touch()
+        await asyncio.gather(*tasks)
+    assert (status, body["replayed"]) == (200, True)
 
 
 async def test_what_a_record_holds(slow: tuple[Repo, Service]) -> None:
