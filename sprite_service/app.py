@@ -11,6 +11,7 @@ import contextlib
 import os
 import sys
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -143,6 +144,10 @@ class Service:
             return Refusal(502, "runtime_error", f"error: {error.message}").response()
         except OSError as error:
             return Refusal(502, "runtime_error", f"error: cannot read: {error.strerror}").response()
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: the log has it all, the client no stack
+            self.metrics.task_failures += 1
+            sys.stderr.write(f"unexpected failure in {request.path!r}:\n{traceback.format_exc()}")
+            return Refusal(500, "runtime_error", f"error: unexpected {type(error).__name__}, see the log").response()
 
     def _unknown(self, request: web.BaseRequest) -> Refusal:
         if request.method not in ("GET", "POST"):

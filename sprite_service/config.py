@@ -23,6 +23,7 @@ class Limits:
     max_wait_s: float = 60.0
     max_cached_loops: int = 256
     max_line_bytes: int = 16 * 1024 * 1024
+    control_timeout_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import sys
 import threading
 import time
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
 
 from opsd.contract import jsoncodec
-from opsd.contract.errors import ManagerFileError, OpsError
+from opsd.contract.errors import LockTimeoutError, ManagerFileError, OpsError
 from opsd.contract.ids import LoopId, new_trace_id, parse_loop_id
 from opsd.contract.jsoncodec import JsonObject
-from opsd.contract.values import compact_text
+from opsd.contract.values import compact_text, drop_null
+from opsd.control.confirm import StopLooking
 from opsd.control.idempotency import Fingerprint, IdempotencyRecords, KeyConflictError
+from opsd.control.ledger import UnrecordedError
 from opsd.control.local import LocalExecutor
 from opsd.control.runner import Control
 from opsd.control.verdict import ControlRequest, Intent
@@ -23,13 +28,12 @@ from sprite_service.answers import Refusal, invalid, json_response
 from sprite_service.background import Background, in_own_thread
 from sprite_service.config import Config
 
-T = TypeVar("T")
-
 #: Controls that run at the same time; more are told 503.
 _MAX_RUNNING = 16
 _MAX_KEY = 512
 _MAX_TIMEOUT_S = 600
 _MAX_INTERVAL_S = 60
+_NO_ARGUMENT = re.compile("[\x00\ud800-\udfff]")
 
 
 class ControlEndpoint:
@@ -38,6 +42,7 @@ class ControlEndpoint:
     def __init__(self, config: Config, background: Background) -> None:
         self._config = config
         self._background = background
+        self._secrets = (config.token,)
         self._running: dict[tuple[str, str], asyncio.Future[tuple[int, JsonObject]]] = {}
         self._count = 0
         self._stopping = threading.Event()
@@ -48,7 +53,7 @@ class ControlEndpoint:
         return self._count
 
     def stop(self) -> None:
-        """Look for no effect any longer: what is running is told as ambiguous at the next start."""
+        """Look for no effect any longer: what runs is told as ambiguous."""
         self._stopping.set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -60,72 +65,91 @@ class ControlEndpoint:
             repo=self._config.repo,
         )
         if not key:
-            status, body = await self._execute(wanted)
+            status, body = await asyncio.shield(self._background.spawn("control", self._unkeyed(wanted)))
             return json_response(body, status)
-        joined = self._running.get((wanted.loop_id, key))
-        if joined is None:
-            joined = self._background.spawn("control", self._once(wanted, key))
-            self._running[wanted.loop_id, key] = joined
-            joined.add_done_callback(lambda _future: self._running.pop((wanted.loop_id, key), None))
-            status, body = await asyncio.shield(joined)
-            return json_response(body, status)
-        await asyncio.shield(joined)  # then it is recorded, and answered and compared like any other replay
-        status, body = await self._once(wanted, key)
+        slot = (wanted.loop_id, key)
+        while (before := self._running.get(slot)) is not None:
+            # Then it is recorded, and this one is answered and compared like any other replay, or is the first.
+            await asyncio.wait([before])
+        first = self._running[slot] = self._background.spawn("control", self._once(wanted, key))
+        first.add_done_callback(lambda _future: self._running.pop(slot, None))
+        status, body = await asyncio.shield(first)
         return json_response(body, status)
 
     async def _once(self, wanted: ControlRequest, key: str) -> tuple[int, JsonObject]:
+        """Reserve, execute, record. A key is only reserved by what will really be executed; a replay needs no place."""
         records = IdempotencyRecords(wanted.repo, wanted.loop_id)
         fingerprint = Fingerprint(wanted.loop_id, wanted.intent.value, not wanted.confirm)
-        try:
-            if self._count >= _MAX_RUNNING:
-                raise Refusal(503, "overloaded", "too many control requests")
-            replay = await in_own_thread(lambda: records.reserve(key, fingerprint))
-        except KeyConflictError as error:
-            raise Refusal(422, error.code, error.message) from None
-        except OpsError as error:
-            raise Refusal(500, "runtime_error", f"error: {error.message}") from None
-        if replay is not None:
-            replay.setdefault("traceId", wanted.trace_id)
-            return 200, replay
-        status, body = await self._execute(wanted)
-        try:
-            await in_own_thread(lambda: records.settle(key, fingerprint, body))
-        except OpsError as error:
-            raise Refusal(500, "runtime_error", f"error: {error.message}") from None
-        return status, body
 
-    async def _execute(self, wanted: ControlRequest) -> tuple[int, JsonObject]:
-        """Status and body of one execution (step 3)."""
+        async def replayed(*, look_only: bool) -> JsonObject | None:
+            try:
+                replay = await in_own_thread(lambda: records.reserve(key, fingerprint, look_only=look_only))
+            except KeyConflictError as error:
+                raise Refusal(422, error.code, error.message) from None
+            except OpsError as error:
+                raise Refusal(500, "runtime_error", f"error: {error.message}") from None
+            return None if replay is None else {"traceId": wanted.trace_id, **replay}
+
+        replay = await replayed(look_only=True)
+        if replay is not None:
+            return 200, replay
+        with self._place():
+            replay = await replayed(look_only=False)
+            if replay is not None:
+                return 200, replay
+            status, body = await in_own_thread(lambda: self._run(wanted))
+            try:
+                await in_own_thread(lambda: records.settle(key, fingerprint, body))
+            except OpsError as error:  # it was executed: this answer is true, and the key is ambiguous from now on
+                sys.stderr.write(f"error: {error.message}\n")
+            return status, body
+
+    async def _unkeyed(self, wanted: ControlRequest) -> tuple[int, JsonObject]:
+        with self._place():
+            return await in_own_thread(lambda: self._run(wanted))
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places for controls that run at the same time.
+
+        Raises:
+            Refusal: none is free.
+        """
         if self._count >= _MAX_RUNNING:
             raise Refusal(503, "overloaded", "too many control requests")
-        return await asyncio.shield(self._background.spawn("control", self._counted(wanted)))
-
-    async def _counted(self, wanted: ControlRequest) -> tuple[int, JsonObject]:
         self._count += 1
         try:
-            return await in_own_thread(lambda: self._run(wanted))
+            yield
         finally:
             self._count -= 1
 
     def _run(self, wanted: ControlRequest) -> tuple[int, JsonObject]:
-        control = Control(LocalExecutor(os.environ, sleep=self._sleep))
+        """Status and body of one execution (step 3)."""
+        timeout_s = self._config.limits.control_timeout_s
+        execute = LocalExecutor(os.environ, command_timeout_s=timeout_s, sleep=self._sleep)
+        problem = None
         try:
-            row, verdict = control.run(wanted)
-        except ManagerFileError as error:
+            row, verdict = Control(execute, secrets=self._secrets).run(wanted)
+        except UnrecordedError as error:
+            row, verdict, problem = error.row, error.verdict, f"error: {error.message}"
+        except (ManagerFileError, LockTimeoutError) as error:  # nothing was executed
             body = {"ok": False, "exitCode": 1, "stderr": f"error: {error.message}", "replayed": False}
             return 500, {**body, "traceId": wanted.trace_id}
         status = {0: 200, 2: 409}.get(verdict.exit, 500)
-        return status, {
-            "ok": verdict.exit == 0,
-            "exitCode": verdict.exit,
-            "result": row,
-            "replayed": False,
-            "traceId": wanted.trace_id,
-        }
+        return status, drop_null(
+            {
+                "ok": verdict.exit == 0,
+                "exitCode": verdict.exit,
+                "result": row,
+                "stderr": problem,
+                "replayed": False,
+                "traceId": wanted.trace_id,
+            }
+        )
 
     def _sleep(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
-            raise OpsError("the service is shutting down")
+            raise StopLooking
 
 
 async def read_body(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:
@@ -167,12 +191,10 @@ def parse_control(data: bytes, key_header: str, trace_header: str, *, repo: str)
     loop_id = _text(body, "loopId")
     if not loop_id:
         raise invalid("loopId is required")
-    intent = _text(body, "intent")
+    intent = compact_text(body.get("intent")).strip()
     if intent not in set(Intent):
         raise invalid("intent must be cancel, approve, or reject")
-    no_confirm = body.get("noConfirm")
-    if no_confirm is not None and not isinstance(no_confirm, bool):
-        raise invalid("noConfirm must be a boolean")
+    no_confirm, only_if_active = _switch(body, "noConfirm"), _switch(body, "onlyIfActive")
     key = _text(body, "idempotencyKey") or key_header.strip()
     trace_id = _text(body, "traceId") or trace_header.strip() or new_trace_id()
     for name, value in (("idempotencyKey", key), ("traceId", trace_id)):
@@ -189,15 +211,34 @@ def parse_control(data: bytes, key_header: str, trace_header: str, *, repo: str)
         # The caller's key is the service's; the intent gets one of its own (6.6 step 2).
         idempotency_key=f"{intent}-{int(time.time())}-{os.getpid()}",
         confirm=not no_confirm,
+        only_if_active=only_if_active,
         timeout_s=_seconds(body, "timeoutSeconds", 30, _MAX_TIMEOUT_S),
         interval_s=_seconds(body, "intervalSeconds", 2, _MAX_INTERVAL_S),
     ), key
 
 
 def _text(body: JsonObject, name: str) -> str:
-    """A field as text; what is falsy counts as missing."""
+    """A field as text; what is falsy counts as missing.
+
+    Raises:
+        Refusal: a list, an object, or a text that no program can be given.
+    """
     value = body.get(name)
-    return compact_text(value).strip() if value else ""
+    if not value:
+        return ""
+    if isinstance(value, (dict, list)):
+        raise invalid(f"{name} must be text")
+    found = compact_text(value).strip()
+    if _NO_ARGUMENT.search(found):
+        raise invalid(f"{name} must not hold zero characters or unpaired surrogates")
+    return found
+
+
+def _switch(body: JsonObject, name: str) -> bool:
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise invalid(f"{name} must be a boolean")
+    return bool(value)
 
 
 def _seconds(body: JsonObject, name: str, default: int, most: int) -> int:

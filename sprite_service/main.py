@@ -37,6 +37,7 @@ _LIMITS = {
     "max_wait_s": "longest wait= of /ops/events, in seconds",
     "max_cached_loops": "loops whose reader is kept in memory",
     "max_line_bytes": "longest journal line that is read, in bytes",
+    "control_timeout_s": "seconds that a runtime command may take before it is stopped",
 }
 
 

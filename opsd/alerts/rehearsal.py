@@ -21,13 +21,12 @@ from opsd.alerts.target_state import target_of
 from opsd.contract import jsoncodec
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.secrets import MASK
 from opsd.contract.timestamps import format_utc
 from opsd.net.addresses import shown_url
 
 if TYPE_CHECKING:
     from opsd.alerts.drive import Sender
-
-_MASK = b"[redacted]"
 
 
 def dead_letters(run: DispatchRun) -> JsonObject:
@@ -91,7 +90,7 @@ def _shown_request(run: DispatchRun, entry: Entry, delivery: Delivery, sink: Res
     body = request.body
     secrets = [run.means.env.secret(name) for name in sink.secret_refs.values()]
     for secret in sorted({secret for secret in secrets if secret}, key=len, reverse=True):
-        body = body.replace(jsoncodec.dumps(secret)[1:-1], _MASK)
+        body = body.replace(jsoncodec.dumps(secret)[1:-1], MASK.encode())
     return {
         **head,
         "url": shown_url(request.url),

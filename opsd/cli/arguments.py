@@ -156,6 +156,16 @@ class Arguments:
         return value
 
 
+def refuse_control_characters(flag: str, value: str) -> None:
+    """Refuse what would break out of a header (contract 30, weakness 21).
+
+    Raises:
+        UsageError: ``value`` holds a control character.
+    """
+    if any(ord(char) < 32 or ord(char) == 127 for char in value):
+        raise UsageError(f"{flag} must not hold control characters")
+
+
 def require_non_negative_int(text: str, message: str) -> int:
     """One or more ASCII digits, read as decimal (``010`` is ten).
 

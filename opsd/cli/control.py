@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.arguments import CommandSpec, Flag, refuse_control_characters
 from opsd.cli.health import transport_kind
 from opsd.cli.output import write_json
+from opsd.cli.service_token import service_token
 from opsd.contract.errors import UsageError
-from opsd.contract.ids import LoopId, parse_loop_id
+from opsd.contract.ids import parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ SPEC = CommandSpec(
         Flag("--transport", "local (default) or sprite_service", "<name>"),
         Flag("--service-base-url", "address of the sprite service", "<url>"),
         Flag("--service-token", "default $OPS_MANAGER_SERVICE_TOKEN, which no process list shows", "<token>"),
+        Flag("--service-token-file", "a file that holds the token", "<path>"),
         Flag("--idempotency-key", "default <intent>-<seconds>-<pid>", "<key>"),
         Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
         Flag("--retry-attempts", "requests to the service, default 3", "<n>"),
@@ -42,7 +44,8 @@ SPEC = CommandSpec(
         Flag("--timeout-seconds", "how long the effect is looked for, default 30", "<n>"),
         Flag("--interval-seconds", "between two looks, default 2", "<n>"),
         Flag("--no-confirm", "do not look for the effect"),
-        Flag("--refuse-other-loop", "cancel nothing while another loop of the repo is active"),
+        Flag("--command-timeout-seconds", "when a runtime command of this host is stopped, default 60", "<n>"),
+        Flag("--only-if-active", "cancel nothing while another loop of the repo is active"),
     ),
 )
 
@@ -52,6 +55,8 @@ def main(argv: Sequence[str]) -> int:
 
     Raises:
         OpsError: bad arguments, or the intent could not be written down. Nothing was executed then.
+
+    What was executed and could not be recorded is printed like everything else, and told on stderr.
     """
     arguments = SPEC.parse(argv)
     given_repo, given_loop = arguments.required("--repo"), arguments.required("--loop")
@@ -62,13 +67,20 @@ def main(argv: Sequence[str]) -> int:
     times = [arguments.non_negative(flag, default, TIMES_MESSAGE) for flag, default in _TIMES]
     attempts = arguments.positive("--retry-attempts", 3)
     backoff_s = arguments.non_negative("--retry-backoff-seconds", 1)
+    command_timeout_s = arguments.positive("--command-timeout-seconds", 60)
     loop_id = parse_loop_id(given_loop, reserved=True)
     repo = absolute_repo(given_repo)
     base_url = arguments.optional("--service-base-url")
     if kind == "sprite_service" and base_url is None:
         raise UsageError("--service-base-url is required when --transport sprite_service")
 
+    token = service_token(arguments)
+    if kind == "sprite_service":
+        for flag in ("--trace-id", "--idempotency-key"):
+            refuse_control_characters(flag, arguments.given(flag) or "")
+
     from opsd.contract.ids import new_trace_id
+    from opsd.control.ledger import UnrecordedError
     from opsd.control.runner import Control
     from opsd.control.verdict import ControlRequest, Intent
 
@@ -87,9 +99,14 @@ def main(argv: Sequence[str]) -> int:
         retry_attempts=attempts,
         retry_backoff_s=backoff_s,
         transport=kind,
+        only_if_active=arguments.switch("--only-if-active"),
     )
-    execute = _local(arguments, repo, loop_id) if kind == "local" else _remote(arguments, base_url or "")
-    row, verdict = Control(execute, on_recovered=_tell_recovered).run(request)
+    execute = _local(command_timeout_s) if kind == "local" else _remote(base_url or "", token)
+    try:
+        row, verdict = Control(execute, on_recovered=_tell_recovered, secrets=(token,)).run(request)
+    except UnrecordedError as error:
+        row, verdict = error.row, error.verdict
+        _tell(f"error: {error.message}")
     write_json(row)
     return verdict.exit
 
@@ -102,21 +119,18 @@ def _tell(text: str) -> None:
 
 
 def _tell_recovered(row: dict[str, object]) -> None:
-    _tell(f"notice: an earlier {row['intent']} of {row['loopId']} ended without a known outcome; recorded as ambiguous")
+    """For a person only: programs parse both streams together. The row itself is in the log."""
+    if sys.stderr.isatty():
+        _tell(f"notice: an earlier {row['intent']} of {row['loopId']} is recorded as {row['status']}")
 
 
-def _local(arguments: Arguments, repo: str, loop_id: LoopId) -> Executor:
-    from opsd.control.local import LocalExecutor, active_loop, snapshot_taker
+def _local(command_timeout_s: int) -> Executor:
+    from opsd.control.local import LocalExecutor
 
-    if arguments.switch("--refuse-other-loop"):
-        active = (active_loop(snapshot_taker(repo, loop_id)()) or {}).get("observedActiveLoop")
-        if active is not None and active != loop_id:
-            raise UsageError(f"another loop is active in this repo: {active}")
-    return LocalExecutor(os.environ)
+    return LocalExecutor(os.environ, command_timeout_s=command_timeout_s)
 
 
-def _remote(arguments: Arguments, base_url: str) -> Executor:
-    token = arguments.optional("--service-token", "OPS_MANAGER_SERVICE_TOKEN") or ""
+def _remote(base_url: str, token: str) -> Executor:
     program = os.environ.get("OPS_MANAGER_SERVICE_CLIENT_SCRIPT")
     if program:
         from opsd.control.remote import ClientProgramExecutor
@@ -126,14 +140,15 @@ def _remote(arguments: Arguments, base_url: str) -> Executor:
     def execute(request: ControlRequest) -> Verdict:
         import asyncio
 
-        from opsd.control.remote import PATH, REQUEST_MARGIN_S, post_control
+        from opsd.control.remote import MAX_ANSWER_BYTES, PATH, REQUEST_MARGIN_S, post_control
         from opsd.transport.http_client import ClientLimits, ServiceClient
         from opsd.transport.retry import RetryPolicy
 
         async def run() -> Verdict:
             limit_s = max(30.0, request.timeout_s + request.interval_s + REQUEST_MARGIN_S)
             plain = os.environ.get("OPSD_TRANSPORT__ALLOW_PLAINTEXT_TOKEN", "").lower() in ("true", "1")
-            client = ServiceClient(ClientLimits(total_timeout_s=limit_s), allow_plaintext_token=plain)
+            limits = ClientLimits(total_timeout_s=limit_s, max_body_bytes=MAX_ANSWER_BYTES)
+            client = ServiceClient(limits, allow_plaintext_token=plain)
 
             async def post(request: ControlRequest, body: bytes) -> bytes:
                 policy = RetryPolicy(request.retry_attempts, request.retry_backoff_s, keyed=True)

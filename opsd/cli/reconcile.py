@@ -16,6 +16,7 @@ from opsd.cli.arguments import Arguments, CommandSpec, Flag, require_positive_in
 from opsd.cli.events import skipped_line
 from opsd.cli.health import THRESHOLD_FLAGS, explicit_limits, transport_kind
 from opsd.cli.output import write_json
+from opsd.cli.service_token import service_token
 from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
@@ -38,6 +39,7 @@ SPEC = CommandSpec(
         Flag("--transport", "local (default) or sprite_service", "<name>"),
         Flag("--service-base-url", "address of the sprite service", "<url>"),
         Flag("--service-token", "default $OPS_MANAGER_SERVICE_TOKEN, which no process list shows", "<token>"),
+        Flag("--service-token-file", "a file that holds the token", "<path>"),
         Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
         Flag("--retry-attempts", "requests per answer, default 3", "<n>"),
         Flag("--retry-backoff-seconds", "pause after attempt k is k times this, default 1", "<n>"),
@@ -138,7 +140,7 @@ def _run_pass(arguments: Arguments, env: Mapping[str, str]) -> Outcome:
     )
     if base_url is None or kind == "local":
         return reconciler.run(compose.local_transport(repo, loop_id), trace_id)
-    token = arguments.optional("--service-token", "OPS_MANAGER_SERVICE_TOKEN") or ""
+    token = service_token(arguments)
     return _run_remote(reconciler, loop_id, base_url, token, trace_id, env)
 
 

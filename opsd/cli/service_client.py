@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_bytes
+from opsd.cli.service_token import service_token
 from opsd.contract.errors import UsageError
 
 SPEC = CommandSpec(
@@ -21,6 +22,7 @@ SPEC = CommandSpec(
         Flag("--base-url", "address of the service (required)", "<url>"),
         Flag("--path", "path and query, already encoded (required)", "<path>"),
         Flag("--token", "visible to every user of this host while the command runs", "<token>"),
+        Flag("--token-file", "a file that holds the token", "<path>"),
         Flag("--trace-id", "sent as X-Trace-Id", "<id>"),
         Flag("--body-file", "body of a POST", "<path>"),
         Flag("--retry-attempts", "requests in all, default 3", "<n>"),
@@ -52,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
     connect_s = arguments.non_negative("--connect-timeout-seconds", 5, _NUMBERS_MESSAGE)
     total_s = arguments.non_negative("--max-time-seconds", 30, _NUMBERS_MESSAGE)
     body = _body(method, arguments.optional("--body-file"))
+    token = service_token(arguments, "--token", env="")
 
     import asyncio
 
@@ -67,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
                 method,
                 base_url,
                 path,
-                token=arguments.optional("--token"),
+                token=token or None,
                 trace_id=arguments.optional("--trace-id"),
                 body=body,
                 policy=RetryPolicy(attempts, backoff_s),

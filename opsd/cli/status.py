@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.contract.errors import ManagerFileError, OpsError
+from opsd.contract.errors import OpsError
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
@@ -101,9 +101,7 @@ def _read(arguments: Arguments, repo: str, loop_id: LoopId, window: int) -> Stat
     Raises:
         ManagerFileError: neither state nor health exists, or a document is no JSON object.
     """
-    from opsd.contract.timestamps import format_utc
-    from opsd.loop.status import StatusInputs
-    from opsd.storage.files import signature
+    from opsd.loop.status_inputs import read_inputs
     from opsd.storage.layout import ManagerLayout
     from opsd.storage.model import Document, RowLog
 
@@ -125,96 +123,18 @@ def _read(arguments: Arguments, repo: str, loop_id: LoopId, window: int) -> Stat
     }
     paths = {part: arguments.optional(flag) or layout.path(part) for flag, part in flags.items()}
     paths |= {log: layout.path(log) for log in (RowLog.RECONCILE, RowLog.CONTROL)}
-    if signature(paths[Document.STATE]) is None and signature(paths[Document.HEALTH]) is None:
-        raise ManagerFileError(f"no status artifacts found for loop: {loop_id}")
-    state = _document(paths[Document.STATE], "state")
-    cursor = _document(paths[Document.CURSOR], "cursor")
-    health = _document(paths[Document.HEALTH], "health")
-    heartbeat = _document(paths[Document.HEARTBEAT], "heartbeat state")
-    sequence = _document(paths[Document.SEQUENCE], "sequence state")
-    summary, summary_error = _summary(paths, repo, loop_id, window)
-    return StatusInputs(
-        repo=repo,
-        loop_id=loop_id,
-        now=format_utc(time.time()),
-        summary_window=window,
-        files={name: paths[part] for name, part in _file_names(flags).items()}
-        | {"reconcileTelemetryFile": paths[RowLog.RECONCILE], "controlTelemetryFile": paths[RowLog.CONTROL]},
-        state=state or {},
-        cursor=cursor or {},
-        health=health or {},
-        heartbeat=heartbeat,
-        sequence=sequence,
-        drift=_document(paths[Document.DRIFT], "drift"),
-        dispatch=_document(paths[Document.ALERT_DISPATCH], "alert dispatch state"),
-        last_intent=_last_row(paths[RowLog.INTENTS]),
-        last_reconcile=_last_row(paths[RowLog.RECONCILE]),
-        last_control=_last_row(paths[RowLog.CONTROL]),
-        last_heartbeat=_last_row(paths[RowLog.HEARTBEAT]),
-        last_sequence=_last_row(paths[RowLog.SEQUENCE]),
-        last_invocation=_last_row(paths[RowLog.INVOCATIONS]),
-        last_alert=_last_row(paths[RowLog.ALERTS]),
-        summary=summary,
-        summary_error=summary_error,
-    )
 
+    def summarize(reconcile_file: str, control_file: str) -> JsonObject:
+        from opsd.loop.summary_files import summary_of
 
-def _file_names(flags: dict[str, Part]) -> dict[str, Part]:
-    """``--state-file`` is ``stateFile`` in the document."""
-    named = {}
-    for flag, part in flags.items():
-        first, *rest = flag.removeprefix("--").split("-")
-        named[first + "".join(word.capitalize() for word in rest)] = part
-    return named
-
-
-def _document(path: str, what: str) -> JsonObject | None:
-    """The object in a file; None when the file is absent or holds null.
-
-    Raises:
-        ManagerFileError: ``invalid <what> JSON: <path>``.
-    """
-    from opsd.storage.files import read_bytes
-    from opsd.storage.store import parse_document
-
-    data = read_bytes(path)
-    if data is None or data.strip() == b"null":
-        return None
-    document = parse_document(data)
-    if document is None:
-        raise ManagerFileError(f"invalid {what} JSON: {path}")
-    return document
-
-
-def _last_row(path: str) -> JsonObject | None:
-    """The object in the last complete line that is not blank; None for anything else."""
-    from opsd.contract import jsoncodec
-    from opsd.storage.tail import tail_lines
-
-    line = next((line for line in reversed(tail_lines(path, 16)) if line.strip()), b"")
-    try:
-        value = jsoncodec.loads(line) if line else None
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _summary(paths: dict[Part, str], repo: str, loop_id: LoopId, window: int) -> tuple[JsonObject | None, str | None]:
-    """The telemetry summary, or why there is none."""
-    from opsd.cli.telemetry_summary import summary_of
-    from opsd.storage.files import signature
-    from opsd.storage.model import RowLog
-
-    reconcile_file, control_file = paths[RowLog.RECONCILE], paths[RowLog.CONTROL]
-    if signature(reconcile_file) is None:
-        return None, None
-    program = os.environ.get("OPS_MANAGER_TELEMETRY_SUMMARY_SCRIPT")
-    if program:
+        program = os.environ.get("OPS_MANAGER_TELEMETRY_SUMMARY_SCRIPT")
+        if not program:
+            return summary_of(repo, loop_id, reconcile_file, control_file, window)
         from opsd.cli.replaced_steps import run_summary
 
         summary = run_summary(program, repo, loop_id, reconcile_file, control_file, window)
-        return summary, None if summary is not None else "the telemetry summary program failed"
-    try:
-        return summary_of(repo, loop_id, reconcile_file, control_file, window), None
-    except OpsError as error:
-        return None, error.message
+        if summary is None:
+            raise OpsError("the telemetry summary program failed")
+        return summary
+
+    return read_inputs(repo, loop_id, paths, window, summarize)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_json
 from opsd.contract.errors import ManagerFileError
-from opsd.contract.ids import LoopId, parse_loop_id
+from opsd.contract.ids import parse_loop_id
 from opsd.runtime.layout import absolute_repo
-
-if TYPE_CHECKING:
-    from opsd.contract.jsoncodec import JsonObject
 
 SPEC = CommandSpec(
     "opsd telemetry-summary",
@@ -41,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
     loop_id = parse_loop_id(given_loop, reserved=True)
     repo = absolute_repo(given_repo)
 
+    from opsd.loop.summary_files import summary_of
     from opsd.storage.files import signature
     from opsd.storage.layout import ManagerLayout
     from opsd.storage.model import RowLog
@@ -53,26 +49,3 @@ def main(argv: Sequence[str]) -> int:
     summary = summary_of(repo, loop_id, reconcile_file, control_file, window)
     write_json(summary, pretty=arguments.switch("--pretty"))
     return 0
-
-
-def summary_of(repo: str, loop_id: LoopId, reconcile_file: str, control_file: str, window: int) -> JsonObject:
-    """The summary of the newest rows of two files.
-
-    Raises:
-        ManagerFileError: a bad row inside the window.
-    """
-    from opsd.contract.timestamps import format_utc
-    from opsd.loop.telemetry_summary import summarize
-    from opsd.storage.model import tail_row
-    from opsd.storage.tail import tail_rows
-
-    return summarize(
-        [tail_row(row) for row in tail_rows(reconcile_file, window)],
-        [tail_row(row) for row in tail_rows(control_file, window)],
-        repo=repo,
-        loop_id=loop_id,
-        reconcile_file=reconcile_file,
-        control_file=control_file,
-        window=window,
-        now=format_utc(time.time()),
-    )

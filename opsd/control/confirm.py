@@ -15,6 +15,10 @@ from opsd.control.verdict import Intent
 TakeSnapshot = Callable[[], JsonObject | None]
 
 
+class StopLooking(Exception):
+    """Raised by a ``sleep`` that ends the look before its time; what was seen last is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What one snapshot shows of an intent's effect."""
@@ -25,6 +29,7 @@ class Observed:
     active: bool = False
     completion_ok: bool = False
     run_id: JsonValue = None
+    summary: JsonValue = None
     events: JsonValue = None
 
 
@@ -37,6 +42,7 @@ def observe(snapshot: JsonObject) -> Observed:
         active=get(snapshot, "runtime", "superloopState", "active") in (True, "true"),
         completion_ok=get(snapshot, "run", "summary", "completion_ok") in (True, "true"),
         run_id=get(snapshot, "run", "runId"),
+        summary=get(snapshot, "run", "summary"),
         events=get(snapshot, "cursor", "eventLineCount"),
     )
 
@@ -50,17 +56,22 @@ def evidence(intent: Intent, seen: Observed, before: Observed | None = None) -> 
     if intent is Intent.CANCEL:
         return "inactive_not_running" if not seen.active and seen.status != "running" else None
     if intent is Intent.APPROVE:
-        if not _completed(seen):
+        if not _completed(seen) or (before is not None and _completed(before) and not _is_news(seen, before)):
             return None
-        known = before if before is not None and _completed(before) else None
-        stale = known is not None and (known.run_id, known.events) == (seen.run_id, seen.events)
-        return None if stale else "completion_observed"
+        return "completion_observed"
     decided = seen.last_event in ("approval_rejected", "approval_decision") and seen.approval_status != "approved"
     return "rejection_observed" if seen.approval_status == "rejected" or decided else None
 
 
 def _completed(seen: Observed) -> bool:
     return seen.completion_ok or seen.status == "complete" or seen.last_event == "loop_complete"
+
+
+def _is_news(seen: Observed, before: Observed) -> bool:
+    """The completion is another one than the one before: the decision's own event makes no difference."""
+    if (seen.run_id, seen.summary) != (before.run_id, before.summary):
+        return True
+    return bool(seen.last_event == "loop_complete" and seen.events != before.events)
 
 
 def confirm(
@@ -78,6 +89,7 @@ def confirm(
     began = monotonic()
     attempts = 0
     seen = Observed()
+    stopped = False
     while True:
         attempts += 1
         snapshot = take()
@@ -85,7 +97,7 @@ def confirm(
         if snapshot is not None:
             seen = observe(snapshot)
             reason = evidence(intent, seen, before)
-        if reason is not None or monotonic() - began >= timeout_s:
+        if reason is not None or stopped or monotonic() - began >= timeout_s:
             return {
                 "intent": intent.value,
                 "confirmed": reason is not None,
@@ -98,4 +110,7 @@ def confirm(
                 "observedActive": seen.active,
                 "observedAt": format_utc(clock()),
             }
-        sleep(interval_s or 1)
+        try:
+            sleep(interval_s or 1)
+        except StopLooking:
+            stopped = True  # one last look

@@ -16,6 +16,7 @@ from opsd.contract.errors import ManagerFileError, OpsError
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc, parse_epoch
+from opsd.contract.values import first_present, get
 from opsd.storage import files, locks
 from opsd.storage.layout import ManagerLayout
 from opsd.storage.store import parse_document
@@ -25,7 +26,7 @@ MAX_RECORDS = 1000
 _KEEP_S = 24 * 3600
 _LOCK_WAIT_S = 10.0
 #: What stands in a record beside the response, and is not answered.
-_OURS = ("request", "recordedAt", "reserved")
+_OURS = ("state", "fingerprint", "reservedAt", "recordedAt")
 
 
 class KeyConflictError(OpsError):
@@ -56,8 +57,10 @@ class IdempotencyRecords:
         self._lock_path = f"{layout.folder}/.service-idempotency.lock"
         self._clock = clock
 
-    def reserve(self, key: str, fingerprint: Fingerprint) -> JsonObject | None:
-        """Reserve a key: None when it is ours now, else the response of the first request, marked as a replay.
+    def reserve(self, key: str, fingerprint: Fingerprint, *, look_only: bool = False) -> JsonObject | None:
+        """The response of the first request with the key, marked as a replay; None when there was none.
+
+        Then the key is reserved and ours, unless ``look_only``.
 
         Raises:
             KeyConflictError: the key was used for another request.
@@ -66,16 +69,20 @@ class IdempotencyRecords:
         with locks.exclusive(self._lock_path, wait_s=_LOCK_WAIT_S):
             records = self._load()
             record = records.get(key)
-            if isinstance(record, dict):
+            if record is not None:
+                if not isinstance(record, dict):
+                    raise ManagerFileError(f"invalid idempotency records: {self._path}")
                 return _replay(record, fingerprint)
+            if look_only:
+                return None
             records[key] = {
                 "ok": False,
                 "exitCode": 2,
                 "replayed": False,
-                "stderr": "the service ended while this request ran; its outcome is not known",
-                "reserved": True,
-                "request": fingerprint.document(),
-                "recordedAt": format_utc(self._clock()),
+                "stderr": "the outcome of this request is not known: look at the loop before you repeat it",
+                "state": "reserved",
+                "fingerprint": fingerprint.document(),
+                "reservedAt": format_utc(self._clock()),
             }
             self._save(records)
             return None
@@ -88,10 +95,13 @@ class IdempotencyRecords:
         """
         with locks.exclusive(self._lock_path, wait_s=_LOCK_WAIT_S):
             records = self._load()
+            now = format_utc(self._clock())
             records[key] = {
                 **response,
-                "request": fingerprint.document(),
-                "recordedAt": format_utc(self._clock()),
+                "state": "completed",
+                "fingerprint": fingerprint.document(),
+                "reservedAt": first_present(get(records, key, "reservedAt"), now),
+                "recordedAt": now,
             }
             self._save(records)
 
@@ -115,12 +125,12 @@ class IdempotencyRecords:
 
 
 def _replay(record: JsonObject, fingerprint: Fingerprint) -> JsonObject:
-    bound = record.get("request")
+    bound = record.get("fingerprint")
     if isinstance(bound, dict) and bound != fingerprint.document():
         raise KeyConflictError("the idempotency key was used for another request")
     return {key: value for key, value in record.items() if key not in _OURS} | {"replayed": True}
 
 
 def _recorded_before(record: object, moment: str) -> bool:
-    at = parse_epoch(record.get("recordedAt")) if isinstance(record, dict) else None
+    at = parse_epoch(first_present(get(record, "recordedAt"), get(record, "reservedAt"), None))
     return at is not None and at < (parse_epoch(moment) or 0)

@@ -1,18 +1,16 @@
 """The control ledger: an intent is on disk before its command runs, its rows follow (30, weaknesses 5 and 20).
 
-Each running intent has a file of its own under ``<ops>/control-pending/``: a first line with the request, synced
-before the command starts, and a second one with the verdict. It is locked while its process lives and removed when
-the rows stand. What a dead process left is completed by whoever comes next: with its verdict if that is known, else
-as ``ambiguous``. Nothing is ever executed again.
+What runs is written down in the intent journal first, then its verdict, then the three audit rows. What a dead
+process left is completed by whoever comes next: with its verdict if that is known, else as ``ambiguous``. Nothing is
+ever executed again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import LockTimeoutError, ManagerFileError
@@ -30,7 +28,7 @@ from opsd.control.verdict import (
     invocation_row,
     telemetry_row,
 )
-from opsd.storage.files import sync_folder
+from opsd.storage.intent_journal import FINISHED, RECORDED, UNUSABLE, IntentJournal
 from opsd.storage.model import Commit, RowLog
 from opsd.storage.store import FileLoopStore
 from opsd.storage.tail import tail_lines
@@ -39,25 +37,20 @@ _LOCK_WAIT_S = 10.0
 _ROWS = {RowLog.INTENTS: intent_row, RowLog.CONTROL: telemetry_row, RowLog.INVOCATIONS: invocation_row}
 
 
-class Pending:
-    """One intent between its being written down and its rows. Its descriptor holds the file's lock."""
+class Pending(NamedTuple):
+    """One intent between its being written down and its rows."""
 
-    def __init__(self, descriptor: int, path: str, control_id: str) -> None:
-        self.descriptor = descriptor
-        self.path = path
-        self.control_id = control_id
+    control_id: str
+    held: int
 
-    def note(self, line: JsonObject) -> None:
-        """Append a line that survives a power loss."""
-        os.write(self.descriptor, jsoncodec.dumps(line) + b"\n")
-        os.fsync(self.descriptor)
 
-    def close(self, *, remove: bool) -> None:
-        """Let go of the file."""
-        if remove:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)
-        os.close(self.descriptor)
+class UnrecordedError(ManagerFileError):
+    """An intent was executed and its rows could not be written. The journal has it; the next control completes it."""
+
+    def __init__(self, message: str, row: JsonObject, verdict: Verdict) -> None:
+        super().__init__(message)
+        self.row = row
+        self.verdict = verdict
 
 
 class Ledger:
@@ -65,51 +58,62 @@ class Ledger:
 
     def __init__(self, repo: str, loop_id: LoopId, *, clock: Callable[[], float]) -> None:
         self._store = FileLoopStore(repo, loop_id)
-        self._folder = f"{os.path.dirname(self._store.location(RowLog.INTENTS))}/control-pending"
+        self._journal = IntentJournal(repo, loop_id)
         self._clock = clock
 
     def begin(self, request: ControlRequest, started_at: str) -> Pending:
         """Write the request down; it is on disk when this returns.
 
         Raises:
-            ManagerFileError: it cannot be written. Nothing may be executed then.
+            ManagerFileError, LockTimeoutError: it cannot be written. Nothing may be executed then.
         """
         control_id = new_trace_id()
-        path = f"{self._folder}/{control_id}.jsonl"
-        new = f"{self._folder}/.{control_id}.new"  # nobody looks at it before it is locked and whole
-        try:
-            os.makedirs(self._folder, exist_ok=True)
-            descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            pending = Pending(descriptor, path, control_id)
-            pending.note({"startedAt": started_at, "request": asdict(request)})
-            os.rename(new, path)
-            sync_folder(self._folder)
-        except OSError as error:
-            raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
-        return pending
+        return Pending(
+            control_id, self._journal.begin(control_id, {"startedAt": started_at, "request": asdict(request)})
+        )
+
+    def abandon(self, pending: Pending) -> None:
+        """Nobody knows what became of it: the next control tells of it as ambiguous."""
+        self._journal.release(pending.control_id, pending.held)
 
     def complete(self, pending: Pending, request: ControlRequest, verdict: Verdict, time: ControlTime) -> JsonObject:
-        """Write the verdict and the three rows; the intents row."""
-        pending.note({"verdict": asdict(verdict), "time": asdict(time)})
-        row = self._write(request, verdict, time, pending.control_id, frozenset())
-        pending.close(remove=True)
-        return row
+        """Write the verdict and the three rows; the intents row.
+
+        Raises:
+            UnrecordedError: they cannot be written.
+        """
+        control_id = pending.control_id
+        try:
+            with contextlib.suppress(ManagerFileError):  # the rows tell more, and may still find room
+                self._journal.append(control_id, FINISHED, {"verdict": asdict(verdict), "time": asdict(time)})
+            self._write(request, verdict, time, control_id, frozenset())
+            self._journal.append(control_id, RECORDED, {})
+        except ManagerFileError as error:
+            row = intent_row(request, verdict, time, control_id)
+            raise UnrecordedError(error.message, row, verdict) from error
+        finally:
+            self._journal.release(control_id, pending.held)
+        return intent_row(request, verdict, time, control_id)
 
     def recover(self) -> list[JsonObject]:
-        """Complete what dead processes left; the intents rows that were added."""
+        """Complete what dead processes left; the intents rows that were added.
+
+        Raises:
+            ManagerFileError, LockTimeoutError: a row cannot be written.
+        """
         added: list[JsonObject] = []
-        for pending in self._orphans():
-            try:
-                request, verdict, time = self._read(pending)
-            except (ValueError, KeyError, TypeError, IndexError):
-                pending.close(remove=False)  # unreadable: kept for a person
-                continue
-            present = self._present(pending.control_id)
-            row = self._write(request, verdict, time, pending.control_id, present)
-            if RowLog.INTENTS not in present:
-                added.append(row)
-            pending.close(remove=True)
+        with self._journal.abandoned() as abandoned:
+            for control_id, rows in abandoned.items():
+                try:
+                    request, verdict, time = self._read(rows)
+                except (ValueError, KeyError, TypeError):
+                    self._journal.append(control_id, UNUSABLE, {})
+                    continue
+                present = self._present(control_id)
+                self._write(request, verdict, time, control_id, present)
+                self._journal.append(control_id, RECORDED, {"recovered": True})
+                if RowLog.INTENTS not in present:
+                    added.append(intent_row(request, verdict, time, control_id))
         return added
 
     def repeats_key(self, key: str) -> bool:
@@ -117,39 +121,14 @@ class Ledger:
         quoted = b'"idempotencyKey":' + jsoncodec.dumps(key)
         return any(quoted in line for line in tail_lines(self._store.location(RowLog.INTENTS), 200))
 
-    def _orphans(self) -> Iterator[Pending]:
-        try:
-            names = sorted(os.listdir(self._folder))
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        for name in names:
-            path = f"{self._folder}/{name}"
-            try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except OSError:
-                continue
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)  # its process lives
-                continue
-            if os.fstat(descriptor).st_nlink == 0:
-                os.close(descriptor)  # completed while we looked
-                continue
-            if not name.endswith(".jsonl"):  # not whole when its process died: nothing was executed
-                Pending(descriptor, path, name).close(remove=True)
-                continue
-            yield Pending(descriptor, path, name.removesuffix(".jsonl"))
-
-    def _read(self, pending: Pending) -> tuple[ControlRequest, Verdict, ControlTime]:
-        data = os.pread(pending.descriptor, 16 * 1024 * 1024, 0)
-        lines = [jsoncodec.loads(line) for line in data.split(b"\n")[:-1]]
-        fields, started_at = dict(lines[0]["request"]), str(lines[0]["startedAt"])
+    def _read(self, rows: Sequence[JsonObject]) -> tuple[ControlRequest, Verdict, ControlTime]:
+        fields, started_at = dict(rows[0]["request"]), str(rows[0]["startedAt"])
         request = ControlRequest(
             **{**fields, "intent": Intent(fields["intent"]), "transport": TransportKind(fields["transport"])}
         )
-        if len(lines) > 1:
-            return request, Verdict(**lines[1]["verdict"]), ControlTime(**lines[1]["time"])
+        finished = next((row for row in rows if row.get("phase") == FINISHED), None)
+        if finished is not None:
+            return request, Verdict(**finished["verdict"]), ControlTime(**finished["time"])
         now = format_utc(self._clock())
         duration_s = max(0, (parse_epoch(now) or 0) - (parse_epoch(started_at) or 0))
         lost = Verdict(
@@ -168,7 +147,7 @@ class Ledger:
 
     def _write(
         self, request: ControlRequest, verdict: Verdict, time: ControlTime, control_id: str, present: frozenset[RowLog]
-    ) -> JsonObject:
+    ) -> None:
         """Each row one append under the loop's lock; a lock that somebody holds for long keeps no row away."""
         rows = {log: build(request, verdict, time, control_id) for log, build in _ROWS.items()}
         commit = Commit(rows=[(log, row) for log, row in rows.items() if log not in present], durable=frozenset(_ROWS))
@@ -181,4 +160,3 @@ class Ledger:
                 self._store.commit(commit)
             finally:
                 self._store.unlock(held)
-        return rows[RowLog.INTENTS]

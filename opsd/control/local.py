@@ -13,10 +13,10 @@ from opsd.contract.timestamps import format_utc
 from opsd.contract.values import get, last_lines
 from opsd.control.confirm import Observed, TakeSnapshot, confirm, observe
 from opsd.control.verdict import ControlRequest, ControlStatus, Intent, Verdict
-from opsd.runtime.process import run_program
+from opsd.runtime.process import Answer, run_program
 from opsd.runtime.reader import LoopReader
 from opsd.runtime.superloop import shown_command, superloop_arguments, superloop_program
-from opsd.storage import locks
+from opsd.storage import files, locks
 from opsd.storage.layout import control_lock_file
 
 #: A runtime command may take so long; the runtime's own cancel takes up to about 11 s.
@@ -25,6 +25,9 @@ COMMAND_TIMEOUT_S = 60.0
 _CONFIRM_MARGIN_S = 30.0
 #: How much longer than one command another command of the repo is waited for.
 _LOCK_MARGIN_S = 10.0
+#: Looks before an approval, and seconds between them; the runtime rewrites its files in place within milliseconds.
+_LOOKS = 5
+_LOOK_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class LocalExecutor:
 
     env: Mapping[str, str]
     command_timeout_s: float = COMMAND_TIMEOUT_S
+    #: May raise :class:`StopLooking`.
     sleep: Callable[[float], None] = field(default=clocks.sleep)
 
     def __call__(self, request: ControlRequest) -> Verdict:
@@ -45,12 +49,13 @@ class LocalExecutor:
             request.intent, repo=request.repo, loop_id=request.loop_id, by=request.by, note=request.note
         )
         take = snapshot_taker(request.repo, request.loop_id)
-        snapshot = take()
-        before = None if snapshot is None else observe(snapshot)
+        before = _look(take) if request.confirm and request.intent is Intent.APPROVE else None
         try:
             # One command at a time in a repo: state.json and active-run.json are shared by its loops (05, 9.8).
             with locks.exclusive(control_lock_file(request.repo), wait_s=self.command_timeout_s + _LOCK_MARGIN_S):
-                answer = run_program(argv, timeout_s=self.command_timeout_s, merge=True)
+                active = active_loop(request.repo) if request.intent is Intent.CANCEL else None
+                refusal = _refusal(request, active)
+                answer = refusal or run_program(argv, timeout_s=self.command_timeout_s, merge=True)
         except LockTimeoutError as error:
             return Verdict(ControlStatus.FAILED_COMMAND, shown_command(argv), exit_code=124, output=error.message)
         verdict = Verdict(
@@ -58,10 +63,14 @@ class LocalExecutor:
             shown_command(argv),
             exit_code=answer.exit,
             output=last_lines(answer.stdout.decode("utf-8", "replace")),
-            additions=active_loop(snapshot) if request.intent is Intent.CANCEL else None,
+            additions={"observedActiveLoopId": active} if active is not None else None,
         )
         if answer.exit != 0:
-            return verdict if verdict.output else replace(verdict, output=last_lines(answer.stderr.decode()))
+            return (
+                verdict
+                if verdict.output
+                else replace(verdict, output=last_lines(answer.stderr.decode("utf-8", "replace")))
+            )
         if not request.confirm:
             return replace(verdict, status=ControlStatus.EXECUTED_UNCONFIRMED)
         code, payload = self._confirm(request, take, before)
@@ -91,6 +100,16 @@ class LocalExecutor:
         argv += ["--timeout-seconds", str(request.timeout_s), "--interval-seconds", str(request.interval_s)]
         answer = run_program(argv, timeout_s=request.timeout_s + request.interval_s + _CONFIRM_MARGIN_S)
         return answer.exit, payload_in(answer.stdout + answer.stderr)
+
+
+def _look(take: TakeSnapshot) -> Observed | None:
+    """What stands there before the command. A file that is just being rewritten is waited for."""
+    for _ in range(_LOOKS):
+        snapshot = take()
+        if snapshot is not None:
+            return observe(snapshot)
+        clocks.sleep(_LOOK_PAUSE_S)
+    return None
 
 
 def payload_in(output: bytes) -> JsonValue:
@@ -124,8 +143,17 @@ def snapshot_taker(repo: str, loop_id: str) -> TakeSnapshot:
     return take
 
 
-def active_loop(snapshot: JsonObject | None) -> JsonObject | None:
+def active_loop(repo: str) -> str | None:
     """Which loop a repo-wide cancel really meets, when that can be told (weakness 11)."""
-    state = get(snapshot, "runtime", "superloopState")
+    try:
+        state = jsoncodec.loads(files.read_bytes(f"{repo}/.superloop/state.json") or b"null")
+    except (OSError, ValueError):
+        return None  # it is just being rewritten
     name = get(state, "current_loop_id")
-    return {"observedActiveLoop": name} if get(state, "active") is True and isinstance(name, str) else None
+    return name if get(state, "active") in (True, "true") and isinstance(name, str) and name else None
+
+
+def _refusal(request: ControlRequest, active: str | None) -> Answer | None:
+    if not request.only_if_active or active in (None, request.loop_id):
+        return None
+    return Answer(1, b"", f"another loop is active in this repo: {active}; nothing was executed".encode())

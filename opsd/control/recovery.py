@@ -15,7 +15,7 @@ from opsd.control.ledger import Ledger
 def recover_all(repo: str, *, clock: Callable[[], float] = clocks.time) -> list[JsonObject]:
     """The intents rows that were added, over all loops; a loop whose files cannot be used is left for its next control.
 
-    Costs one listing where there is nothing to do.
+    Costs one read of a small file for each loop that was ever controlled.
     """
     root = f"{repo.rstrip('/')}/.superloop/ops-manager"
     added: list[JsonObject] = []
@@ -24,7 +24,7 @@ def recover_all(repo: str, *, clock: Callable[[], float] = clocks.time) -> list[
     except (FileNotFoundError, NotADirectoryError):
         return added
     for name in names:
-        if not os.path.isdir(f"{root}/{name}/control-pending"):
+        if not os.path.isfile(f"{root}/{name}/intent-journal.jsonl"):
             continue
         try:
             added += Ledger(repo, parse_loop_id(name), clock=clock).recover()

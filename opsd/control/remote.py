@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from opsd.contract import jsoncodec
+from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import digits, drop_null, first_present, get
 from opsd.control.verdict import ControlRequest, ControlStatus, Verdict
+from opsd.net.addresses import without_credentials
 from opsd.runtime.process import run_program
 from opsd.transport.answers import bounded_message
 
 #: Added to the confirmation's time limit for the request as a whole (weakness 6).
 REQUEST_MARGIN_S = 15.0
+#: A larger answer is none: it stands in three rows. The outcome is unknown then.
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
 PATH = "/ops/control"
 
 
@@ -28,7 +32,7 @@ class ServiceAnswer(NamedTuple):
 
 
 def control_body(request: ControlRequest) -> bytes:
-    """The request's body; the two times are ours, beside the contract's fields."""
+    """The request's body; the two times and ``onlyIfActive`` are ours, beside the contract's fields."""
     return jsoncodec.dumps(
         drop_null(
             {
@@ -41,6 +45,7 @@ def control_body(request: ControlRequest) -> bytes:
                 "noConfirm": not request.confirm,
                 "timeoutSeconds": request.timeout_s,
                 "intervalSeconds": request.interval_s,
+                "onlyIfActive": request.only_if_active or None,
             }
         )
     )
@@ -80,8 +85,8 @@ def verdict_of(answer: ServiceAnswer, command: str) -> Verdict:
 
 
 def command_of(base_url: str) -> str:
-    """What the rows name as the command."""
-    return f"POST {base_url.removesuffix('/')}{PATH}"
+    """What the rows name as the command; a password in the address is no part of it."""
+    return f"POST {without_credentials(base_url).removesuffix('/')}{PATH}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +121,23 @@ async def post_control(post: Post, request: ControlRequest, base_url: str, tell:
     """Post with our own client.
 
     A final 409 or 500 that carries the result is the answer (weakness 8). A request that may have arrived and whose
-    answer never came is ambiguous, not failed (weakness 7).
+    answer never came is ambiguous, not failed (weakness 7), whatever a later attempt was answered.
     """
     from opsd.transport.http_client import ServiceRequestError
 
     command = command_of(base_url)
     try:
         return verdict_of(ServiceAnswer(0, await post(request, control_body(request))), command)
+    except UsageError as error:  # nothing was sent
+        tell(f"error: {error.message}")
+        return verdict_of(ServiceAnswer(1, b""), command)
     except ServiceRequestError as error:
         if error.status in (409, 500) and _carries_result(error.body):
             return verdict_of(ServiceAnswer(0, error.body), command)
         for line in (error.diagnostic, f"error: {error.message}"):
             if line:
                 tell(line)
-        return verdict_of(ServiceAnswer(1, b"", unknown=error.status == 0 and error.sent), command)
+        return verdict_of(ServiceAnswer(1, b"", unknown=error.lost or (error.status == 0 and error.sent)), command)
 
 
 def _carries_result(body: bytes) -> bool:

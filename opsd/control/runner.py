@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time as clocks
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.control.ledger import Ledger
-from opsd.control.verdict import ControlRequest, ControlTime, Verdict
+from opsd.control.verdict import ControlRequest, ControlTime, Verdict, masked
 
 #: Carries out a request and says what became of it.
 Executor = Callable[[ControlRequest], Verdict]
@@ -22,10 +22,12 @@ class Control:
     Args:
         execute: what really does it.
         on_recovered: told of every intent of a dead process that was completed.
+        secrets: what nothing that a program or a service says may carry into the rows.
     """
 
     execute: Executor
     on_recovered: Callable[[JsonObject], None] = lambda _row: None
+    secrets: Sequence[str] = ()
     clock: Callable[[], float] = clocks.time
     monotonic: Callable[[], float] = clocks.monotonic
 
@@ -33,8 +35,8 @@ class Control:
         """Write down, execute, record; the intents row and the verdict.
 
         Raises:
-            ManagerFileError: the intent could not be written down (nothing was executed), or the rows could not be
-                written (the ledger keeps the verdict, and the next control completes them).
+            ManagerFileError, LockTimeoutError: the intent could not be written down. Nothing was executed.
+            UnrecordedError: it was executed, and the rows could not be written.
         """
         ledger = Ledger(request.repo, request.loop_id, clock=self.clock)
         for row in ledger.recover():
@@ -43,9 +45,9 @@ class Control:
         started_at, began = format_utc(self.clock()), self.monotonic()
         pending = ledger.begin(request, started_at)
         try:
-            verdict = self.execute(request)
+            verdict = masked(self.execute(request), self.secrets)
         except BaseException:
-            pending.close(remove=False)  # the next control tells of it as ambiguous
+            ledger.abandon(pending)
             raise
         if repeated:
             verdict = replace(verdict, additions={**(verdict.additions or {}), "repeatedIdempotencyKey": True})

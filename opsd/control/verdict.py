@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.reasons import TransportKind
+from opsd.contract.secrets import MASK
 from opsd.contract.values import drop_null
 
 
@@ -45,6 +47,8 @@ class ControlRequest:
     retry_attempts: int = 3
     retry_backoff_s: int = 1
     transport: TransportKind = TransportKind.LOCAL
+    #: A cancel stops whatever runs in the repo; with this it is refused while that is another loop.
+    only_if_active: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,34 @@ class Verdict:
         """How the look for an effect ended (3.4)."""
         known = {"confirmed": "confirmed", "executed_unconfirmed": "skipped", "ambiguous": "ambiguous"}
         return known.get(self.status, "attempted_unknown" if self.confirmation is not None else "not_attempted")
+
+
+#: What is shorter is found everywhere, and is no secret.
+_MIN_SECRET = 4
+
+
+def masked(verdict: Verdict, secrets: Sequence[str]) -> Verdict:
+    """The verdict without secrets in what a program or a service said (weakness 24)."""
+    known = [secret for secret in secrets if len(secret) >= _MIN_SECRET]
+    if not known:
+        return verdict
+
+    def clean(value: JsonValue) -> JsonValue:
+        if isinstance(value, str):
+            for secret in known:
+                value = value.replace(secret, MASK)
+            return value
+        if isinstance(value, list):
+            return [clean(item) for item in value]
+        return {clean(key): clean(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    return replace(
+        verdict,
+        status=clean(verdict.status),
+        command=clean(verdict.command),
+        output=clean(verdict.output),
+        confirmation=clean(verdict.confirmation),
+    )
 
 
 @dataclass(frozen=True, slots=True)

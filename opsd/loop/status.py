@@ -1,7 +1,8 @@
 """The operator status: one document from all that a loop's passes left (contract 40, section 6), as a pure function.
 
 Beside the contract's fields: ``age`` with ``healthAgeSeconds`` and ``lastReconcileAgeSeconds``, for a manager that
-stopped an hour ago still shows what it knew then, and ``tuning.error``, why there is no summary.
+stopped an hour ago still shows what it knew then, ``tuning.error``, why there is no summary, and ``problems``, which
+files the daemon's view could not use.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class StatusInputs:
     last_alert: Section = None
     summary: Section = None
     summary_error: str | None = None
+    #: Which documents could not be used, where that is not an error as a whole (weakness 9).
+    problems: tuple[str, ...] = ()
 
 
 def status(inputs: StatusInputs) -> JsonObject:
@@ -91,6 +94,7 @@ def status(inputs: StatusInputs) -> JsonObject:
                 "healthAgeSeconds": _age(inputs.now, get(shown_health, "updatedAt")),
                 "lastReconcileAgeSeconds": _age(inputs.now, get(inputs.last_reconcile, "timestamp")),
             },
+            "problems": list(inputs.problems) or None,
         }
     )
 

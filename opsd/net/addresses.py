@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
+from opsd.contract.secrets import MASK
+
 #: Where a host's link and a cloud's metadata service answer: nothing that an operator wants told of alerts. Some of
 #: the latter lie outside the link-local ranges.
 _BLOCKED = tuple(
@@ -73,6 +75,14 @@ def shown_url(url: str) -> str:
     if not scheme or not host or not host.isprintable():
         return "an address that is no URL"
     return f"{scheme}://[{host}]" if ":" in host else f"{scheme}://{host}"
+
+
+def without_credentials(url: str) -> str:
+    """A URL that is no secret itself, without the user name and password that may stand in it."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    credentials, at, host = authority.rpartition("@")
+    return f"{scheme}{separator}{MASK}{at}{host}{slash}{path}" if separator and credentials else url
 
 
 def is_public_endpoint(url: str) -> bool:

@@ -44,6 +44,8 @@ def run_program(
     """
     try:
         process = _start(argv, merge)
+    except ValueError:  # a zero byte, half of a surrogate pair
+        return Answer(126, b"", f"cannot run {argv[0]!r}: an argument that no program can be given".encode())
     except OSError as error:
         missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
         return Answer(127 if missing else 126, b"", f"cannot run {argv[0]}: {error.strerror}".encode())

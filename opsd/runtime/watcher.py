@@ -210,6 +210,8 @@ class JournalWatcher:
             return
         watch = event.watch
         folder = str(watch.path) if watch is not None else ""
+        if watch is not self._watches.get(folder):
+            return  # the last word of a watch that was given up; the folder may have a new one
         gone = bool(event.mask & (Mask.IGNORED | Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT))
         name = str(event.name) if event.name is not None else ""
         if not gone and not event.mask & Mask.ISDIR and name not in _NAMES:

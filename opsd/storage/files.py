@@ -7,11 +7,15 @@ JSON documents are replaced through a temporary file in the same folder and a re
 from __future__ import annotations
 
 import os
+import time
 from stat import S_ISREG
 
 from opsd.contract.errors import ManagerFileError
 
 Signature = tuple[int, int, int]
+
+#: A temporary file lives for milliseconds; one that is older than this belongs to nobody, in seconds.
+_ABANDONED_S = 60.0
 
 
 def signature(path: str) -> Signature | None:
@@ -69,7 +73,7 @@ def replace_file(path: str, data: bytes, *, durable: bool = False) -> Signature:
             os.close(descriptor)
         os.rename(temporary, path)
     except OSError as error:
-        _unlink_quietly(temporary)
+        remove_quietly(temporary)
         raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
     if durable:
         sync_folder(folder or ".")
@@ -160,15 +164,18 @@ def remove(path: str) -> None:
 
 
 def sweep(folder: str) -> None:
-    """Remove temporary files that killed processes left in ``folder``; call it under the folder's lock."""
+    """Remove temporary files that killed processes left in ``folder``.
+
+    Files of one folder are written under different locks, also by other hosts: what is young may be somebody's.
+    """
+    old = time.time() - _ABANDONED_S
     try:
-        names = [
-            entry.name for entry in os.scandir(folder) if entry.name.startswith(".") and entry.name.endswith(".tmp")
-        ]
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") and entry.name.endswith(".tmp") and entry.stat().st_mtime < old:
+                    remove_quietly(entry.path)
     except OSError:
         return
-    for name in names:
-        _unlink_quietly(os.path.join(folder, name))
 
 
 def sync_folder(folder: str) -> None:
@@ -186,7 +193,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
         written += os.write(descriptor, data[written:])
 
 
-def _unlink_quietly(path: str) -> None:
+def remove_quietly(path: str) -> None:
+    """Remove a file that may be gone already."""
     try:
         os.unlink(path)
     except OSError:

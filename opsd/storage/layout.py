@@ -33,13 +33,14 @@ _NAMES: dict[Part, str] = {
 class ManagerLayout:
     """Paths of one loop's manager artifacts; ``overrides`` are path flags, kept exactly as given."""
 
-    __slots__ = ("_paths", "folder", "idempotency_file", "lock_file", "telemetry_folder")
+    __slots__ = ("_paths", "folder", "idempotency_file", "intent_journal_file", "lock_file", "telemetry_folder")
 
     def __init__(self, repo: str, loop_id: LoopId, overrides: Mapping[Part, str] | None = None) -> None:
         self.folder = f"{repo.rstrip('/')}/.superloop/ops-manager/{loop_id}"
         self.telemetry_folder = f"{self.folder}/telemetry"
         self.lock_file = f"{self.folder}/.lock"
         self.idempotency_file = f"{self.folder}/service-idempotency.json"
+        self.intent_journal_file = f"{self.folder}/intent-journal.jsonl"
         self._paths: dict[Part, str] = {part: f"{self.folder}/{name}" for part, name in _NAMES.items()}
         if overrides:
             self._paths.update(overrides)

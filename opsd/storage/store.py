@@ -19,8 +19,8 @@ from opsd.storage.layout import ManagerLayout, Part
 from opsd.storage.model import Commit, Document, LoopMemory, RowLog, TailRow, TelemetryTail, tail_row
 from opsd.storage.tail import tail_rows
 
-#: Telemetry that only tails are read of; the other logs are counted by line from the start and never rotated.
-_ROTATABLE = frozenset({RowLog.RECONCILE, RowLog.HEARTBEAT, RowLog.SEQUENCE})
+#: Telemetry of every pass, of which only tails are read; the other logs are counted by line and never rotated.
+_ROTATABLE = frozenset({RowLog.RECONCILE, RowLog.HEARTBEAT, RowLog.SEQUENCE, RowLog.DRIFT})
 
 
 class LoopStore(Protocol):

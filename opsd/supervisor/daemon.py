@@ -26,6 +26,7 @@ from opsd.supervisor import logs
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.loop_factory import LoopFactory
+from opsd.supervisor.loop_status import loop_status
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.notify import ServiceManager
 from opsd.supervisor.pass_runner import PassLimits, PassRunner
@@ -124,8 +125,7 @@ class Daemon:
         )
         host, port = await api.start()
         self._start_tasks()
-        if settings.drift.summary_window < 30 and settings.drift.min_confidence != "low":
-            self._log.warning("config.drift_cannot_become_active", summary_window=settings.drift.summary_window)
+        self._warn(settings)
         self._log.info(
             "daemon.started", repo=self._repo, loops=len(self._fleet.fleet), http=f"http://{host}:{port}/metrics"
         )
@@ -133,6 +133,11 @@ class Daemon:
         await self._stop.wait()
         await self._drain(api)
         return 0
+
+    def _warn(self, settings: Settings) -> None:
+        """Of what can be loaded and cannot be meant (40, weakness 5)."""
+        if settings.drift.summary_window < 30 and settings.drift.min_confidence != "low":
+            self._log.warning("config.drift_cannot_become_active", summary_window=settings.drift.summary_window)
 
     def _start_tasks(self) -> None:
         settings = self._settings
@@ -187,6 +192,11 @@ class Daemon:
         """One supervised loop."""
         return self._fleet.loop(loop)
 
+    async def status(self, loop: str) -> Mapping[str, object] | None:
+        """The operator status of one supervised loop, from its files."""
+        found = self._fleet.fleet.get(loop)
+        return None if found is None else await self._in_thread(loop_status, found)
+
     def request_reconcile(self, loop: str) -> bool:
         """An operator wants a pass now."""
         return self._fleet.request_reconcile(loop)
@@ -211,15 +221,16 @@ class Daemon:
         try:
             settings = (await self._in_thread(self._reload)).settings
             means = self._means(settings)
-        except OpsError as error:
+        except (OpsError, OSError) as error:
             self.metrics.config_reloaded(False, time.time())
-            self._log.error("config.refused", message=error.message)
+            self._log.error("config.refused", message=str(error))
             self._fleet.rebuild()
         else:
             ignored = needs_restart(self._settings, settings)
             if ignored:
                 self._log.warning("config.needs_restart", settings=ignored)
             logs.configure(settings.log.level, settings.log.format)
+            self._warn(settings)
             self._settings = settings
             self._fleet.use(means)
             self._runner.limits = _pass_limits(settings)

@@ -24,6 +24,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from opsd.contract import jsoncodec
+from opsd.contract.errors import OpsError
 from opsd.supervisor.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics import DaemonMetrics
 
@@ -47,6 +48,13 @@ class LiveView(Protocol):
 
     def loop(self, loop: str) -> Mapping[str, object] | None:
         """What is known of one loop; None when there is no such loop."""
+
+    async def status(self, loop: str) -> Mapping[str, object] | None:
+        """The operator status of one loop, from its files; None when there is no such loop.
+
+        Raises:
+            OpsError: nothing is known of it yet.
+        """
 
     def request_reconcile(self, loop: str) -> bool:
         """Queue an operator's request; False when there is no such loop."""
@@ -144,6 +152,7 @@ class HttpApi:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/v1/loops", self._loops)
         app.router.add_get("/v1/loops/{loop}", self._loop)
+        app.router.add_get("/v1/loops/{loop}/status", self._status)
         app.router.add_post("/v1/loops/{loop}/reconcile", self._reconcile)
         return app
 
@@ -215,6 +224,15 @@ class HttpApi:
         if found is None:
             return error_response(404, "not_found", "no such loop")
         return json_response({"ok": True, "loop": found})
+
+    async def _status(self, request: web.Request) -> web.Response:
+        try:
+            found = await self._view.status(request.match_info["loop"])
+        except OpsError as error:
+            return error_response(404, "not_found", error.message)
+        if found is None:
+            return error_response(404, "not_found", "no such loop")
+        return json_response({"ok": True, "status": found})
 
     async def _reconcile(self, request: web.Request) -> web.Response:
         try:

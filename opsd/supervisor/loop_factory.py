@@ -57,11 +57,12 @@ class LoopFactory:
         """What all loops are judged by.
 
         Raises:
-            UsageError: a profile of the catalog cannot be used (40, 8, row 8), or it does not know the wanted one.
+            UsageError: a profile of the catalog cannot be used (40, 8, row 8), or it does not know the wanted one
+                or its own default.
         """
         wanted = self.settings.thresholds
         path = str(wanted.profiles_file) if wanted.profiles_file else compose.threshold_catalog_file(self.env)
-        for name in compose.known_profiles(path):
+        for name in (None, *compose.known_profiles(path)):  # None: the default has to be one of them
             compose.threshold_profile(path, name)
         thresholds = from_profile(
             compose.threshold_profile(path, wanted.profile),

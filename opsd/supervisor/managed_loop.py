@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import format_utc, parse_epoch
 from opsd.contract.values import get
+from opsd.control.verdict import ControlStatus
 from opsd.fleet.registry import LoopEntry, ObserveMode
 from opsd.loop.outcome import Outcome
 from opsd.loop.reconcile import Reconciler
@@ -188,7 +189,7 @@ class ManagedLoop:
             last_success_at=known.last_success_at,
             transport_failure_streak=get(health, "metrics", "transportFailureStreak") or 0,
             cursor_offset=self.cursor_offset,
-            control_status=get(health, "metrics", "lastControlStatus"),
+            control_status=_known_status(get(health, "metrics", "lastControlStatus")),
             drift_status=get(known.state, "drift", "status"),
             recommended_profile=get(known.state, "drift", "recommendedProfile"),
         )
@@ -221,3 +222,10 @@ class ManagedLoop:
             "traceId": known.trace_id,
             "stuck": self.stuck,
         }
+
+
+def _known_status(status: JsonValue) -> str | None:
+    """A service may answer any text as the status of a control; a label holds only what is known."""
+    if status is None:
+        return None
+    return str(status) if status in set(ControlStatus) else "other"

@@ -5,19 +5,19 @@ from __future__ import annotations
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonValue
 from opsd.contract.reasons import FailureCode
+from opsd.contract.secrets import MASK
 from opsd.contract.values import digits, first_present, get, last_lines
 from opsd.transport.base import EnvelopeBatch, IngestCursor, IngestFailure, Observation
 
 #: A failure message is cut at so many characters (contract 20, weakness 16).
 MAX_MESSAGE = 4096
-_MASK = "[redacted]"
 
 
 def bounded_message(text: str, secret: str | None = None) -> str:
     """The last 40 lines of ``text``, bounded and with ``secret`` masked: fit for telemetry."""
     message = last_lines(text)
     if secret:
-        message = message.replace(secret, _MASK)
+        message = message.replace(secret, MASK)
     return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + " [cut]"
 
 

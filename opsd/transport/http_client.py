@@ -18,7 +18,7 @@ import aiohttp
 from yarl import URL
 
 from opsd.contract.errors import OpsError, UsageError
-from opsd.net.addresses import travels_in_clear
+from opsd.net.addresses import travels_in_clear, without_credentials
 from opsd.net.bodies import BodyTooLargeError, read_bounded
 from opsd.net.proxies import Proxies
 from opsd.net.retry_after import parse_retry_after
@@ -34,15 +34,23 @@ class ServiceRequestError(OpsError):
 
     ``message`` is the contract's line; ``diagnostic`` tells more about a connection that failed, ``status`` is 0
     without an answer, ``body`` what was answered last, bounded. ``sent`` is false when no attempt can have reached
-    the service.
+    the service; ``lost`` is true when one may have, and its answer never came.
     """
 
     default_code = "service_request_failed"
 
     def __init__(
-        self, message: str, *, status: int, body: bytes = b"", diagnostic: str = "", sent: bool = True
+        self,
+        message: str,
+        *,
+        status: int,
+        body: bytes = b"",
+        diagnostic: str = "",
+        sent: bool = True,
+        lost: bool = False,
     ) -> None:
         super().__init__(message, status=status)
+        self.lost = lost
         self.sent = sent
         self.status = status
         self.body = body
@@ -157,13 +165,14 @@ class ServiceClient:
         headers = self.headers(base_url, token, trace_id)
         if method == "POST":
             headers["Content-Type"] = "application/json"
-        attempt, sent = 0, False
+        attempt, sent, lost = 0, False, False
         while True:
             attempt += 1
             tried = await self._attempt(method, url, headers, body)
             if 200 <= tried.status < 300:
                 return tried.body
             sent = sent or tried.sent
+            lost = lost or (tried.status == 0 and tried.sent)
             wait_s = retry_wait(
                 rules,
                 attempt=attempt,
@@ -175,12 +184,14 @@ class ServiceClient:
             )
             if wait_s is None:
                 excerpt = bounded_message(tried.body.decode("utf-8", "replace"), token)
+                shown = without_credentials(url)
                 raise ServiceRequestError(
-                    f"service request failed (method={method} url={url} code={tried.status:03d}): {excerpt}",
+                    f"service request failed (method={method} url={shown} code={tried.status:03d}): {excerpt}",
                     status=tried.status,
                     body=tried.body,
                     diagnostic=bounded_message(tried.diagnostic, token),
                     sent=sent,
+                    lost=lost,
                 )
             await self._sleep(wait_s)
 

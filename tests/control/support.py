@@ -41,10 +41,20 @@ class Repo:
         return [self.rows(name) for name in names]
 
     @property
-    def pending(self) -> list[Path]:
-        """What the ledger still holds."""
-        folder = self.ops / "control-pending"
-        return sorted(folder.iterdir()) if folder.exists() else []
+    def pending(self) -> list[str]:
+        """The intents that the journal still holds open."""
+        found: dict[str, None] = {}
+        for row in self.rows("intent-journal.jsonl"):
+            if row["phase"] == "started":
+                found[row["controlId"]] = None
+            elif row["phase"] in ("recorded", "unusable"):
+                del found[row["controlId"]]
+        return list(found)
+
+    @property
+    def locks(self) -> list[Path]:
+        """The locks of running intents."""
+        return sorted(self.ops.glob(".intent-*.lock"))
 
     def request(self, intent: str = "cancel", **changes: Any) -> ControlRequest:
         """A request for the one loop."""

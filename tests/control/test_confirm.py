@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,10 +29,16 @@ def test_evidence(seen: Observed, cancel: bool, approve: bool, reject: bool) -> 
 
 
 def test_a_completion_that_stood_before_the_command_proves_nothing() -> None:
-    before = Observed(status="complete", completion_ok=True, run_id="r1", events=5)
+    before = Observed(status="complete", completion_ok=True, run_id="r1", summary={"iteration": 1}, events=5)
     assert evidence(Intent.APPROVE, before, before) is None
-    assert evidence(Intent.APPROVE, Observed(status="complete", run_id="r1", events=9), before) == "completion_observed"
-    assert evidence(Intent.APPROVE, Observed(status="complete", run_id="r2", events=5), before) == "completion_observed"
+    decided = replace(before, last_event="approval_decision", approval_status="approved", events=6)
+    assert evidence(Intent.APPROVE, decided, before) is None
+    for news in (
+        replace(before, summary={"iteration": 2}),
+        replace(before, run_id="r2"),
+        replace(decided, last_event="loop_complete", events=9),
+    ):
+        assert evidence(Intent.APPROVE, news, before) == "completion_observed"
 
 
 class Clock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from opsd.cli.main import main
 from opsd.contract.errors import ManagerFileError
-from opsd.control.ledger import Ledger
+from opsd.contract.ids import LoopId
+from opsd.control.ledger import Ledger, UnrecordedError
 from opsd.control.local import LocalExecutor
 from opsd.control.recovery import recover_all
 from opsd.control.runner import Control
@@ -25,10 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Runs one cancel and kills itself with -9 at the named point, the given number of calls in.
 _SCRIPT = """
 import os, signal, sys
-from opsd.control import ledger, local, runner
+from opsd.control import local, runner
 from opsd.contract.ids import LoopId
 from opsd.control.verdict import ControlRequest, Intent
-from opsd.storage import files
+from opsd.storage import files, intent_journal
 
 def die(*_args, **_kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -47,7 +50,7 @@ def killing(owner, name, after):
     setattr(owner, name, call)
 
 owner, name, after, repo, program = sys.argv[1:]
-owners = {"pending": ledger.Pending, "files": files, "local": local, "ledger": ledger, "os": os}
+owners = {"files": files, "local": local, "journal": intent_journal.IntentJournal}
 killing(owners[owner], name, int(after))
 request = ControlRequest(repo, LoopId("demo"), Intent("cancel"), "tester", "", "t-1", "key-1", timeout_s=0)
 runner.Control(local.LocalExecutor({"SUPERLOOP_BIN": program})).run(request)
@@ -55,20 +58,22 @@ runner.Control(local.LocalExecutor({"SUPERLOOP_BIN": program})).run(request)
 
 #: (owner, function, after the n-th call; before it when negative) -> how often the command may have run.
 POINTS = {
-    "before-anything": ("os", "rename", -1, 0),
-    "written-down": ("os", "rename", 1, 0),
+    "before-anything": ("files", "append_lines", -1, 0),
+    "written-down": ("files", "append_lines", 1, 0),
+    "begun": ("journal", "begin", 1, 0),
     "before-the-command": ("local", "run_program", -1, 0),
     "after-the-command": ("local", "run_program", 1, 1),
-    "before-the-verdict": ("pending", "note", -2, 1),
-    "after-the-verdict": ("pending", "note", 2, 1),
-    "after-the-first-row": ("files", "append_lines", 1, 1),
-    "after-the-second-row": ("files", "append_lines", 2, 1),
-    "after-the-third-row": ("files", "append_lines", 3, 1),
-    "before-the-end": ("pending", "close", -1, 1),
+    "before-the-verdict": ("files", "append_lines", -2, 1),
+    "after-the-verdict": ("files", "append_lines", 2, 1),
+    "after-the-first-row": ("files", "append_lines", 3, 1),
+    "after-the-second-row": ("files", "append_lines", 4, 1),
+    "after-the-third-row": ("files", "append_lines", 5, 1),
+    "recorded": ("files", "append_lines", 6, 1),
+    "before-the-end": ("journal", "release", -1, 1),
 }
 
 
-ROWS_BEGUN = ("after-the-first-row", "after-the-second-row", "after-the-third-row", "before-the-end")
+ROWS_BEGUN = ("after-the-first-row", "after-the-second-row", "after-the-third-row", "recorded", "before-the-end")
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -97,6 +102,8 @@ def test_killed_at_any_step_it_never_runs_twice_and_is_recorded_once(tmp_path: P
     # The intents row comes first: from there on nothing new is told.
     assert bool(recovered) == (point not in ROWS_BEGUN)
     assert recover_all(str(tmp_path)) == []
+    Control(LocalExecutor(repo.env)).run(repo.request())
+    assert (repo.pending, repo.locks) == ([], []), "the next control removes what the dead one held"
 
 
 def test_what_runs_just_now_is_left_alone(tmp_path: Path) -> None:
@@ -148,12 +155,102 @@ def test_the_commands_of_one_repo_run_one_after_the_other(tmp_path: Path) -> Non
 
 def test_a_record_that_nobody_understands_is_kept(tmp_path: Path) -> None:
     repo = Repo(tmp_path)
-    folder = repo.ops / "control-pending"
-    folder.mkdir(parents=True)
-    for name, text in (("a.jsonl", ""), ("b.jsonl", "nonsense\n"), ("c.jsonl", '{"request": 5}\n')):
-        (folder / name).write_text(text)
+    journal = repo.ops / "intent-journal.jsonl"
+    journal.parent.mkdir(parents=True)
+    lines = ["nonsense", "5", '{"controlId":"../x","phase":"started"}']
+    lines += ['{"controlId":"a","phase":"started","request":5}', '{"controlId":"b","phase":"finished"}']
+    journal.write_text("\n".join(lines) + '\n{"controlId":"c","phase":"star')
     assert recover_all(str(tmp_path)) == []
-    assert len(repo.pending) == 3
+    assert repo.all_rows() == [[], [], []]
+    assert recover_all(str(tmp_path)) == []
+    written = journal.read_text().splitlines()
+    assert written[:5] == lines
+    assert [json.loads(line) for line in written[6:]] == [{"controlId": "a", "phase": "unusable"}]
+
+
+def test_the_journal_is_put_aside_only_while_no_intent_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsd.storage.intent_journal._ROTATE_OVER", 10)
+    repo = Repo(tmp_path)
+    aside = repo.ops / "intent-journal.jsonl.1"
+
+    def execute(_request: ControlRequest) -> Verdict:
+        Control(LocalExecutor(repo.env)).run(repo.request(trace_id="inner"))
+        assert not aside.exists()
+        return Verdict("confirmed", "x")
+
+    Control(execute).run(repo.request())
+    assert [row["phase"] for row in repo.rows("intent-journal.jsonl")] == [
+        "started",
+        *("started", "finished", "recorded"),
+        *("finished", "recorded"),
+    ]
+    Control(LocalExecutor(repo.env)).run(repo.request())
+    assert aside.exists()
+    assert len(repo.rows("intent-journal.jsonl")) == 3
+
+
+def test_many_controls_at_once_are_each_recorded_once(tmp_path: Path) -> None:
+    repo = Repo(tmp_path)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: Control(LocalExecutor(repo.env)).run(repo.request(trace_id=f"t-{n}")), range(24)))
+    assert len(repo.calls) == 24
+    for rows in repo.all_rows():
+        assert sorted(row["traceId"] for row in rows) == sorted(f"t-{n}" for n in range(24))
+    assert (repo.pending, repo.locks) == ([], [])
+
+
+def test_rows_that_cannot_be_written_are_completed_by_the_next_control(tmp_path: Path) -> None:
+    repo = Repo(tmp_path)
+    repo.ops.mkdir(parents=True)
+    (repo.ops / "telemetry").write_text("a file in the way")
+    with pytest.raises(UnrecordedError) as raised:
+        Control(LocalExecutor(repo.env)).run(repo.request())
+    assert (raised.value.row["status"], raised.value.verdict.exit) == ("confirmed", 0)
+    (repo.ops / "telemetry").unlink()
+    Control(LocalExecutor(repo.env)).run(repo.request(trace_id="t-2"))
+    for rows in repo.all_rows():
+        assert [row["traceId"] for row in rows] == ["t-1", "t-2"]
+    assert len(repo.calls) == 2
+
+
+def test_what_was_executed_and_not_recorded_is_printed_with_its_own_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = Repo(tmp_path)
+    monkeypatch.setenv("SUPERLOOP_BIN", str(repo.superloop))
+    repo.ops.mkdir(parents=True)
+    (repo.ops / "telemetry").write_text("a file in the way")
+    assert main(["control", "--repo", str(tmp_path), "--loop", "demo", "--intent", "cancel"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["status"] == "confirmed"
+    assert printed.err.startswith("error: cannot write ")
+
+
+def test_no_row_holds_a_token_that_a_program_prints(tmp_path: Path) -> None:
+    secret = "s3cr3t-t0ken"
+    repo = Repo(tmp_path, body=f"echo token={secret}")
+    confirm = tmp_path / "confirm"
+    confirm.write_text(f'#!/bin/sh\necho \'{{"env": ["{secret}"]}}\'\n')
+    confirm.chmod(0o755)
+    env = {**repo.env, "OPS_MANAGER_CONFIRM_SCRIPT": str(confirm)}
+    row, _ = Control(LocalExecutor(env), secrets=("", "abc", secret)).run(repo.request())
+    assert row["commandOutput"] == "token=[redacted]"
+    assert row["confirm"] == {"env": ["[redacted]"]}
+    for path in (tmp_path / ".superloop").rglob("*.jsonl"):
+        assert secret not in path.read_text()
+
+
+@pytest.mark.parametrize(("flag", "calls"), [(False, 1), (True, 0)])
+def test_a_cancel_that_would_stop_another_loop_is_refused_on_demand(tmp_path: Path, flag: bool, calls: int) -> None:
+    repo = Repo(tmp_path)
+    (tmp_path / ".superloop" / "state.json").write_text('{"active": true, "current_loop_id": "other"}')
+    request = repo.request(loop_id=LoopId("unheard-of"), only_if_active=flag)
+    row, verdict = Control(LocalExecutor(repo.env)).run(request)
+    assert row["observedActiveLoopId"] == "other"
+    assert len(repo.calls) == calls
+    if flag:
+        assert (verdict.status, verdict.exit) == ("failed_command", 1)
+        assert "another loop is active in this repo: other" in row["commandOutput"]
 
 
 def test_a_command_that_never_ends_is_stopped_with_all_it_started(tmp_path: Path) -> None:

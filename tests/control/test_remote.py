@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,10 @@ RESULT = b'{"ok":false,"exitCode":2,"result":{"status":"ambiguous","confirm":{"r
         ([respond(401, b'{"ok":false}')], 3, (1, "failed_command", 1)),
         ([send(b"")], 2, (2, "ambiguous", 1)),  # the connection broke, twice: it may have run
         ([send(b""), respond(200, RESULT)], 2, (2, "ambiguous", 2)),  # sent again under the same key
+        ([send(b""), respond(503)], 2, (2, "ambiguous", 1)),  # the first one may have run, whatever the second is told
+        ([send(b""), respond(401)], 2, (2, "ambiguous", 1)),
+        ([respond(200, b'"' + b"x" * 5_000_000 + b'"')], 1, (2, "ambiguous", 1)),  # larger than any row may be
+        ([respond(200, b'{"result":{"status":"a\\u001b\\nb"}}')], 1, (1, "a\x1b\nb", 0)),
     ],
 )
 async def test_over_sockets(
@@ -76,6 +81,58 @@ async def test_over_sockets(
     assert (done.returncode, row["status"], row["exitCode"]) == expected
     assert [len(rows) for rows in repo.all_rows()] == [1, 1, 1]
     assert len(server.requests) <= attempts
+
+
+async def run_control(root: Path, *flags: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "opsd", "control", "--repo", str(root), "--loop", "demo", "--intent", "cancel"]
+    return await asyncio.to_thread(
+        subprocess.run,
+        [*command, "--transport", "sprite_service", *flags],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
+
+
+async def test_a_token_that_may_not_travel_is_a_failure_and_no_doubt(tmp_path: Path) -> None:
+    repo = Repo(tmp_path)
+    secret = {"OPS_MANAGER_SERVICE_TOKEN": "s3cr3t-t0ken"}
+    done = await run_control(tmp_path, "--service-base-url", "http://sprite.invalid:1", env=secret)
+    assert (done.returncode, json.loads(done.stdout)["status"]) == (1, "failed_command")
+    assert "refusing to send a token" in done.stderr
+    assert [len(rows) for rows in repo.all_rows()] == [1, 1, 1]
+    assert (repo.pending, repo.locks) == ([], [])
+
+
+async def test_the_token_comes_from_a_file_and_stands_in_no_row(tmp_path: Path) -> None:
+    repo = Repo(tmp_path)
+    secret = "s3cr3t-t0ken"
+    (tmp_path / "token").write_text(f"{secret}\n")
+    echo = json.dumps({"ok": True, "exitCode": 0, "result": {"status": "confirmed", "commandOutput": secret}})
+    async with serving(respond(200, echo.encode())) as server:
+        url = server.url.replace("http://", f"http://{secret}@")
+        given = ("--service-token-file", str(tmp_path / "token"))
+        done = await run_control(tmp_path, "--service-base-url", server.url, *given)
+        assert f"Bearer {secret}".encode() in server.requests[0]
+    assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "confirmed")
+    done = await run_control(tmp_path, "--service-base-url", url, "--retry-attempts", "1")
+    assert json.loads(done.stdout)["command"].startswith("POST http://[redacted]@127.0.0.1:")
+    assert secret not in done.stdout + done.stderr
+    for path in (tmp_path / ".superloop").rglob("*.jsonl"):
+        assert secret not in path.read_text()
+    missing = await run_control(tmp_path, "--service-base-url", url, "--service-token-file", "missing")
+    assert (missing.returncode, missing.stderr) == (1, "error: token file cannot be read: missing\n")
+    assert len(repo.rows("intents.jsonl")) == 2
+
+
+@pytest.mark.parametrize("flag", ["--idempotency-key", "--trace-id"])
+async def test_what_would_break_a_header_is_refused_before_anything_is_written(tmp_path: Path, flag: str) -> None:
+    repo = Repo(tmp_path)
+    done = await run_control(tmp_path, "--service-base-url", "http://127.0.0.1:1", flag, "a\r\nb")
+    assert (done.returncode, done.stderr) == (1, f"error: {flag} must not hold control characters\n")
+    assert not repo.ops.exists()
 
 
 async def test_nobody_there_is_a_failure_and_no_doubt(tmp_path: Path) -> None:

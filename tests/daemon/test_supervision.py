@@ -211,7 +211,13 @@ async def test_a_reload_takes_new_settings_and_a_broken_file_changes_nothing(tmp
         await reloads("success", 1)
         loop.append("iteration_start")
         await running.until_state("demo", "running", 1)
-        assert any(line["level"] == "debug" for line in running.log)
+        async with running.session.post("/v1/loops/demo/reconcile") as response:  # without news: worth a debug line
+            assert response.status == 202
+
+        async def debugged() -> bool:
+            return any(line["level"] == "debug" for line in running.log)
+
+        await running.until(debugged)
         config.write_text("[log]\nlevle = 1\n")
         running.process.send_signal(signal.SIGHUP)
         await reloads("failure", 1)

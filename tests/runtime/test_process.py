@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from opsd.runtime.process import run_program
 
 
@@ -53,3 +55,10 @@ def test_endless_output_is_bounded() -> None:
 
 def test_both_streams_are_told_apart() -> None:
     assert run_program(["/bin/sh", "-c", "echo out; echo err >&2"]) == (0, b"out\n", b"err\n")
+
+
+@pytest.mark.parametrize("argument", ["a\0b", "\ud800"])
+def test_an_argument_that_no_program_can_be_given_is_an_answer(argument: str) -> None:
+    answer = run_program(["/bin/true", argument])
+    assert answer.exit == 126
+    assert b"no program can be given" in answer.stderr

@@ -94,3 +94,15 @@ async def test_running_out_of_watches_falls_back_to_polling(tmp_path: Path, monk
         assert not watcher.uses_inotify
         (folder / "events.jsonl").write_text("{}\n")
         assert await subscription.wait(5)
+
+
+async def test_a_folder_that_is_given_up_and_wanted_again_at_once_is_no_news(tmp_path: Path) -> None:
+    """The kernel's last word of the old watch must not cost the new one its life, for ever."""
+    folder = tmp_path / ".superloop" / "loops" / LOOP
+    folder.mkdir(parents=True)
+    async with watching(WatchMode.INOTIFY) as watcher:
+        watcher.subscribe(str(tmp_path), LOOP).close()
+        subscription = watcher.subscribe(str(tmp_path), LOOP)
+        assert not await subscription.wait(0.1)
+        (folder / "events.jsonl").write_text("{}\n")
+        assert await subscription.wait(5)

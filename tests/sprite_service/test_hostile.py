@@ -58,6 +58,7 @@ def word(rand: random.Random) -> str:
 def value(rand: random.Random, depth: int = 0) -> Any:
     kinds: list[Callable[[], Any]] = [
         lambda: word(rand),
+        lambda: "\ud800" + word(rand),
         lambda: rand.choice([None, True, False, 0, -1, 5, 1.5, 10**30]),
         lambda: rand.choice(["cancel", "approve", "reject", "CANCEL"]),
     ]
@@ -76,6 +77,8 @@ def body(rand: random.Random) -> bytes:
     if kind == 1:
         return rand.choice([b"", b"{", b"[]", b"null", b"5", b'"x"', b"[" * 5000, b'{"a":' * 3000, b"\xff\xfe{}"])
     document = {name: value(rand) for name in rand.sample(_FIELDS, rand.randrange(len(_FIELDS)))}
+    if rand.random() < 0.5:  # gets past the first checks
+        document |= {"loopId": "demo", "intent": rand.choice(["cancel", "approve", "reject"])}
     return json.dumps(document).encode()
 
 

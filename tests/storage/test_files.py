@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,14 @@ def test_what_is_no_file_reads_as_absent(tmp_path: Path) -> None:
 
 
 def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
+    an_hour_ago = time.time() - 3600
     for name in (".state.json.1.tmp", "state.json", ".hidden"):
         (tmp_path / name).touch()
+        os.utime(tmp_path / name, (an_hour_ago, an_hour_ago))
+    (tmp_path / ".cursor.json.2.tmp").touch()  # somebody may be about to rename it
     files.sweep(str(tmp_path))
     files.sweep(str(tmp_path / "missing"))
-    assert sorted(os.listdir(tmp_path)) == [".hidden", "state.json"]
+    assert sorted(os.listdir(tmp_path)) == [".cursor.json.2.tmp", ".hidden", "state.json"]
 
 
 def test_a_damaged_file_is_kept_for_inspection(tmp_path: Path) -> None:

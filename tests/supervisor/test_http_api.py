@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from opsd.contract.errors import ManagerFileError
 from opsd.supervisor.http_api import ApiLimits, HttpApi, is_loopback
 from opsd.supervisor.metrics import DaemonMetrics
 
@@ -32,6 +33,11 @@ class View:
         if loop == "broken":
             raise RuntimeError("hush-hush")
         return {"loopId": loop} if loop == "alpha" else None
+
+    async def status(self, loop: str) -> Mapping[str, object] | None:
+        if loop == "new":
+            raise ManagerFileError("no status artifacts found for loop: new")
+        return {"health": {}} if loop == "alpha" else None
 
     def request_reconcile(self, loop: str) -> bool:
         if loop != "alpha":
@@ -241,3 +247,13 @@ def test_loopback_is_recognised_in_all_its_spellings() -> None:
         map(is_loopback, ("localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "::ffff:127.0.0.1"))
     )
     assert not any(map(is_loopback, ("", "0.0.0.0", "::", "10.0.0.1", "localhost.evil.example", "127.0.0.1.evil")))
+
+
+def test_the_status_of_a_loop_comes_from_its_files() -> None:
+    async def scenario(client: Client) -> None:
+        assert await client.get("/v1/loops/alpha/status") == (200, {"ok": True, "status": {"health": {}}})
+        for loop, message in (("other", "no such loop"), ("new", "no status artifacts found for loop: new")):
+            status, body = await client.get(f"/v1/loops/{loop}/status")
+            assert (status, body["error"]) == (404, {"code": "not_found", "message": message})
+
+    run(scenario)

@@ -1,0 +1,27 @@
+"""The operator status of a supervised loop, from its files: what is damaged is named, the rest is told (40, row 9)."""
+
+from __future__ import annotations
+
+from opsd.contract.jsoncodec import JsonObject
+from opsd.loop.status import status
+from opsd.loop.status_inputs import read_inputs
+from opsd.loop.summary_files import summary_of
+from opsd.supervisor.managed_loop import ManagedLoop
+
+#: As the command's own default.
+_WINDOW = 200
+
+
+def loop_status(loop: ManagedLoop) -> JsonObject:
+    """The status document; blocking.
+
+    Raises:
+        ManagerFileError: no pass has left anything yet.
+    """
+    settings = loop.reconciler.settings
+    window = _WINDOW if settings.tuning is None else settings.tuning.drift.summary_window
+
+    def summarize(reconcile_file: str, control_file: str) -> JsonObject:
+        return summary_of(settings.repo, settings.loop_id, reconcile_file, control_file, window)
+
+    return status(read_inputs(settings.repo, settings.loop_id, settings.locations, window, summarize, tolerant=True))

@@ -1,0 +1,79 @@
+"""Catalogs are taken in again on SIGHUP, and the status that the daemon shows survives a damaged file."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+from opsd.loop.thresholds import EMBEDDED_CATALOG
+from tests.daemon.support import Daemon, LiveLoop, daemon
+
+
+async def reloaded(running: Daemon, result: str, count: int) -> None:
+    running.process.send_signal(signal.SIGHUP)
+
+    async def done() -> bool:
+        return (await running.metrics())[f'opsd_config_reloads_total{{result="{result}"}}'] == count
+
+    await running.until(done)
+
+
+async def test_a_threshold_catalog_is_read_again_and_a_bad_one_changes_nothing(tmp_path: Path) -> None:
+    manager, catalog = tmp_path / "manager", tmp_path / "catalog.json"
+    loop = LiveLoop(manager)
+    catalog.write_text(json.dumps(EMBEDDED_CATALOG))
+    flags = ("--thresholds-profiles-file", str(catalog), "--reconcile-resync-seconds", "60")
+    async with daemon(manager, *flags) as running:
+        await running.until_state("demo", "running", 0)
+        changed = json.loads(catalog.read_text())
+        changed["profiles"]["balanced"]["degradedIngestLagSeconds"] = 301
+        catalog.write_text(json.dumps(changed))
+        await reloaded(running, "success", 1)
+        loop.append("iteration_start")
+        await running.until_state("demo", "running", 1)
+        health = manager / ".superloop" / "ops-manager" / "demo" / "health.json"
+        assert json.loads(health.read_text())["thresholds"]["degradedIngestLagSeconds"] == 301
+        passes = manager / ".superloop" / "ops-manager" / "demo" / "telemetry" / "reconcile.jsonl"
+        assert len(passes.read_text().splitlines()) < 10, "a reload costs a loop one pass, not an endless row of them"
+        for number, (content, said) in enumerate(
+            (
+                ("{", "invalid threshold profiles file"),
+                (json.dumps(changed | {"defaultProfile": "nope"}), "unknown threshold profile: nope"),
+                (json.dumps(changed | {"profiles": {"balanced": {}}}), "threshold profile values are invalid"),
+            ),
+            start=1,
+        ):
+            catalog.write_text(content)
+            await reloaded(running, "failure", number)
+            assert said in running.logged("config.refused")[-1]["message"]
+        loop.append("iteration_end")
+        await running.until_state("demo", "running", 2)
+        assert json.loads(health.read_text())["thresholds"]["degradedIngestLagSeconds"] == 301
+
+
+async def test_the_status_names_a_damaged_file_and_tells_the_rest(tmp_path: Path) -> None:
+    loop = LiveLoop(tmp_path)
+    loop.append("iteration_start")
+    async with daemon(tmp_path, "--reconcile-resync-seconds", "60") as running:
+        await running.until_state("demo", "running", 1)
+        damaged = tmp_path / ".superloop" / "ops-manager" / "demo" / "profile-drift.json"
+        damaged.write_text("")
+        code, answer = await running.json("/v1/loops/demo/status")
+        status = answer["status"]
+        assert (code, status["lifecycle"]["state"]) == (200, "running")
+        assert status["problems"] == [f"invalid drift JSON: {damaged}"]
+        assert status["traceLinkage"]["reconcileTraceId"] == status["health"]["traceId"]
+
+
+async def test_any_status_of_a_control_is_one_of_few_in_the_metrics(tmp_path: Path) -> None:
+    loop = LiveLoop(tmp_path)
+    intents = tmp_path / ".superloop" / "ops-manager" / "demo" / "intents.jsonl"
+    intents.parent.mkdir(parents=True)
+    async with daemon(tmp_path, "--reconcile-resync-seconds", "60") as running:
+        for number, (status, shown) in enumerate((("confirmed", "confirmed"), ("a\nb" * 9999, "other")), start=1):
+            intents.write_text(json.dumps({"status": status}) + "\n")
+            loop.append("iteration_start")
+            await running.until_state("demo", "running", number)
+            found = [name for name in await running.metrics() if name.startswith("opsd_loop_last_control{")]
+            assert found == [f'opsd_loop_last_control{{loop="demo",status="{shown}"}}']
