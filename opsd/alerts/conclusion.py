@@ -222,6 +222,8 @@ def next_wake(run: DispatchRun) -> float | None:
             moments.append(incident.told_at + rules.repeat_interval_s)
         if rules.resolve_after_s:
             moments.append(incident.last_row_at + rules.resolve_after_s)
+        if incident.held:
+            moments += [silence.ends_at for silence in run.means.silences if silence.ends_at > now]
         moments += _refresh_times(run, incident)
     for _at, incident in run.ledger.resolved.values():
         moments += _refresh_times(run, incident)

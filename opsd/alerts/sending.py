@@ -204,6 +204,7 @@ def _conclude(
             delivery.state = DeliveryState.DEAD
         else:
             delivery.next_at = following.at
+    means.observer.attempted(delivery, duration_s)
     means.store.append_attempts(
         [
             {
