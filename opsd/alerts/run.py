@@ -68,6 +68,10 @@ class _Nobody:
         pass
 
 
+#: Counts nothing.
+NOBODY: Observer = _Nobody()
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a run works with.
@@ -91,7 +95,7 @@ class Means:
     long_lived: bool = False
     budget_s: float = 10.0
     expected_interval_s: float = 300.0
-    observer: Observer = _Nobody()
+    observer: Observer = NOBODY
     clock: Callable[[], float] = clocks.time
     rand: Callable[[], float] = random.random
 
