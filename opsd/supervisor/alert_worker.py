@@ -55,7 +55,7 @@ class AlertWorker:
 
     Args:
         sender: the one client of all sinks.
-        standing_changed: called with a loop's id when how its alerts stand has changed.
+        standing_changed: called with a loop's id when how its alerts stand may have changed.
     """
 
     def __init__(
@@ -109,7 +109,13 @@ class AlertWorker:
             return
         if escalated:
             known.trace_id = trace_id
-        self._ask(loop, due, reason="escalation" if escalated else "pass")
+        driven = self._drives.get(loop)
+        now = self._monotonic()
+        if driven is not None and due <= now < driven[1] + LONGEST_RUN_S:
+            driven[0].poke()
+            known.looked_at = now
+        else:
+            self._queue.add(loop, Priority.EVENT, reason="escalation" if escalated else "pass", not_before=due)
 
     def standing(self, loop: str) -> LoopAlerts | None:
         """What is known of a loop's alerts; None when it is not supervised."""
@@ -118,7 +124,7 @@ class AlertWorker:
     def wake(self, loop: str, *, reason: str, at_once: bool = False) -> None:
         """Somebody else changed something that may concern a loop; ``at_once``: however often its runs have failed."""
         known = self.loops.get(loop)
-        if known is None or loop in self._drives:
+        if known is None or (loop in self._drives and not at_once):
             return
         if at_once:
             known.not_before = 0.0
@@ -128,13 +134,6 @@ class AlertWorker:
     def before_scrape(self) -> None:
         """Set what changes all the time."""
         self._metrics.set_runs(len(self._drives), sum(self._queue.depth.values()))
-
-    def _ask(self, loop: str, due: float, *, reason: str) -> None:
-        driven = self._drives.get(loop)
-        if driven is not None and due <= self._monotonic() < driven[1] + LONGEST_RUN_S:
-            driven[0].poke()
-        else:
-            self._queue.add(loop, Priority.EVENT, reason=reason, not_before=due)
 
     # Its tasks.
 
