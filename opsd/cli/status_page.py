@@ -14,7 +14,8 @@ _STYLES = {
     "critical": "bold red",
     "failed": "bold red",
     "running": "green",
-} | {"warning:": "bold yellow"}
+    "warning:": "bold yellow",
+}
 
 
 def status_page(document: JsonObject) -> Table:

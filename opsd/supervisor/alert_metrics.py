@@ -11,6 +11,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 
+import structlog
+
 from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin
 from opsd.contract.jsoncodec import JsonObject
 from opsd.supervisor.exposition import Family, Histogram
@@ -24,7 +26,7 @@ _OUTCOMES = {
 
 
 class AlertMetrics:
-    """The families, and the observer that every run reports to."""
+    """The families, and the observer that every run reports to, which also puts each delivery's end into the log."""
 
     def __init__(self) -> None:
         self._deliveries = Family(
@@ -57,6 +59,7 @@ class AlertMetrics:
         )
         self._running = Family("gauge", "opsd_alert_runs", "Loops whose alerts are being delivered.")
         self._waiting = Family("gauge", "opsd_alert_runs_waiting", "Loops whose alerts wait for their turn.")
+        self._log = structlog.get_logger("opsd.alerts")
         self._lock = threading.Lock()
         self._ended: Counter[tuple[str, str]] = Counter()
         self._attempted: Counter[tuple[str, str]] = Counter()
@@ -74,11 +77,25 @@ class AlertMetrics:
                 del self._durations[:5_000]
 
     def ended(self, entry: Entry, delivery: Delivery) -> None:
-        """See :class:`opsd.alerts.run.Observer`. What is only told again to a receiver that forgets does not count."""
+        """See :class:`opsd.alerts.run.Observer`. What is only told again to a receiver that forgets does not count, and
+        is not worth a line in the log.
+        """
         outcome = _OUTCOMES.get(delivery.state)
-        if outcome is not None and entry.origin is not Origin.REFRESH:
-            with self._lock:
-                self._ended[delivery.sink_id, outcome] += 1
+        if outcome is None or entry.origin is Origin.REFRESH:
+            return
+        with self._lock:
+            self._ended[delivery.sink_id, outcome] += 1
+        tell = self._log.error if delivery.state is DeliveryState.DEAD else self._log.info
+        tell(
+            f"alert.{outcome}",
+            loop=entry.escalation.loop_id,
+            category=entry.escalation.category,
+            action=entry.action.value,
+            sink=delivery.sink_id,
+            id=delivery.id,
+            attempts=delivery.attempts,
+            code=delivery.last.get("reasonCode"),
+        )
 
     def count_failure(self, code: str) -> None:
         """A run over a loop's alerts failed."""
