@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opsd.contract import jsoncodec
 from opsd.contract.errors import ArtifactError, CursorError
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
@@ -22,19 +21,19 @@ from opsd.contract.reasons import SCHEMA_VERSION, SEQUENCE_SOURCE, SNAPSHOT_TYPE
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get
 from opsd.runtime.documents import RuntimeDocument
+from opsd.runtime.encoded import EncodedSnapshot
 from opsd.runtime.events import EnvelopeFactory, decode_line, ingest
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES, Journal
 from opsd.runtime.layout import RuntimeLayout
 from opsd.runtime.liveness import liveness_section, this_host
 from opsd.runtime.snapshot import RunFacts, health_section, run_section
+from opsd.runtime.witness import Witness
 
 if TYPE_CHECKING:
     from opsd.contract.envelopes import ArtifactRef, EventEnvelope, SnapshotEnvelope, Source
 
 #: Pauses between the readings of a file that is empty or cut: about 250 ms in all (contract 10, weakness 3).
 RETRY_PAUSES_S = (0.01, 0.03, 0.08, 0.12)
-#: Where the liveness goes in an encoded snapshot; no file can hold this text as an object.
-_LIVENESS_MARK = {"\0liveness": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +89,11 @@ class LoopReader:
         #: In the order in which problems are reported (contract 10, 3.1 step 5).
         self._documents = (self._state, self._active_run, self._approval, self._run_summary, self._heartbeat)
         self._body: JsonObject | None = None
-        self._body_bytes: tuple[bytes, bytes] | None = None  # before and behind the liveness
+        self._encoded: EncodedSnapshot | None = None  # the body's
         self._last_event_at: int | None = None
         self._host = this_host()
         self._body_version = 0  # of the journal that the body shows; a poll may have read on since
-        self._signatures: list[tuple[str, tuple[int, int, int] | None]] = []
+        self._witness = Witness(())
         self._settled = False  # no document was read so soon after a write that its stat cannot be trusted
         self._anchor: tuple[int, int, str] | None = None  # generation, line number, digest
 
@@ -104,17 +103,7 @@ class LoopReader:
             return False
         if not self._settled:
             return not self.journal.changed() and not any(document.changed() for document in self._documents)
-        # The hot path of an unchanged loop: the stats, and nothing around them.
-        for path, known in self._signatures:
-            try:
-                found = os.stat(path)
-            except (FileNotFoundError, NotADirectoryError):
-                if known is not None:
-                    return False
-            else:
-                if known is None or (found.st_ino, found.st_size, found.st_mtime_ns) != known:
-                    return False
-        return True
+        return self._witness.unchanged()
 
     def snapshot(self, *, now: str, trace_id: str | None, run_id: str | None = None) -> SnapshotEnvelope:
         """The snapshot envelope; ``now`` is its ``emittedAt``.
@@ -133,41 +122,31 @@ class LoopReader:
     def snapshot_bytes(self, *, now: str, trace_id: str | None) -> bytes:
         """:meth:`snapshot` as compact JSON, encoded once per change."""
         body = self._refreshed_body()
-        if self._body_bytes is None:
-            marked = {**body, "runtime": {**body["runtime"], "liveness": _LIVENESS_MARK}}
-            before, _, after = jsoncodec.dumps(marked)[1:].partition(jsoncodec.dumps(_LIVENESS_MARK))
-            self._body_bytes = (before, after)
-        return self._spliced(self._body_bytes, now, trace_id)
+        if self._encoded is None:
+            self._encoded = EncodedSnapshot(body)
+        return self._encoded.envelope(now=now, trace_id=trace_id, liveness=self._liveness(now))
 
     def cached_snapshot_bytes(self, *, now: str, trace_id: str | None) -> bytes | None:
         """:meth:`snapshot_bytes` if nothing changed since the last one, judged by stats alone; else None."""
-        if self._body_bytes is None or not self.unchanged():
+        if self._encoded is None or not self.unchanged():
             return None
-        return self._spliced(self._body_bytes, now, trace_id)
-
-    def _spliced(self, body: tuple[bytes, bytes], now: str, trace_id: str | None) -> bytes:
-        trace = b"null" if trace_id is None else jsoncodec.dumps(trace_id)
-        return b'{"schemaVersion":"v1","envelopeType":"loop_run_snapshot","emittedAt":"%b","traceId":%b,%b%b%b' % (
-            now.encode(),
-            trace,
-            body[0],
-            jsoncodec.dumps(self._liveness(now)),
-            body[1],
-        )
+        return self._encoded.envelope(now=now, trace_id=trace_id, liveness=self._liveness(now))
 
     def _liveness(self, now: str) -> JsonObject:
         """``runtime.liveness``: it changes while no file does, so it is judged for every answer."""
-        known = self._active_run
-        place = {"repo": self.layout.repo, "loop_id": self.layout.loop_id}
-        section = liveness_section(known.value, known.signature, known.path, **place, host=self._host)
+        known, layout = self._active_run, self.layout
+        section = liveness_section(
+            known.value, known.signature, known.path, repo=layout.repo, loop_id=layout.loop_id, host=self._host
+        )
         moment = parse_epoch(now)
         age = None if self._last_event_at is None or moment is None else max(0, moment - self._last_event_at)
-        return {**section, "lastEventAgeSeconds": age}
+        section["lastEventAgeSeconds"] = age
+        return section
 
     def _refreshed_body(self) -> JsonObject:
         if self._body is not None and self.unchanged():
             return self._body
-        self._body = self._body_bytes = None
+        self._body = self._encoded = None
         self._refresh_journal()
         for _ in range(2):
             self._read_documents()
@@ -176,8 +155,8 @@ class LoopReader:
                 break
         self._body = self._build_body()
         self._body_version = self.journal.version
-        self._signatures = [(self.layout.events, self.journal.signature)]
-        self._signatures += [(document.path, document.signature) for document in self._documents]
+        files = [(self.layout.events, self.journal.signature)]
+        self._witness = Witness(files + [(document.path, document.signature) for document in self._documents])
         self._settled = all(document.settled for document in self._documents)
         return self._body
 
