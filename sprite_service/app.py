@@ -42,6 +42,17 @@ _CONTROL = "/ops/control"
 Handler = Callable[[web.BaseRequest, str | None], Awaitable[web.StreamResponse]]
 
 
+def _refusal(error: Refusal | OpsError | OSError) -> Refusal:
+    """How an error is told to the client."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, UsageError):
+        return invalid(error.message)
+    if isinstance(error, OpsError):
+        return Refusal(502, "runtime_error", f"error: {error.message}")
+    return Refusal(502, "runtime_error", f"error: cannot read: {error.strerror}")
+
+
 class Service:
     """Everything behind one listening socket."""
 
@@ -105,9 +116,14 @@ class Service:
         metrics.in_flight += 1
         status = 500
         try:
-            response = await self._answer(request)
+            trace_id = request.headers.get("X-Trace-Id", "").strip() or None
+            response = await self._handler(request)(request, trace_id)
             status = response.status
             return response
+        except (Refusal, OpsError, OSError) as error:
+            refusal = _refusal(error)
+            status = refusal.status
+            return refusal.response()
         finally:
             metrics.in_flight -= 1
             if not metrics.in_flight:
@@ -122,27 +138,22 @@ class Service:
                     f"{format_utc(time.time())} {request.remote} {request.method} {path} {status} {spent_ms:.1f}ms\n"
                 )
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            if not self._access.allows(request):
-                return await self._unauthorized(request)
-            handler = self._get.get(request.path) if request.method == "GET" else None
-            if handler is None:
-                if request.method == "POST" and request.path == _CONTROL:
-                    return await self.control.handle(request)
-                raise self._unknown(request)
-            if self.metrics.in_flight - self.metrics.streams > self.config.limits.max_requests:
-                raise Refusal(503, "overloaded", "too many requests")
-            trace_id = request.headers.get("X-Trace-Id", "").strip() or None
-            return await handler(request, trace_id)
-        except Refusal as refusal:
-            return refusal.response()
-        except UsageError as error:
-            return invalid(error.message).response()
-        except OpsError as error:
-            return Refusal(502, "runtime_error", f"error: {error.message}").response()
-        except OSError as error:
-            return Refusal(502, "runtime_error", f"error: cannot read: {error.strerror}").response()
+    def _handler(self, request: web.BaseRequest) -> Handler:
+        """What answers the request: authentication first, then the path, then the limit on requests.
+
+        Raises:
+            Refusal: nothing does.
+        """
+        if not self._access.allows(request):
+            return self._unauthorized
+        handler = self._get.get(request.path) if request.method == "GET" else None
+        if handler is None:
+            if request.method == "POST" and request.path == _CONTROL:
+                return self._control
+            raise self._unknown(request)
+        if self.metrics.in_flight - self.metrics.streams > self.config.limits.max_requests:
+            raise Refusal(503, "overloaded", "too many requests")
+        return handler
 
     def _unknown(self, request: web.BaseRequest) -> Refusal:
         if request.method not in ("GET", "POST"):
@@ -151,7 +162,7 @@ class Service:
             return Refusal(413, "payload_too_large", "request body too large")
         return Refusal(404, "not_found", "endpoint not found")
 
-    async def _unauthorized(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _unauthorized(self, request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
         self.metrics.unauthorized += 1
         delay_s = self._access.delay_after_failure(request.remote or "")
         if delay_s and self.metrics.in_flight <= self.config.limits.max_requests:
@@ -184,7 +195,9 @@ class Service:
         return json_response(body)
 
     async def _snapshot(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
-        return json_bytes(await self.loops.snapshot(answers.loop_id(request.query), trace_id))
+        loop_id = answers.loop_id_of(request.rel_url)
+        known = self.loops.known_snapshot(loop_id, trace_id)
+        return json_bytes(await self.loops.snapshot(loop_id, trace_id) if known is None else known)
 
     async def _events(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
         query = request.query
@@ -228,6 +241,9 @@ class Service:
                 "updatedAt": format_utc(time.time()),
             },
         }
+
+    async def _control(self, request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+        return await self.control.handle(request)
 
     async def _stream(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
         loop_id = answers.loop_id(request.query)
