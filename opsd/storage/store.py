@@ -21,6 +21,8 @@ from opsd.storage.tail import tail_rows
 
 #: Telemetry that only tails are read of; the other logs are counted by line from the start and never rotated.
 _ROTATABLE = frozenset({RowLog.RECONCILE, RowLog.HEARTBEAT, RowLog.SEQUENCE})
+#: An enum is slow to go through, and every pass does it.
+_DOCUMENTS = tuple(Document)
 
 
 class LoopStore(Protocol):
@@ -99,7 +101,7 @@ class FileLoopStore:
         """See :meth:`LoopStore.load`."""
         documents: dict[Document, JsonObject] = {}
         damaged: list[Document] = []
-        for document in Document:
+        for document in _DOCUMENTS:
             found = files.signature(self._layout.path(document))
             if found is None:
                 self._known.pop(document, None)
