@@ -20,20 +20,17 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import SCHEMA_VERSION, SEQUENCE_SOURCE, SNAPSHOT_TYPE
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get
-from opsd.runtime.documents import RuntimeDocument
 from opsd.runtime.encoded import EncodedSnapshot
 from opsd.runtime.events import EnvelopeFactory, decode_line, ingest
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES, Journal
 from opsd.runtime.layout import RuntimeLayout
 from opsd.runtime.liveness import liveness_section, this_host
-from opsd.runtime.snapshot import RunFacts, health_section, run_section
+from opsd.runtime.run_documents import RunDocuments
+from opsd.runtime.snapshot import health_section, run_section
 from opsd.runtime.witness import Witness
 
 if TYPE_CHECKING:
     from opsd.contract.envelopes import ArtifactRef, EventEnvelope, SnapshotEnvelope, Source
-
-#: Pauses between the readings of a file that is empty or cut: about 250 ms in all (contract 10, weakness 3).
-RETRY_PAUSES_S = (0.01, 0.03, 0.08, 0.12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +77,15 @@ class LoopReader:
     ) -> None:
         self.layout = layout = RuntimeLayout(repo, loop_id)
         self.journal = Journal(layout.events, max_line_bytes=max_line_bytes)
-        self._sleep = sleep
+        self._documents = RunDocuments(layout, sleep)
         self._source: Source = {"repoPath": repo, "loopId": loop_id}
-        self._state, self._active_run, self._approval, self._run_summary, self._heartbeat = (
-            RuntimeDocument(path, layout.relative(path))
-            for path in (layout.state, layout.active_run, layout.approval, layout.run_summary, layout.heartbeat)
-        )
-        #: In the order in which problems are reported (contract 10, 3.1 step 5).
-        self._documents = (self._state, self._active_run, self._approval, self._run_summary, self._heartbeat)
         self._body: JsonObject | None = None
         self._encoded: EncodedSnapshot | None = None  # the body's
         self._last_event_at: int | None = None
         self._host = this_host()
         self._body_version = 0  # of the journal that the body shows; a poll may have read on since
         self._witness = Witness(())
-        self._settled = False  # no document was read so soon after a write that its stat cannot be trusted
+        self._settled = False  # of the documents that the body shows
         self._anchor: tuple[int, int, str] | None = None  # generation, line number, digest
 
     def unchanged(self) -> bool:
@@ -102,7 +93,7 @@ class LoopReader:
         if self._body is None or self._body_version != self.journal.version:
             return False
         if not self._settled:
-            return not self.journal.changed() and not any(document.changed() for document in self._documents)
+            return not self.journal.changed() and not self._documents.changed()
         return self._witness.unchanged()
 
     def snapshot(self, *, now: str, trace_id: str | None, run_id: str | None = None) -> SnapshotEnvelope:
@@ -134,7 +125,7 @@ class LoopReader:
 
     def _liveness(self, now: str) -> JsonObject:
         """``runtime.liveness``: it changes while no file does, so it is judged for every answer."""
-        known, layout = self._active_run, self.layout
+        known, layout = self._documents.active_run, self.layout
         section = liveness_section(
             known.value, known.signature, known.path, repo=layout.repo, loop_id=layout.loop_id, host=self._host
         )
@@ -149,15 +140,14 @@ class LoopReader:
         self._body = self._encoded = None
         self._refresh_journal()
         for _ in range(2):
-            self._read_documents()
+            self._documents.read()
             # Events that arrived while the documents were read would be older news than the state beside them.
             if not self.journal.refresh():
                 break
         self._body = self._build_body()
         self._body_version = self.journal.version
-        files = [(self.layout.events, self.journal.signature)]
-        self._witness = Witness(files + [(document.path, document.signature) for document in self._documents])
-        self._settled = all(document.settled for document in self._documents)
+        self._witness = Witness([(self.layout.events, self.journal.signature), *self._documents.signatures])
+        self._settled = self._documents.settled
         return self._body
 
     def _refresh_journal(self) -> None:
@@ -169,33 +159,11 @@ class LoopReader:
         if not self.journal.exists:
             raise ArtifactError(f"required artifact missing: {self.layout.events}")
 
-    def _read_documents(self) -> None:
-        for document in (self._approval, self._run_summary, self._state, self._active_run, self._heartbeat):
-            document.refresh()
-        for pause in RETRY_PAUSES_S:
-            if all(document.error is None for document in self._documents):
-                return
-            self._sleep(pause)
-            for document in self._documents:
-                if document.error is not None:
-                    document.refresh()
-
     def _build_body(self) -> JsonObject:
         if not self.journal.exists:
             raise ArtifactError(f"required artifact missing: {self.layout.events}")
         event = self._last_event()
-        for document in self._documents:
-            if document.error is not None:
-                raise document.error
-        summary = _object_or_none(self._run_summary)
-        facts = RunFacts(
-            loop_id=self.layout.loop_id,
-            event=event,
-            state=_object_or_none(self._state),
-            approval=_object_or_none(self._approval),
-            summary=summary,
-            latest=self._latest_entry(summary),
-        )
+        facts = self._documents.facts(self.layout.loop_id, event)
         count = self.journal.line_count
         self._last_event_at = parse_epoch(get(event, "timestamp"))
         return {
@@ -203,18 +171,11 @@ class LoopReader:
             "run": run_section(facts, None),
             "runtime": {
                 "superloopState": facts.state,
-                "activeRun": self._active_run.value,
+                "activeRun": self._documents.active_run.value,
                 "approval": facts.approval,
-                "heartbeat": self._heartbeat.value,
+                "heartbeat": self._documents.heartbeat.value,
             },
-            "artifacts": {
-                "events": self._journal_reference(),
-                "runSummary": self._run_summary.ref,
-                "state": self._state.ref,
-                "activeRun": self._active_run.ref,
-                "approval": self._approval.ref,
-                "heartbeat": self._heartbeat.ref,
-            },
+            "artifacts": {"events": self._journal_reference(), **self._documents.references()},
             "sequence": {"source": SEQUENCE_SOURCE, "value": count},
             "cursor": {"eventLineOffset": count, "eventLineCount": count},
             "health": health_section(facts, count),
@@ -230,19 +191,6 @@ class LoopReader:
             raise ArtifactError(f"invalid JSON in final events line: {self.layout.events}") from None
         except TypeError:
             raise ArtifactError(f"unexpected JSON type in final events line: {self.layout.events}") from None
-
-    def _latest_entry(self, summary: JsonObject | None) -> JsonObject | None:
-        entries = None if summary is None else summary.get("entries")
-        if entries is None:
-            return None
-        if not isinstance(entries, list):
-            raise self._run_summary.unexpected_type()
-        latest = entries[-1] if entries else None
-        if latest is None or latest is False:
-            return None
-        if not isinstance(latest, dict):
-            raise self._run_summary.unexpected_type()
-        return latest
 
     def _journal_reference(self) -> ArtifactRef:
         journal = self.journal
@@ -335,9 +283,3 @@ class LoopReader:
             digest = hashlib.sha256(self.journal.line(number)).hexdigest()
             self._anchor = known = (self.journal.generation, number, digest)
         return known[2]
-
-
-def _object_or_none(document: RuntimeDocument) -> JsonObject | None:
-    if document.value is None or isinstance(document.value, dict):
-        return document.value
-    raise document.unexpected_type()
