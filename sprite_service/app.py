@@ -203,13 +203,16 @@ class Service:
         query = request.query
         loop_id = answers.loop_id(query)
         offset, limit = answers.count(query, "cursor"), answers.count(query, "maxEvents")
+        skip_line = answers.count(query, "skipLine") or None
         wait_s = answers.seconds(query, "wait", self.config.limits.max_wait_s)
 
         def render(page: PollResult) -> bytes:
             return jsoncodec.dumps(self._events_body(loop_id, page, trace_id))
 
         async def poll() -> tuple[PollResult, bytes]:
-            return await self.loops.poll(loop_id, offset=offset, max_events=limit, trace_id=trace_id, render=render)
+            return await self.loops.poll(
+                loop_id, offset=offset, max_events=limit, trace_id=trace_id, render=render, skip_line=skip_line
+            )
 
         page, body = await poll()
         if page.events or not wait_s:

@@ -107,6 +107,7 @@ class Loops:
         trace_id: str | None,
         render: Callable[[PollResult], T],
         anchor: str | None = None,
+        skip_line: int | None = None,
     ) -> tuple[PollResult, T]:
         """The events behind ``offset``, and what ``render`` makes of them in the same thread.
 
@@ -117,7 +118,9 @@ class Loops:
         now = format_utc(time.time())
 
         def work() -> tuple[PollResult, T]:
-            found = entry.reader.poll(offset=offset, max_events=max_events, now=now, trace_id=trace_id, anchor=anchor)
+            found = entry.reader.poll(
+                offset=offset, max_events=max_events, now=now, trace_id=trace_id, anchor=anchor, skip_line=skip_line
+            )
             return found, render(found)
 
         return await self._alone(entry, work)
