@@ -56,8 +56,8 @@ def replace_file(path: str, data: bytes, *, durable: bool = False) -> Signature:
     Raises:
         ManagerFileError: the file cannot be written.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    folder, slash, name = path.rpartition("/")
+    temporary = f"{folder}{slash}.{name}.{os.getpid()}.tmp"
     try:
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
@@ -76,7 +76,7 @@ def replace_file(path: str, data: bytes, *, durable: bool = False) -> Signature:
         remove_quietly(temporary)
         raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
     if durable:
-        sync_folder(folder or ".")
+        sync_folder(f"{folder}{slash}" or ".")
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
