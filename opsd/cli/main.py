@@ -31,6 +31,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "telemetry-summary": ("opsd.cli.telemetry_summary:main", "figures over a loop's newest passes"),
     "profile-drift": ("opsd.cli.profile_drift:main", "does the applied threshold profile still suit"),
     "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
+    "fleet registry": ("opsd.cli.fleet_registry:main", "check the fleet's registry and print it with every default"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),
@@ -39,11 +40,11 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the result is the exit code: 0, or 1 after ``error: <message>`` on stderr."""
+    """Run one command; the result is the exit code: 0, or the error's (mostly 1) after ``error: <message>``."""
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except OpsError as error:
-        return _complain(error.message)
+        return _complain(*error.lines, exit_code=error.exit_code)
     except BrokenPipeError:
         _discard_stdout()
         return 1
@@ -117,14 +118,15 @@ def version(argv: Sequence[str]) -> int:
     return 0
 
 
-def _complain(message: str) -> int:
+def _complain(*lines: str, exit_code: int = 1) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _discard_stdout()
-    # One line, whatever the message quotes.
-    sys.stderr.write("error: " + message.replace("\n", "\\n") + "\n")
-    return 1
+    # Each stays one line, whatever it quotes.
+    if lines:
+        sys.stderr.write("error: " + "\n".join(line.replace("\n", "\\n") for line in lines) + "\n")
+    return exit_code
 
 
 def _discard_stdout() -> None:

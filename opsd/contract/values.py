@@ -19,6 +19,11 @@ def first_present(*values: JsonValue) -> JsonValue:
     return values[-1]
 
 
+def absent(value: JsonValue) -> bool:
+    """True for what ``??`` steps over: null and false, but no other empty value."""
+    return value is None or value is False
+
+
 def get(container: JsonValue, *keys: str) -> JsonValue:
     """Read a path of keys; a key of anything that is not an object gives None."""
     for key in keys:

@@ -5,11 +5,11 @@ A registry that cannot be used changes nothing: the loops of the last good one s
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
-from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
-from opsd.fleet.registry import LoopEntry, parse_registry
+from opsd.fleet.registry import LoopEntry, load_registry
 from opsd.runtime.discovery import list_loops
 from opsd.storage.files import Signature, read_bytes, signature
 from opsd.storage.layout import fleet_registry_file
@@ -65,9 +65,5 @@ class RegistrySource:
             raise OpsError(f"fleet registry file not found: {self._path}")
         if len(data) > MAX_REGISTRY_BYTES:
             raise UsageError(f"{self._path} is larger than {MAX_REGISTRY_BYTES} bytes")
-        try:
-            document = jsoncodec.loads(data)
-        except ValueError:
-            raise UsageError(f"invalid fleet registry JSON: {self._path}") from None
-        registry = parse_registry(document, source=self._path)
+        registry = load_registry(data, source=self._path, now=time.time(), expiry_is_fatal=False)
         return tuple(entry for entry in registry.loops if entry.enabled)

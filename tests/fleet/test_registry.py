@@ -10,6 +10,8 @@ from opsd.contract.errors import UsageError
 from opsd.contract.reasons import TransportKind
 from opsd.fleet.registry import LoopEntry, ObserveMode, parse_registry
 
+NOW = 1_780_000_000
+
 
 def registry(*loops: Any, **top: Any) -> dict[str, Any]:
     return {"schemaVersion": "v1", "loops": list(loops), **top}
@@ -17,7 +19,7 @@ def registry(*loops: Any, **top: Any) -> dict[str, Any]:
 
 def bullets(document: Any) -> list[str]:
     with pytest.raises(UsageError) as refused:
-        parse_registry(document, source="r.json")
+        parse_registry(document, source="r.json", now=NOW)
     first, *rest = refused.value.message.split("\n")
     assert first == "invalid fleet registry: r.json"
     assert all(line.startswith(" - ") for line in rest)
@@ -25,7 +27,7 @@ def bullets(document: Any) -> list[str]:
 
 
 def test_a_minimal_entry_takes_every_default() -> None:
-    assert parse_registry(registry({"loopId": "a"}), source="r").loops == (LoopEntry("a"),)  # type: ignore[arg-type]
+    assert parse_registry(registry({"loopId": "a"}), source="r", now=NOW).loops == (LoopEntry("a"),)  # type: ignore[arg-type]
 
 
 def test_a_service_entry_is_taken_over() -> None:
@@ -41,6 +43,7 @@ def test_a_service_entry_is_taken_over() -> None:
             }
         ),
         source="r",
+        now=NOW,
     ).loops
     assert entry == LoopEntry(
         "a",  # type: ignore[arg-type]
