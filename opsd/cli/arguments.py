@@ -76,6 +76,10 @@ class CommandSpec:
                 position += 1
         return Arguments(self, values)
 
+    def declares(self, flag: str) -> bool:
+        """The command knows this flag."""
+        return flag in self._by_name
+
     def _print_usage(self) -> None:
         sys.stdout.write(self.usage())
         sys.stdout.flush()
@@ -94,7 +98,7 @@ class Arguments:
 
     def given(self, flag: str) -> str | None:
         """The value as it stands, None when the flag was not given; an empty value stays empty."""
-        if not any(known.name == flag for known in self._spec.flags):
+        if not self._spec.declares(flag):
             raise KeyError(f"{self._spec.name} has no flag {flag}")
         return self._values.get(flag)
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from opsd.contract.errors import OpsError, UsageError
+from opsd.contract.errors import OpsError, UsageError, file_trouble
 
 Command = Callable[[Sequence[str]], int]
 
@@ -32,6 +32,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "profile-drift": ("opsd.cli.profile_drift:main", "does the applied threshold profile still suit"),
     "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
     "fleet registry": ("opsd.cli.fleet_registry:main", "check the fleet's registry and print it with every default"),
+    "fleet reconcile": ("opsd.cli.fleet_reconcile:main", "one pass over every loop of the fleet's registry"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),
@@ -52,8 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         _show_trace()
-        where = error.filename if isinstance(error.filename, str) else "a file"
-        return _complain(f"cannot use {where}: {error.strerror or type(error).__name__}")
+        return _complain(file_trouble(error))
     except Exception as error:  # noqa: BLE001 - the border: whatever it is, a person sees one line
         _show_trace()
         return _complain(f"internal error: {type(error).__name__} (OPSD_DEBUG=1 shows where)")

@@ -92,3 +92,9 @@ class ProjectionError(OpsError):
     """A snapshot or event envelope that the projection refuses (contract 10, 4.2)."""
 
     default_code = "projection_failed"
+
+
+def file_trouble(error: OSError) -> str:
+    """The message of an :class:`OSError` that nobody expected."""
+    where = error.filename if isinstance(error.filename, str) else "a file"
+    return f"cannot use {where}: {error.strerror or type(error).__name__}"

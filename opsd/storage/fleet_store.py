@@ -66,8 +66,10 @@ class FleetStore(Protocol):
         """Create the folders that the parts lie in."""
         ...
 
-    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False) -> None:
+    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False, rotate_over: int = 0) -> None:
         """Append rows in one write; an empty sequence creates the log. ``durable`` syncs before it returns.
+
+        With ``rotate_over`` a log that has grown beyond that many bytes is put aside first, as ``<log>.1``.
 
         Raises:
             ManagerFileError: they could not be written.
@@ -121,10 +123,10 @@ class FileFleetStore:
         for part in parts:
             files.make_parent(self._paths[part])
 
-    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False) -> None:
+    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False, rotate_over: int = 0) -> None:
         """See :meth:`FleetStore.append`."""
         data = b"".join(jsoncodec.dumps(row) + b"\n" for row in rows)
-        files.append_lines(self._paths[log], data, durable=durable)
+        files.append_lines(self._paths[log], data, durable=durable, rotate_over=rotate_over)
 
     def replace(self, document: FleetDocument, value: JsonObject) -> None:
         """See :meth:`FleetStore.replace`."""
