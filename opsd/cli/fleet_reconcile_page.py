@@ -1,4 +1,4 @@
-"""A fleet's pass as a readable page for a terminal: who is in trouble, and why. Loops that are well come last."""
+"""A fleet's pass as a readable page for a terminal: who is in trouble, and why; what is well comes behind."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _STYLES = {
     "failed": "bold red",
 }
 _TROUBLE_FIRST = {"critical": 0, "degraded": 2, "unknown": 3, "healthy": 4}
+_FAILED, _SKIPPED = 1, 5
 
 
 def fleet_page(state: JsonObject) -> Group:
@@ -44,7 +45,10 @@ def fleet_page(state: JsonObject) -> Group:
 
 
 def _rank(result: JsonObject) -> int:
-    return min(1 if result["status"] == "failed" else 5, _TROUBLE_FIRST.get(str(result["healthStatus"]), 3))
+    if result["status"] == "skipped":
+        return _SKIPPED
+    rank = _TROUBLE_FIRST.get(str(result["healthStatus"]), _TROUBLE_FIRST["unknown"])
+    return min(rank, _FAILED) if result["status"] == "failed" else rank
 
 
 def _cells(result: JsonObject) -> list[Text]:

@@ -6,7 +6,9 @@ absent (weakness 1).
 
 from __future__ import annotations
 
+from opsd.contract.fleet_words import PolicyMode
 from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.reasons import TransportKind
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import absent, as_object, drop_null, first_present
 
@@ -38,7 +40,7 @@ def normalized_loop(item: JsonObject) -> JsonObject:
     loop: JsonObject = {
         "loopId": item["loopId"],
         "enabled": item.get("enabled") is not False,
-        "transport": first_present(item.get("transport"), "local"),
+        "transport": first_present(item.get("transport"), TransportKind.LOCAL.value),
         "sprite": _present(
             id=sprite.get("id"),
             assignment=sprite.get("assignment"),
@@ -59,13 +61,13 @@ def normalized_loop(item: JsonObject) -> JsonObject:
 
 def _policy(policy: JsonObject) -> JsonObject:
     autonomous = as_object(policy.get("autonomous"))
-    mode = first_present(policy.get("mode"), "advisory")
+    mode = first_present(policy.get("mode"), PolicyMode.ADVISORY.value)
     return {
         "mode": mode,
         "suppressions": first_present(policy.get("suppressions"), {}),
         "noiseControls": _filled(policy.get("noiseControls"), dedupeWindowSeconds=300),
         "autonomous": {
-            "enabled": mode == "guarded_auto",
+            "enabled": mode == PolicyMode.GUARDED_AUTO,
             "allow": _filled(
                 autonomous.get("allow"), categories=["reconcile_failed", "health_critical"], intents=["cancel"]
             ),

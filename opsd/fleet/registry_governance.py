@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from opsd.contract.fleet_words import PolicyMode
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get
@@ -57,7 +58,7 @@ def review_deadline(registry: JsonObject) -> int | None:
 
     ``registry`` may be normalized or not.
     """
-    if get(registry, "policy", "mode") != "guarded_auto":
+    if get(registry, "policy", "mode") != PolicyMode.GUARDED_AUTO:
         return None
     return parse_epoch(get(registry, "policy", "autonomous", "governance", "reviewBy"))
 

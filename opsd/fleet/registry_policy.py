@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Set
-from enum import StrEnum
-from typing import Final
 
+from opsd.contract.fleet_words import CATEGORIES, CONFIDENCES, INTENTS, SEVERITIES, PolicyMode
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import absent, first_present
 from opsd.fleet.bullets import (
@@ -20,19 +19,7 @@ from opsd.fleet.bullets import (
 )
 from opsd.fleet.registry_governance import check_governance
 
-
-class PolicyMode(StrEnum):
-    """What the policy may lead to: proposals only, or guarded autonomous action."""
-
-    ADVISORY = "advisory"
-    GUARDED_AUTO = "guarded_auto"
-
-
-#: The closed sets of words in allow lists, thresholds and suppressions.
-CATEGORIES: Final = ("reconcile_failed", "health_critical", "health_degraded")
-INTENTS: Final = ("cancel",)
-SEVERITIES: Final = ("critical", "warning", "info")
-CONFIDENCES: Final = ("high", "medium", "low")
+__all__ = ["CATEGORIES", "CONFIDENCES", "INTENTS", "SEVERITIES", "PolicyMode", "check_policy"]
 
 _AUTONOMOUS = "policy.autonomous"
 _COUNT = (integer_between(0, math.inf), "an integer >= 0")

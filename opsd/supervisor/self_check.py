@@ -16,6 +16,8 @@ class SelfCheck:
         self._detector = detector
         #: Why the registry on disk is not the one in force; None when it is.
         self.registry_problem: str | None = None
+        #: The review deadline of the registry in force has passed; loops are observed, nothing autonomous happens.
+        self.review_expired = False
         #: Registry entries that cannot be supervised, and why.
         self.unusable: dict[str, str] = {}
 
@@ -24,6 +26,15 @@ class SelfCheck:
         found = self._tasks.problems()
         if self._detector.blocked:
             found.append("the event loop is blocked")
+        return found
+
+    def warnings(self) -> list[str]:
+        """What somebody has to look after although the daemon works."""
+        found = []
+        if self.registry_problem is not None:
+            found.append("the registry on disk cannot be used, the last good one is in force")
+        if self.review_expired:
+            found.append("the review deadline of the policy has passed, autonomy is off")
         return found
 
     def tasks_by_state(self) -> dict[str, int]:

@@ -8,13 +8,8 @@ import pytest
 
 from opsd.contract.errors import UsageError
 from opsd.contract.reasons import TransportKind
-from opsd.fleet.registry import LoopEntry, ObserveMode, parse_registry
-
-NOW = 1_780_000_000
-
-
-def registry(*loops: Any, **top: Any) -> dict[str, Any]:
-    return {"schemaVersion": "v1", "loops": list(loops), **top}
+from opsd.fleet.registry import LoopEntry, ObserveMode, load_registry, parse_registry
+from tests.fleet.factories import NOW, registry
 
 
 def bullets(document: Any) -> list[str]:
@@ -97,3 +92,14 @@ def test_a_service_entry_is_taken_over() -> None:
 )
 def test_every_violation_has_its_bullet(document: Any, expected: list[str]) -> None:
     assert bullets(document) == expected
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"{} {}", b"[" * 1000])
+def test_what_is_not_one_document_is_told(data: bytes) -> None:
+    with pytest.raises(UsageError, match=r"^invalid fleet registry JSON: r\.json$"):
+        load_registry(data, source="r.json", now=NOW)
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    with pytest.raises(UsageError, match=r"^fleet registry file not found: r\.json$"):
+        load_registry(None, source="r.json", now=NOW)
