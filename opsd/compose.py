@@ -7,7 +7,7 @@ so that a one-shot command over files starts fast.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import UsageError
@@ -26,13 +26,23 @@ from opsd.storage.model import Document, RowLog
 from opsd.storage.store import FileLoopStore, LoopStore
 from opsd.transport.local import LocalTransport
 
+if TYPE_CHECKING:
+    from opsd.alerts.catalog import Catalog
+    from opsd.alerts.delivery_settings import DeliverySettings
+
 _CATALOG_NAME = "config/ops-manager-threshold-profiles.v1.json"
+_SINKS_NAME = "config/ops-manager-alert-sinks.v1.json"
+_DELIVERY_NAME = "config/ops-manager-alert-delivery.v1.json"
 
 
 def threshold_catalog_file(env: Mapping[str, str]) -> str | None:
     """Default place of the threshold catalog below the install root; None where opsd runs from its package."""
+    return _below_install_root(env, _CATALOG_NAME)
+
+
+def _below_install_root(env: Mapping[str, str], name: str) -> str | None:
     root = env.get(INSTALL_ROOT_VARIABLE)
-    return f"{root.rstrip('/')}/{_CATALOG_NAME}" if root else None
+    return f"{root.rstrip('/')}/{name}" if root else None
 
 
 def threshold_catalog(path: str | None) -> JsonValue:
@@ -74,6 +84,53 @@ def threshold_profile(path: str | None, name: str | None) -> JsonObject:
         UsageError: the file is missing, is not JSON, has a wrong shape, or does not know the profile (40, 3.2).
     """
     return resolve_profile(threshold_catalog(path), name, source_file=path or _CATALOG_NAME)
+
+
+def alert_catalog_file(env: Mapping[str, str]) -> str | None:
+    """Default place of the catalog of alert sinks below the install root; None where opsd runs from its package."""
+    return _below_install_root(env, _SINKS_NAME)
+
+
+def alert_catalog(path: str | None) -> Catalog:
+    """The catalog of alert sinks at ``path``, checked (None: the one in the package).
+
+    Raises:
+        UsageError: the file is missing, is not JSON, or fails one of the passes of 50, 2.3.
+    """
+    from opsd.alerts.catalog import EMBEDDED_CATALOG as EMBEDDED_SINKS
+    from opsd.alerts.catalog import parse_catalog
+
+    if path is None:
+        return parse_catalog(EMBEDDED_SINKS, source_file=_SINKS_NAME)
+    data = read_bytes(path)
+    if data is None:
+        raise UsageError(f"alert sink config file not found: {path}")
+    try:
+        document = jsoncodec.loads(data)
+    except ValueError:
+        raise UsageError(f"invalid alert sink config JSON: {path}") from None
+    return parse_catalog(document, source_file=path)
+
+
+def alert_delivery_settings(path: str | None, env: Mapping[str, str]) -> DeliverySettings:
+    """How alerts are grouped, repeated and inhibited: the file at ``path``, or the default one if there is any.
+
+    Raises:
+        UsageError: a file that was named is missing; a file is not JSON or says what cannot be meant.
+    """
+    from opsd.alerts.delivery_settings import DeliverySettings, parse_delivery_settings
+
+    used = path or _below_install_root(env, _DELIVERY_NAME)
+    data = read_bytes(used) if used is not None else None
+    if used is None or (data is None and path is None):
+        return DeliverySettings()
+    if data is None:
+        raise UsageError(f"alert delivery config file not found: {used}")
+    try:
+        document = jsoncodec.loads(data)
+    except ValueError:
+        raise UsageError(f"invalid alert delivery config JSON: {used}") from None
+    return parse_delivery_settings(document, source_file=used)
 
 
 def loop_store(

@@ -57,6 +57,7 @@ class CommandSpec:
             UsageError: ``unknown argument: <arg>`` (the usage text is on stdout then), ``<flag> requires a value``.
         """
         values: dict[str, str] = {}
+        every: dict[str, list[str]] = {}
         position = 0
         while position < len(argv):
             token = argv[position]
@@ -73,8 +74,9 @@ class CommandSpec:
                 raise UsageError(f"{token} requires a value")
             else:
                 values[token] = argv[position]
+                every.setdefault(token, []).append(argv[position])
                 position += 1
-        return Arguments(self, values)
+        return Arguments(self, values, every)
 
     def declares(self, flag: str) -> bool:
         """The command knows this flag."""
@@ -92,15 +94,20 @@ class CommandSpec:
 class Arguments:
     """What was given. Every accessor refuses a flag that the command does not declare (a mistake in the code)."""
 
-    def __init__(self, spec: CommandSpec, values: dict[str, str]) -> None:
+    def __init__(self, spec: CommandSpec, values: dict[str, str], every: dict[str, list[str]]) -> None:
         self._spec = spec
         self._values = values
+        self._every = every
 
     def given(self, flag: str) -> str | None:
         """The value as it stands, None when the flag was not given; an empty value stays empty."""
         if not self._spec.declares(flag):
             raise KeyError(f"{self._spec.name} has no flag {flag}")
         return self._values.get(flag)
+
+    def all(self, flag: str) -> list[str]:
+        """Every value of a flag that may be repeated, in order; none when it was not given."""
+        return [] if self.given(flag) is None else self._every[flag]
 
     def switch(self, flag: str) -> bool:
         """True when the switch was given."""

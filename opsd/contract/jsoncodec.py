@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from typing import Any, TypeAlias
 
@@ -119,27 +120,85 @@ def _none(_name: str) -> None:
     return None
 
 
+class RawJson:
+    """One JSON document by its own text, to stand as a value in what :func:`dumps` writes.
+
+    Numbers keep their spelling (``1.0``, ``1e400``, any integer), which a decoded value would not. What no receiver
+    could read goes: whitespace between tokens, ``NaN`` and infinities (null), bytes that are not UTF-8 (U+FFFD).
+
+    Args:
+        data: one document that :func:`loads` accepts; anything else spoils what it is embedded in.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            data = data.decode("utf-8", "replace").encode()
+        self.data = _TOKENS.sub(_tidy_token, data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RawJson) and self.data == other.data
+
+    def __hash__(self) -> int:
+        return hash(self.data)
+
+
+_TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[ \t\r\n]+|-?(?:NaN|Infinity)', re.DOTALL)
+
+
+def _tidy_token(match: re.Match[bytes]) -> bytes:
+    token = match[0]
+    if token[:1] == b'"':
+        return token
+    return b"" if token.isspace() else b"null"
+
+
+def _embed(value: object) -> orjson.Fragment:
+    if isinstance(value, RawJson):
+        return orjson.Fragment(value.data)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
 def dumps(value: JsonValue) -> bytes:
-    """``value`` as compact JSON, without a newline."""
+    """``value`` as compact JSON, without a newline. It may hold :class:`RawJson` anywhere."""
     try:
-        return _escape_delete(orjson.dumps(value))
+        return _escape_delete(orjson.dumps(value, _embed))
     except TypeError:  # an integer beyond 64 bits or a lone surrogate
         return _dumps_carefully(value, indent=None)
 
 
 def dumps_pretty(value: JsonValue) -> bytes:
-    """``value`` as JSON indented by two spaces, without a final newline."""
+    """``value`` as JSON indented by two spaces, without a final newline; what is embedded stays in one line."""
     try:
-        return _escape_delete(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+        return _escape_delete(orjson.dumps(value, _embed, orjson.OPT_INDENT_2))
     except TypeError:
         return _dumps_carefully(value, indent=2)
 
 
 def _dumps_carefully(value: JsonValue, indent: int | None) -> bytes:
     separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(_finite(value), ensure_ascii=False, separators=separators, indent=indent, allow_nan=False)
+    # The standard library cannot embed: a mark that nobody can have guessed stands in for each text.
+    mark = os.urandom(16).hex()
+    embedded: list[bytes] = []
+
+    def stand_in(item: object) -> str:
+        if not isinstance(item, RawJson):
+            raise TypeError(f"{type(item).__name__} is no JSON value")
+        embedded.append(item.data)
+        return mark
+
+    text = json.dumps(
+        _finite(value), ensure_ascii=False, separators=separators, indent=indent, allow_nan=False, default=stand_in
+    )
     # A lone surrogate becomes U+FFFD, like any other byte that is not text.
-    return _escape_delete(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode())
+    data = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+    if embedded:
+        parts = data.split(f'"{mark}"'.encode())
+        data = b"".join(part + raw for part, raw in zip(parts, [*embedded, b""], strict=True))
+    return _escape_delete(data)
 
 
 def _finite(value: JsonValue) -> JsonValue:

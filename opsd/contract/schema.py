@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from opsd.contract import artifacts, envelopes, tuning_artifacts
+from opsd.contract import alert_schemas, artifacts, envelopes, tuning_artifacts
 from opsd.contract.registry_schema import registry_schema
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "schema"
@@ -43,6 +43,7 @@ def generate() -> dict[str, dict[str, Any]]:
             "$id": "https://superloop.sh/schemas/ops-manager-fleet-registry-v1.json",
             **registry_schema(),
         },
+        **alert_schemas.generate(),
     }
     for name, model in _ARTIFACTS.items():
         schema = TypeAdapter(model).json_schema()

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import TransportKind
+from opsd.contract.secrets import mask, secret_forms
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import absent, as_object, compact_text, drop_null, first_present
 from opsd.fleet.loop_answer import LoopAnswer, LoopReason, LoopVerdict, judge
@@ -18,7 +18,6 @@ from opsd.fleet.loop_answer import LoopAnswer, LoopReason, LoopVerdict, judge
 _EXCERPT_BYTES = 600
 _BLANKS = re.compile("[ \t\n\v\f\r]+")
 _NOT_IN_TRACE = re.compile("[^A-Za-z0-9._-]")
-REDACTED = "[redacted]"
 
 
 class LoopStatus(StrEnum):
@@ -132,8 +131,7 @@ def excerpt(output: str, token: str | None = None) -> str:
     """The beginning of an output on one line, without the token; one blank for no output."""
     text = output.rstrip("\n") + "\n"
     if token:
-        for spelling in (token, jsoncodec.dumps(token).decode()[1:-1]):
-            text = text.replace(spelling, REDACTED)
+        text = mask(text, secret_forms(token) or (token,))
     return _BLANKS.sub(" ", text).encode("utf-8", "replace")[:_EXCERPT_BYTES].decode("utf-8", "ignore")
 
 

@@ -15,6 +15,7 @@ from opsd.contract import jsoncodec
 from opsd.contract.errors import LockTimeoutError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage import files, locks
+from opsd.storage.shared_document import SharedDocument
 
 
 class FleetDocument(StrEnum):
@@ -26,6 +27,8 @@ class FleetDocument(StrEnum):
     HANDOFF = "handoff-state.json"
     PROMOTION = "promotion-state.json"
     DRILLS = "drills/promotion.v1.json"
+    SILENCES = "alert-silences.v1.json"
+    SINK_HEALTH = "alert-sink-health.json"
 
 
 class FleetLog(StrEnum):
@@ -131,3 +134,7 @@ class FileFleetStore:
     def replace(self, document: FleetDocument, value: JsonObject) -> None:
         """See :meth:`FleetStore.replace`."""
         files.replace_file(self._paths[document], jsoncodec.dumps(value) + b"\n", durable=True)
+
+    def shared(self, document: FleetDocument, *, durable: bool) -> SharedDocument:
+        """A document that is changed outside of the fleet's passes, by many processes: it has a lock of its own."""
+        return SharedDocument(self._paths[document], durable=durable)

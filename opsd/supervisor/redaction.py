@@ -7,15 +7,12 @@ when nobody registered them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, MutableMapping
 from typing import Any
-from urllib.parse import quote
 
-MASK = "[redacted]"
+from opsd.contract.secrets import MASK, MIN_SECRET_CHARS, longest_first, mask, secret_forms
+
 _TELLING_KEYS = ("token", "authorization", "password", "passwd", "secret", "cookie", "api_key", "apikey")
-#: A secret shorter than this is not replaced: it would take ordinary words out of every line.
-MIN_SECRET_CHARS = 4
 MAX_TEXT_CHARS = 8192
 _MAX_DEPTH = 8
 
@@ -30,17 +27,11 @@ class Redactor:
         """Never show this text (of at least :data:`MIN_SECRET_CHARS` characters)."""
         if len(secret) < MIN_SECRET_CHARS:
             return
-        # A secret that holds a quote, a control character or a slash looks different inside a repr, JSON or a URL.
-        encodable = secret.encode("utf-8", "replace").decode()
-        forms = {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(encodable), quote(encodable, safe="")}
-        # The longest first: a secret may be the beginning of another.
-        self._secrets = tuple(sorted(forms.union(self._secrets), key=lambda form: (-len(form), form)))
+        self._secrets = longest_first({*secret_forms(secret), *self._secrets})
 
     def text(self, value: str) -> str:
         """``value`` without secrets and bounded: of a long text the beginning and the end are kept."""
-        for secret in self._secrets:
-            if secret in value:
-                value = value.replace(secret, MASK)
+        value = mask(value, self._secrets)
         if len(value) <= MAX_TEXT_CHARS:
             return value
         half = MAX_TEXT_CHARS // 2

@@ -8,22 +8,23 @@ sent, never shown.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
 from opsd.contract.errors import OpsError, UsageError
+from opsd.net.addresses import travels_in_clear
+from opsd.net.bodies import BodyTooLargeError, read_bounded
+from opsd.net.proxies import Proxies
+from opsd.net.retry_after import parse_retry_after
 from opsd.transport.answers import bounded_message
-from opsd.transport.retry import RetryPolicy, parse_retry_after, retry_wait
+from opsd.transport.retry import RetryPolicy, retry_wait
 
-_CHUNK = 64 * 1024
 #: Open requests to one host; further ones wait for a free connection.
 _CONNECTIONS_PER_HOST = 16
 
@@ -88,7 +89,7 @@ class ServiceClient:
         self._rand = rand
         self._session: aiohttp.ClientSession | None = None
         self._streams: aiohttp.ClientSession | None = None
-        self._proxies: dict[str, str | None] = {}
+        self._proxies = Proxies()
 
     def session(self) -> aiohttp.ClientSession:
         """The pooled session for requests, opened at its first use."""
@@ -103,20 +104,8 @@ class ServiceClient:
         return self._streams
 
     def proxy_for(self, url: str) -> str | None:
-        """The proxy that the usual variables name for ``url``'s host, looked up once per origin.
-
-        aiohttp's own ``trust_env`` would read a netrc file in a thread for every request.
-        """
-        try:
-            parts = urlsplit(url)
-            origin = f"{parts.scheme}://{parts.netloc}"
-            if origin not in self._proxies:
-                host = parts.hostname or ""
-                bypassed = proxy_bypass(host)
-                self._proxies[origin] = None if bypassed else getproxies_environment().get(parts.scheme)
-            return self._proxies[origin]
-        except ValueError:
-            return None
+        """The proxy that the usual variables name for ``url``'s host."""
+        return self._proxies.for_url(url)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -229,26 +218,6 @@ def _session(per_host: int) -> aiohttp.ClientSession:
     )
 
 
-class BodyTooLargeError(OpsError):
-    """An answer over the limit."""
-
-
-async def read_bounded(content: aiohttp.StreamReader, limit: int) -> bytes:
-    """A whole body.
-
-    Raises:
-        BodyTooLargeError: it is longer than ``limit`` bytes.
-    """
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in content.iter_chunked(_CHUNK):
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLargeError(f"the answer is larger than {limit} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
 def refuse_control_characters(name: str, value: str) -> None:
     """Refuse what would break out of a header.
 
@@ -257,18 +226,3 @@ def refuse_control_characters(name: str, value: str) -> None:
     """
     if any(ord(char) < 32 or ord(char) == 127 for char in value):
         raise UsageError(f"the {name} holds a control character")
-
-
-def travels_in_clear(base_url: str) -> bool:
-    """True for plain HTTP to a host that is not this one."""
-    try:
-        parts = urlsplit(base_url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False  # no request can be made of it either
-    if parts.scheme.lower() != "http" or host == "localhost" or host.endswith(".localhost"):
-        return False
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return True

@@ -49,10 +49,3 @@ def retry_wait(
     if retry_after_s is not None:
         return max(wait_s, min(retry_after_s, policy.retry_after_cap_s))
     return wait_s * (1 + policy.jitter * rand)
-
-
-def parse_retry_after(value: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header; dates and nonsense are ignored."""
-    if value is None or not value.isascii() or not value.isdigit() or len(value) > 9:
-        return None
-    return float(value)

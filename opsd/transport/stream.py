@@ -13,8 +13,9 @@ from yarl import URL
 
 from opsd.contract.errors import OpsError
 from opsd.contract.values import is_digits
+from opsd.net.bodies import BodyTooLargeError, read_bounded
 from opsd.transport.answers import bounded_message
-from opsd.transport.http_client import BodyTooLargeError, ServiceClient, read_bounded
+from opsd.transport.http_client import ServiceClient
 from opsd.transport.sse import SseParser, StreamError
 
 _ERROR_BODY_LIMIT = 64 * 1024

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd.contract import jsoncodec
+from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import MAX_LOOP_ID_BYTES, new_trace_id, parse_loop_id
 from opsd.contract.timestamps import format_utc, parse_epoch
@@ -158,3 +159,16 @@ def test_only_null_and_false_are_passed_over() -> None:
 def test_last_lines_cut_carriage_returns_and_trailing_newlines() -> None:
     assert last_lines("a\r\nb\n\n") == "a\nb"
     assert last_lines("\n".join(str(n) for n in range(50))) == "\n".join(str(n) for n in range(10, 50))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("1d12h", 129600), ("1h30m5s", 5405)],
+)
+def test_a_duration_is_the_sum_of_its_parts(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0s", "5", "h", "1m1h", "1.5h", "-1h", "1h ", "٣h", "9999999s"])
+def test_what_is_no_duration_is_none(text: str) -> None:
+    assert parse_duration(text) is None

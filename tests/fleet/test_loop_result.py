@@ -154,5 +154,5 @@ def test_an_excerpt_fits_and_shows_no_token(output: str, token: str) -> None:
 
 
 def test_a_token_is_hidden_also_inside_json() -> None:
-    assert excerpt(json.dumps({"t": 'a"b'}), 'a"b') == '{"t": "[redacted]"} '
+    assert excerpt(json.dumps({"t": 'a"bcd'}), 'a"bcd') == '{"t": "[redacted]"} '
     assert "s3cret" not in repr(loop_job({"loopId": "a", "service": {"tokenEnv": "T"}}, "t", {"T": "s3cret"}))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.supervisor.redaction import MASK, MAX_TEXT_CHARS, Redactor
+from opsd.contract.secrets import MASK
+from opsd.supervisor.redaction import MAX_TEXT_CHARS, Redactor
 
 
 def redactor(*known: str) -> Redactor:

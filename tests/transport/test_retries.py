@@ -9,9 +9,8 @@ from opsd.transport.http_client import (
     ClientLimits,
     ServiceClient,
     ServiceRequestError,
-    travels_in_clear,
 )
-from opsd.transport.retry import RetryPolicy, parse_retry_after, retry_wait
+from opsd.transport.retry import RetryPolicy, retry_wait
 from tests.transport.misbehaving import respond, send, serving
 
 ONE_SHOT = RetryPolicy(attempts=3, backoff_s=2.0)
@@ -50,31 +49,6 @@ def test_the_daemon_is_patient_and_moves_its_waits(
     assert (
         retry_wait(DAEMON, attempt=1, status=status, method=method, retry_after_s=retry_after_s, rand=1.0) == expected
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [(None, None), ("5", 5.0), ("-5", None), ("1.5", None), ("Wed, 21 Oct", None), ("9" * 12, None), ("٣", None)],
-)
-def test_only_whole_seconds_of_a_retry_after_are_believed(value: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(value) == seconds
-
-
-@pytest.mark.parametrize(
-    ("url", "clear"),
-    [
-        ("http://sprite.example:8787", True),
-        ("http://10.0.0.1", True),
-        ("http://localhost.evil.example", True),
-        ("HTTP://Sprite.example", True),
-        ("https://sprite.example", False),
-        ("http://127.0.0.1:1", False),
-        ("http://[::1]:1", False),
-        ("http://localhost", False),
-    ],
-)
-def test_a_token_in_clear_is_recognised(url: str, clear: bool) -> None:
-    assert travels_in_clear(url) is clear
 
 
 async def test_a_token_is_not_sent_in_clear_unless_allowed() -> None:

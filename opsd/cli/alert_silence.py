@@ -1,0 +1,194 @@
+"""``opsd alerts silence add | list | expire``: what nobody is told for a while (contract 50, R13).
+
+A silence has an end, and is ended rather than deleted. On a terminal the answer is readable, elsewhere (and with
+``--pretty``) it is JSON. Two commands at once both have their effect.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from opsd.alerts import silences as rules
+from opsd.alerts.matchers import LABEL_NAMES, parse_matcher_text
+from opsd.alerts.silences import Silence, SilenceState
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.output import write_json
+from opsd.contract.durations import parse_duration
+from opsd.contract.errors import UsageError
+from opsd.contract.timestamps import parse_epoch
+from opsd.contract.values import printable
+from opsd.runtime.layout import absolute_repo
+from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+
+if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
+    from opsd.storage.shared_document import SharedDocument
+
+_REPO = Flag("--repo", "the managed repo (required)", "<path>")
+_PRETTY = Flag("--pretty", "JSON indented by two spaces, also on a terminal")
+_LOCK_WAIT_S = 5.0
+
+ADD = CommandSpec(
+    "opsd alerts silence add",
+    "Tell nobody of what the matchers describe, until the silence ends.\n"
+    "A matcher is name=value, name!=value, name=~regex or name!~regex; all of them have to hold.\n"
+    f"Names: {', '.join(LABEL_NAMES)}.",
+    (
+        _REPO,
+        Flag("--matcher", "what it is about; may be repeated (required)", "<matcher>"),
+        Flag("--duration", "how long, such as 90s, 30m, 2h or 1d12h (this or --ends-at is required)", "<duration>"),
+        Flag("--ends-at", "when it ends, such as 2026-01-31T08:00:00Z", "<time>"),
+        Flag("--starts-at", "when it begins; default now", "<time>"),
+        Flag("--created-by", "who wants it; default $USER", "<name>"),
+        Flag("--comment", "why", "<text>"),
+        _PRETTY,
+    ),
+)
+LIST = CommandSpec(
+    "opsd alerts silence list",
+    "The silences that are in force or will be.",
+    (_REPO, Flag("--all", "those that have ended too"), _PRETTY),
+)
+EXPIRE = CommandSpec(
+    "opsd alerts silence expire",
+    "End a silence now.",
+    (_REPO, Flag("--id", "which one (required)", "<id>"), _PRETTY),
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the action that ``argv`` begins with.
+
+    Raises:
+        OpsError: bad arguments, or a file of silences that is damaged or held by others.
+    """
+    actions: dict[str, tuple[CommandSpec, Callable[[Arguments], None]]] = {
+        "add": (ADD, _add),
+        "list": (LIST, _list),
+        "expire": (EXPIRE, _expire),
+    }
+    action = argv[0] if argv else ""
+    if action in actions:
+        spec, run = actions[action]
+        run(spec.parse(argv[1:]))
+        return 0
+    rows = "".join(f"  {name:<7} {spec.summary.splitlines()[0]}\n" for name, (spec, _) in actions.items())
+    sys.stdout.write(f"usage: opsd alerts silence <action> [--flag value ...]\n\n{rows}")
+    if action in ("--help", "-h"):
+        return 0
+    raise UsageError(f"unknown action: {action}" if action else "opsd alerts silence needs an action")
+
+
+def _add(arguments: Arguments) -> None:
+    repo = arguments.required("--repo")
+    matchers = tuple(map(parse_matcher_text, arguments.all("--matcher")))
+    if not matchers:
+        raise UsageError("--matcher is required")
+    created_by = arguments.optional("--created-by", env="USER")
+    if created_by is None:
+        raise UsageError("--created-by is required where USER is not set")
+    now = time.time()
+    starts_at = _moment(arguments, "--starts-at", int(now))
+    silence = Silence(
+        id=f"sil_{os.urandom(8).hex()}",
+        matchers=matchers,
+        starts_at=starts_at,
+        ends_at=_end(arguments, starts_at),
+        created_by=created_by,
+        comment=arguments.optional("--comment") or "",
+    )
+    document = _document(repo)
+
+    def change(data: bytes | None) -> tuple[JsonObject, None]:
+        known = rules.silences_of_file(data, document.location)
+        return rules.document_of(rules.added(known, silence, now)), None
+
+    document.update(change, wait_s=_LOCK_WAIT_S)
+    _show(arguments, silence, now)
+
+
+def _expire(arguments: Arguments) -> None:
+    document, silence_id = _document(arguments.required("--repo")), arguments.required("--id")
+    now = time.time()
+
+    def change(data: bytes | None) -> tuple[JsonObject | None, Silence]:
+        known = rules.silences_of_file(data, document.location)
+        after, ended = rules.expired(known, silence_id, now)
+        return (rules.document_of(after) if after != known else None), ended
+
+    _show(arguments, document.update(change, wait_s=_LOCK_WAIT_S), now)
+
+
+def _list(arguments: Arguments) -> None:
+    document = _document(arguments.required("--repo"))
+    now = time.time()
+    known = rules.silences_of_file(document.read(), document.location)
+    shown = [one for one in known if arguments.switch("--all") or one.state(now) is not SilenceState.EXPIRED]
+    if _is_for_a_person(arguments):
+        _print_table(shown, now)
+    else:
+        listed = [one.as_json() | {"state": one.state(now).value} for one in shown]
+        write_json({"schemaVersion": "v1", "silences": listed}, pretty=arguments.switch("--pretty"))
+
+
+def _document(repo: str) -> SharedDocument:
+    return FileFleetStore(absolute_repo(repo)).shared(FleetDocument.SILENCES, durable=True)
+
+
+def _end(arguments: Arguments, starts_at: int) -> int:
+    duration, ends_at = arguments.optional("--duration"), arguments.optional("--ends-at")
+    if (duration is None) == (ends_at is None):
+        raise UsageError("one of --duration and --ends-at is required")
+    if duration is None:
+        return _moment(arguments, "--ends-at", 0)
+    seconds = parse_duration(duration)
+    if seconds is None:
+        raise UsageError(f"--duration must be like 90s, 30m, 2h or 1d12h, not {duration}")
+    return starts_at + seconds
+
+
+def _moment(arguments: Arguments, flag: str, default: int) -> int:
+    text = arguments.optional(flag)
+    moment = default if text is None else parse_epoch(text)
+    if moment is None:
+        raise UsageError(f"{flag} must be a time like 2026-01-31T08:00:00Z, not {text}")
+    return moment
+
+
+def _is_for_a_person(arguments: Arguments) -> bool:
+    return sys.stdout.isatty() and not arguments.switch("--pretty")
+
+
+def _show(arguments: Arguments, silence: Silence, now: float) -> None:
+    shown = silence.as_json() | {"state": silence.state(now).value}
+    if not _is_for_a_person(arguments):
+        write_json(shown, pretty=arguments.switch("--pretty"))
+        return
+    about = " and ".join(map(str, silence.matchers))
+    sys.stdout.write(printable(f"{silence.id} is {shown['state']}: {about}, until {shown['endsAt']}") + "\n")
+
+
+def _print_table(silences: Sequence[Silence], now: float) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if not silences:
+        sys.stdout.write("no silences\n")
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("id", no_wrap=True)  # somebody will copy it
+    for name in ("state", "matchers", "until", "by", "comment"):
+        table.add_column(name, overflow="fold", no_wrap=name == "until")
+    for silence in silences:
+        row = silence.as_json()
+        state = silence.state(now)
+        since = f" from {row['startsAt']}" if state is SilenceState.PENDING else ""
+        about = ", ".join(map(str, silence.matchers))
+        cells = (silence.id, f"{state.value}{since}", about, row["endsAt"], silence.created_by, silence.comment)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    Console().print(table)

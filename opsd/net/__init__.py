@@ -1,0 +1,1 @@
+"""What every HTTP client of the manager shares: which addresses are fit, which proxy is meant, what is read."""

@@ -1,0 +1,77 @@
+"""A document that several processes read, change and write again, each change under the document's own lock.
+
+For what all loops of a repo share outside of a pass (contract 50, R9, R10 and R13): its lock is held for the moment
+of one change, so that nobody waits for a pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from opsd.contract import jsoncodec
+from opsd.contract.errors import LockTimeoutError
+from opsd.contract.jsoncodec import JsonObject
+from opsd.storage import files, locks
+
+Answer = TypeVar("Answer")
+
+
+class Shared(Protocol):
+    """The seam: one document, wherever it lives. Blocking."""
+
+    @property
+    def location(self) -> str:
+        """How a message names its place."""
+        ...
+
+    def read(self) -> bytes | None:
+        """Its bytes; None when it does not exist."""
+        ...
+
+    def update(self, change: Callable[[bytes | None], tuple[JsonObject | None, Answer]], *, wait_s: float) -> Answer:
+        """Read it, replace it by what ``change`` returns first (None: leave it), give back what it returns second.
+
+        What ``change`` raises leaves the document as it is.
+
+        Raises:
+            LockTimeoutError: others held it for ``wait_s`` seconds.
+            ManagerFileError: it could not be written.
+        """
+        ...
+
+
+class SharedDocument:
+    """A file. ``durable`` syncs every change to disk; without it a power loss may take the last ones back."""
+
+    def __init__(self, path: str, *, durable: bool) -> None:
+        self._path = path
+        self._durable = durable
+        folder, name = os.path.split(path)
+        self._lock_path = os.path.join(folder, f".{name}.lock")
+
+    @property
+    def location(self) -> str:
+        """See :class:`Shared`."""
+        return self._path
+
+    def read(self) -> bytes | None:
+        """See :class:`Shared`."""
+        return files.read_bytes(self._path)
+
+    def update(self, change: Callable[[bytes | None], tuple[JsonObject | None, Answer]], *, wait_s: float) -> Answer:
+        """See :class:`Shared`."""
+        try:
+            held = locks.acquire(self._lock_path, wait_s=wait_s)
+        except LockTimeoutError as error:
+            raise LockTimeoutError(
+                f"other processes hold {self._lock_path} without a pause; gave up after {wait_s:g} s"
+            ) from error
+        try:
+            document, answer = change(self.read())
+            if document is not None:
+                files.replace_file(self._path, jsoncodec.dumps(document) + b"\n", durable=self._durable)
+            return answer
+        finally:
+            locks.release(held)
