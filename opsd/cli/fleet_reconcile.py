@@ -48,6 +48,8 @@ SPEC = CommandSpec(
 
 _LOOP_TIMEOUT_S = 300
 _LOCK_WAIT_S = 30
+#: Nobody waits for longer than a week.
+_LONGEST_S = 7 * 86400
 #: A row holds every loop's result. The telemetry of about 100 passes over 1,000 loops stays, and as much again.
 _ROTATE_TELEMETRY_OVER_BYTES = 64 * 1024 * 1024
 
@@ -64,8 +66,8 @@ def main(argv: Sequence[str]) -> int:
     max_events = arguments.optional("--max-events")
     if max_events is not None:
         arguments.non_negative("--max-events", 0)
-    deadline_s = arguments.positive("--loop-timeout-seconds", _LOOP_TIMEOUT_S)
-    lock_wait_s = arguments.non_negative("--lock-wait-seconds", _LOCK_WAIT_S)
+    deadline_s = min(arguments.positive("--loop-timeout-seconds", _LOOP_TIMEOUT_S), _LONGEST_S)
+    lock_wait_s = min(arguments.non_negative("--lock-wait-seconds", _LOCK_WAIT_S), _LONGEST_S)
     repo = absolute_repo(given_repo)
 
     from opsd.contract.ids import new_trace_id
@@ -97,7 +99,7 @@ def _run(repo: str, store: FileFleetStore, options: FleetOptions, deadline_s: fl
     from opsd.storage.fleet_store import FleetDocument, FleetLog
 
     store.prepare(FleetDocument.STATE, FleetLog.RECONCILE)
-    with _sigterm_ends_in_order(), store.lock(wait_s=lock_wait_s):
+    with _signals_end_in_order(), store.lock(wait_s=lock_wait_s):
         registry = normalized_registry(repo, store.location(FleetDocument.REGISTRY))
         runner = _runner(repo, options, deadline_s)
         state = reconcile_fleet(repo, registry, options, runner, env=dict(os.environ), deadline_s=deadline_s)
@@ -128,14 +130,15 @@ def _runner(repo: str, options: FleetOptions, deadline_s: float) -> LoopRunner:
 
 
 @contextmanager
-def _sigterm_ends_in_order() -> Iterator[None]:
-    """While the block lasts SIGTERM is an exception, so that what was started is ended (weakness 17)."""
+def _signals_end_in_order() -> Iterator[None]:
+    """While the block lasts SIGTERM and SIGHUP are exceptions, so that what was started is ended (weakness 17)."""
 
     def end(number: int, _frame: object) -> NoReturn:
         raise SystemExit(128 + number)
 
-    former = signal.signal(signal.SIGTERM, end)
+    former = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -17,6 +17,7 @@ from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, file_trouble
 from opsd.contract.ids import LoopId
 from opsd.contract.reasons import TransportKind
+from opsd.fleet.entries import NO_WHOLE_ATTEMPTS, NO_WHOLE_BACKOFF
 from opsd.fleet.loop_answer import LoopAnswer, find_document
 from opsd.fleet.loop_result import LoopJob
 from opsd.fleet.rollup import FleetOptions
@@ -88,10 +89,8 @@ class InProcessRunner:
         """One pass; what it would have printed, without printing it."""
         try:
             if job.transport == TransportKind.SPRITE_SERVICE:
-                require_positive_int(job.retry_attempts, "service.retryAttempts must be an integer >= 1")
-                require_non_negative_int(
-                    job.retry_backoff, "service.retryBackoffSeconds must be a non-negative integer"
-                )
+                require_positive_int(job.retry_attempts, NO_WHOLE_ATTEMPTS)
+                require_non_negative_int(job.retry_backoff, NO_WHOLE_BACKOFF)
             arguments = reconcile.SPEC.parse(loop_arguments(self._repo, job, self._options, token=None))
 
             def remote(

@@ -17,6 +17,7 @@ from opsd.fleet.bullets import Bullets, is_filled_text
 #: The violation that comes with time alone.
 REVIEW_EXPIRED: Final = "policy.autonomous.governance.reviewBy must be in the future when policy.mode is guarded_auto"
 
+_FAR_S = 366 * 86400
 _PATH = "policy.autonomous.governance"
 _WHEN_GUARDED = "when policy.mode is guarded_auto"
 _TEXTS = ("actor", "approvalRef", "rationale")
@@ -61,6 +62,21 @@ def review_deadline(registry: JsonObject) -> int | None:
     if get(registry, "policy", "mode") != PolicyMode.GUARDED_AUTO:
         return None
     return parse_epoch(get(registry, "policy", "autonomous", "governance", "reviewBy"))
+
+
+def governance_warnings(registry: JsonObject, now: float) -> list[str]:
+    """What the wire accepts of a permission for autonomy and a person should look at (weakness 7).
+
+    ``registry`` may be normalized or not; ``now`` is in seconds since 1970.
+    """
+    review_by = review_deadline(registry)
+    changed_at = parse_epoch(get(registry, "policy", "autonomous", "governance", "changedAt"))
+    found = []
+    if review_by is not None and changed_at is not None and changed_at > now:
+        found.append(f"{_PATH}.changedAt lies in the future")
+    if review_by is not None and review_by - now > _FAR_S:
+        found.append(f"{_PATH}.reviewBy is more than a year away")
+    return found
 
 
 def _is_timestamp(value: object) -> bool:

@@ -45,14 +45,16 @@ class Ending:
         self._lock = threading.Lock()
         #: Readable once the end has begun: nothing is ever written, but the other side is closed then.
         self.descriptor, self._other_side = os.pipe()
-        weakref.finalize(self, os.close, self.descriptor)
+        self._open = {self.descriptor, self._other_side}
+        weakref.finalize(self, _close_all, self._open)
 
     def begin(self) -> None:
         """End them."""
         with self._lock:
-            if not self.begun:
-                os.close(self._other_side)
             self.begun = True
+            if self._other_side in self._open:
+                self._open.remove(self._other_side)
+                os.close(self._other_side)
 
     @contextmanager
     def ends(self) -> Iterator[None]:
@@ -62,6 +64,11 @@ class Ending:
             yield
         finally:
             _ended_by.reset(token)
+
+
+def _close_all(descriptors: set[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 _ended_by: ContextVar[Ending | None] = ContextVar("ended_by", default=None)

@@ -104,6 +104,7 @@ class FleetSupervisor:
                 "registry.review_expired", message="the policy's review deadline has passed: autonomy is off"
             )
         self._check.review_expired = expired
+        self._check.governance = self._means.registry.governance_warnings()
 
     async def refresh(self) -> None:
         """Make the fleet what the registry says now.

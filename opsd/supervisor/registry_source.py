@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from opsd.contract.errors import OpsError, UsageError
 from opsd.fleet.registry import LoopEntry, ParsedRegistry, load_registry
+from opsd.fleet.registry_governance import governance_warnings
 from opsd.runtime.discovery import list_loops
 from opsd.storage.files import Signature, read_bytes, signature
 from opsd.storage.layout import fleet_registry_file
@@ -76,6 +77,10 @@ class RegistrySource:
         """The review deadline of the registry in force has passed: nothing autonomous may happen. Reads no file."""
         registry = self._registry
         return registry is not None and registry.expired(self._clock())
+
+    def governance_warnings(self) -> list[str]:
+        """What a person should look at in the policy's permission for autonomy. Reads no file."""
+        return [] if self._registry is None else governance_warnings(self._registry.document, self._clock())
 
     def _parse(self) -> ParsedRegistry:
         data = read_bytes(self._path)

@@ -18,6 +18,8 @@ class SelfCheck:
         self.registry_problem: str | None = None
         #: The review deadline of the registry in force has passed; loops are observed, nothing autonomous happens.
         self.review_expired = False
+        #: What is odd about the policy's permission for autonomy.
+        self.governance: list[str] = []
         #: Registry entries that cannot be supervised, and why.
         self.unusable: dict[str, str] = {}
 
@@ -35,7 +37,7 @@ class SelfCheck:
             found.append("the registry on disk cannot be used, the last good one is in force")
         if self.review_expired:
             found.append("the review deadline of the policy has passed, autonomy is off")
-        return found
+        return found + self.governance
 
     def tasks_by_state(self) -> dict[str, int]:
         """How many tasks are in each state, every state named."""

@@ -11,6 +11,9 @@ from opsd.contract.errors import OpsError
 from opsd.transport.base import AsyncTransport, Observation, ObservationQuery
 from opsd.transport.http_client import ServiceClient
 
+#: The event loop keeps the time; this is for one that ended before it began with the observation.
+_GRACE_S = 5.0
+
 
 class NetworkThread:
     """An event loop in a thread of its own. Every method may be called from any thread.
@@ -45,7 +48,7 @@ class NetworkThread:
             observing.close()
             raise OpsError("the pass was interrupted") from None
         try:
-            return pending.result()
+            return pending.result(timeout_s + _GRACE_S)
         except TimeoutError:
             raise OpsError(f"no answer within {timeout_s:g} s") from None
         except CancelledError:
@@ -58,19 +61,20 @@ class NetworkThread:
 
     def close(self, *, wait_s: float = 5.0) -> None:
         """Cancel what is under way, close the connections and end the thread, within ``wait_s`` seconds."""
-        loop, _client = self._ready.result()
-        try:
-            loop.call_soon_threadsafe(self._end.set)
-        except RuntimeError:  # it has ended already
-            pass
+        if self._ready.exception() is None:
+            loop, _client = self._ready.result()
+            try:
+                loop.call_soon_threadsafe(self._end.set)
+            except RuntimeError:  # it has ended already
+                pass
         self._thread.join(wait_s)
 
     async def _live(self) -> None:
         try:
             client = self._make_client()
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - told to everybody who asks for the client
             self._ready.set_exception(error)
-            raise
+            return
         self._ready.set_result((asyncio.get_running_loop(), client))
         try:
             await self._end.wait()

@@ -47,7 +47,7 @@ def test_a_service_entry_is_taken_over() -> None:
         base_url="http://b",
         token_env="T",
         retry_attempts=5,
-        retry_backoff_s=0.0,
+        retry_backoff_s=0,
         observe=ObserveMode.POLL,
     )
 
@@ -103,3 +103,14 @@ def test_what_is_not_one_document_is_told(data: bytes) -> None:
 def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(UsageError, match=r"^fleet registry file not found: r\.json$"):
         load_registry(None, source="r.json", now=NOW)
+
+
+@pytest.mark.parametrize("field", ["retryAttempts", "retryBackoffSeconds"])
+def test_a_fraction_passes_here_and_is_named_where_whole_numbers_are_needed(field: str) -> None:
+    (entry,) = parse_registry(registry({"loopId": "a", "service": {field: 1.5}}), source="r", now=NOW).loops
+    with pytest.raises(UsageError, match=rf"^service\.{field} must be"):
+        entry.retries()
+
+
+def test_whole_retries_are_taken_over() -> None:
+    assert LoopEntry("a").retries() == (3, 1)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import pytest
 
 from opsd.contract.errors import RegistryError
 from opsd.fleet.registry import parse_registry, violations
+from opsd.fleet.registry_governance import governance_warnings
 from tests.fleet.factories import FUTURE, NOW, PAST, governance, guarded, registry
 
 
@@ -129,3 +130,13 @@ def test_other_violations_stay_fatal_where_expiry_is_not() -> None:
     with pytest.raises(RegistryError, match="actor") as refused:
         parse_registry(document, source="r", now=NOW, expiry_is_fatal=False)
     assert "in the future" not in str(refused.value)
+
+
+def test_an_odd_permission_is_valid_and_worth_a_look() -> None:
+    odd = guarded(changedAt="2026-06-01T00:00:00Z", reviewBy="2036-01-01T00:00:00Z")
+    assert violations(odd, now=NOW) == []
+    assert governance_warnings(odd, NOW) == [
+        "policy.autonomous.governance.changedAt lies in the future",
+        "policy.autonomous.governance.reviewBy is more than a year away",
+    ]
+    assert governance_warnings(guarded(), NOW) == governance_warnings(registry({"loopId": "a"}), NOW) == []
