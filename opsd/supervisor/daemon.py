@@ -178,11 +178,11 @@ class Daemon:
     # What the HTTP API asks.
 
     def readiness(self) -> tuple[bool, Sequence[str]]:
-        """Whether everything progresses, and why not."""
+        """Whether everything progresses, and why not; also what else somebody has to look after."""
         problems = self.check.problems()
         if self._draining:
             problems.append("draining")
-        return not problems, problems
+        return not problems, problems + self.check.warnings()
 
     def loops(self) -> Sequence[Mapping[str, object]]:
         """Every supervised loop."""
@@ -206,6 +206,7 @@ class Daemon:
         self.metrics.set_tasks(self.check.tasks_by_state())
         self.metrics.set_ready(self.readiness()[0])
         self.metrics.set_unusable(len(self.check.unusable))
+        self.metrics.set_review_expired(self.check.review_expired)
 
     def _task_event(self, event: str, name: str, error: BaseException | None) -> None:
         self.metrics.count_task_failure(str(event))
