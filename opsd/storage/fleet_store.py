@@ -14,7 +14,8 @@ from typing import Protocol
 from opsd.contract import jsoncodec
 from opsd.contract.errors import LockTimeoutError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage import files, locks
+from opsd.storage import audit_chain, files, locks
+from opsd.storage.follow import Fold, LogFollower
 from opsd.storage.shared_document import SharedDocument
 
 
@@ -37,6 +38,7 @@ class FleetLog(StrEnum):
     RECONCILE = "telemetry/reconcile.jsonl"
     POLICY = "telemetry/policy.jsonl"
     POLICY_HISTORY = "telemetry/policy-history.jsonl"
+    POLICY_CHANGES = "telemetry/policy-changes.jsonl"
     GOVERNANCE = "telemetry/policy-governance.jsonl"
     HANDOFF = "telemetry/handoff.jsonl"
     HANDOFF_ATTEMPTS = "handoff-attempts.jsonl"
@@ -44,6 +46,9 @@ class FleetLog(StrEnum):
 
 
 FleetPart = FleetDocument | FleetLog
+
+#: Logs that are written through :meth:`FleetStore.append_audited`.
+AUDITED = (FleetLog.GOVERNANCE, FleetLog.POLICY_CHANGES)
 
 
 class FleetStore(Protocol):
@@ -65,8 +70,40 @@ class FleetStore(Protocol):
         """The bytes of a part; None when it does not exist."""
         ...
 
+    def exists(self, part: FleetPart) -> bool:
+        """True when there is a part to read."""
+        ...
+
+    def origin(self, part: FleetPart) -> tuple[str | None, str | None]:
+        """Who owns a part and when it was last changed (wire timestamp), as far as the system tells."""
+        ...
+
     def prepare(self, *parts: FleetPart) -> None:
         """Create the folders that the parts lie in."""
+        ...
+
+    def drop_torn_row(self, log: FleetLog) -> None:
+        """Cut off a last line that a crash left incomplete; one that only lacks its newline stays.
+
+        Raises:
+            ManagerFileError: it could not be cut.
+        """
+        ...
+
+    def append_audited(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
+        """Append rows to a hash chain, synced; an empty sequence creates the log.
+
+        Raises:
+            ManagerFileError: they could not be written.
+        """
+        ...
+
+    def last_row(self, log: FleetLog) -> JsonObject | None:
+        """The newest complete row; None when there is none or it is no object."""
+        ...
+
+    def follower(self, log: FleetLog, fold: Fold, *, what: str) -> LogFollower:
+        """Feeds ``fold`` with the log's rows, at each call with those that are new; ``what`` names it in errors."""
         ...
 
     def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False, rotate_over: int = 0) -> None:
@@ -121,6 +158,14 @@ class FileFleetStore:
         """See :meth:`FleetStore.read`."""
         return files.read_bytes(self._paths[part])
 
+    def exists(self, part: FleetPart) -> bool:
+        """See :meth:`FleetStore.exists`."""
+        return files.signature(self._paths[part]) is not None
+
+    def origin(self, part: FleetPart) -> tuple[str | None, str | None]:
+        """See :meth:`FleetStore.origin`."""
+        return files.origin(self._paths[part])
+
     def prepare(self, *parts: FleetPart) -> None:
         """See :meth:`FleetStore.prepare`."""
         for part in parts:
@@ -131,6 +176,22 @@ class FileFleetStore:
         data = b"".join(jsoncodec.dumps(row) + b"\n" for row in rows)
         files.append_lines(self._paths[log], data, durable=durable, rotate_over=rotate_over)
 
+    def drop_torn_row(self, log: FleetLog) -> None:
+        """See :meth:`FleetStore.drop_torn_row`."""
+        files.cut_torn_line(self._paths[log], _parses)
+
+    def append_audited(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
+        """See :meth:`FleetStore.append_audited`."""
+        audit_chain.append_audited(self._paths[log], rows)
+
+    def last_row(self, log: FleetLog) -> JsonObject | None:
+        """See :meth:`FleetStore.last_row`."""
+        return audit_chain.last_row(self._paths[log])
+
+    def follower(self, log: FleetLog, fold: Fold, *, what: str) -> LogFollower:
+        """See :meth:`FleetStore.follower`."""
+        return LogFollower(self._paths[log], fold, what=what)
+
     def replace(self, document: FleetDocument, value: JsonObject) -> None:
         """See :meth:`FleetStore.replace`."""
         files.replace_file(self._paths[document], jsoncodec.dumps(value) + b"\n", durable=True)
@@ -138,3 +199,11 @@ class FileFleetStore:
     def shared(self, document: FleetDocument, *, durable: bool) -> SharedDocument:
         """A document that is changed outside of the fleet's passes, by many processes: it has a lock of its own."""
         return SharedDocument(self._paths[document], durable=durable)
+
+
+def _parses(line: bytes) -> bool:
+    try:
+        jsoncodec.loads(line)
+    except ValueError:
+        return False
+    return True
