@@ -42,6 +42,8 @@ def parse_report(data: bytes, path: str) -> FleetReport:
         document = jsoncodec.loads(data)
     except ValueError:
         raise _invalid(path) from None
+    if b"\\u" in data:  # half of a surrogate pair is decided on in the form in which it is written again
+        document = jsoncodec.loads(jsoncodec.dumps(document))
     if document is None:
         document = {}
     if not isinstance(document, dict):
