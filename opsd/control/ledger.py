@@ -117,6 +117,14 @@ class Ledger:
         quoted = b'"idempotencyKey":' + jsoncodec.dumps(key)
         return any(quoted in line for line in tail_lines(self._store.location(RowLog.INTENTS), 200))
 
+    def in_flight(self) -> bool:
+        """Whether a living process is carrying out an intent of this loop right now."""
+        try:
+            names = [name for name in os.listdir(self._folder) if name.endswith(".jsonl")]
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return any(_is_locked(f"{self._folder}/{name}") for name in names)
+
     def _orphans(self) -> Iterator[Pending]:
         try:
             names = sorted(os.listdir(self._folder))
@@ -182,3 +190,17 @@ class Ledger:
             finally:
                 self._store.unlock(held)
         return rows[RowLog.INTENTS]
+
+
+def _is_locked(path: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
@@ -80,15 +80,17 @@ def run_program(
     timeout_s: float = TIMEOUT_S,
     max_output_bytes: int = MAX_OUTPUT_BYTES,
     merge: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> Answer:
     """Run a program to its end: 127 when it is missing, 126 when it cannot be executed, 128 + the signal it died of.
 
     A script without an interpreter line is run by the system's shell. A program that runs longer than ``timeout_s``
     seconds or prints more than ``max_output_bytes`` is killed with its whole process group and answers 124. With
     ``merge`` both streams are one, in the order of writing, and ``stderr`` tells only why there is no answer.
+    ``env`` is the program's whole environment, by default this process's.
     """
     try:
-        process = _start(argv, merge)
+        process = _start(argv, merge, env)
     except OSError as error:
         missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
         return _no_answer(127 if missing else 126, f"cannot run {argv[0]}: {error.strerror}")
@@ -110,7 +112,7 @@ def _no_answer(code: int, reason: str) -> Answer:
     return Answer(code, b"", reason.encode(), reason.encode())
 
 
-def _start(argv: Sequence[str], merge: bool) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], merge: bool, env: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
     def start(command: Sequence[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
@@ -118,6 +120,7 @@ def _start(argv: Sequence[str], merge: bool) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             start_new_session=True,
+            env=env,
         )
 
     try:

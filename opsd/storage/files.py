@@ -42,8 +42,8 @@ def origin(path: str) -> tuple[str | None, str | None]:
     return owner, format_utc(found.st_mtime)
 
 
-def read_bytes(path: str) -> bytes | None:
-    """The whole file; None when there is no regular file at ``path``."""
+def read_bytes(path: str, start: int = 0) -> bytes | None:
+    """The file from byte ``start`` to its end; None when there is no regular file at ``path``."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
@@ -52,6 +52,8 @@ def read_bytes(path: str) -> bytes | None:
         os.close(descriptor)
         return None
     with open(descriptor, "rb", buffering=0) as file:
+        if start:
+            file.seek(start)
         return file.readall()
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from opsd.contract import jsoncodec
 from opsd.contract.errors import LockTimeoutError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage import audit_chain, files, locks
+from opsd.storage import audit_chain, files, locks, tail
 from opsd.storage.follow import Fold, LogFollower
 from opsd.storage.shared_document import SharedDocument
 
@@ -48,7 +48,7 @@ class FleetLog(StrEnum):
 FleetPart = FleetDocument | FleetLog
 
 #: Logs that are written through :meth:`FleetStore.append_audited`.
-AUDITED = (FleetLog.GOVERNANCE, FleetLog.POLICY_CHANGES)
+AUDITED = (FleetLog.GOVERNANCE, FleetLog.POLICY_CHANGES, FleetLog.HANDOFF_ATTEMPTS)
 
 
 class FleetStore(Protocol):
@@ -66,8 +66,15 @@ class FleetStore(Protocol):
         """How the contract's documents name the place of a part."""
         ...
 
-    def read(self, part: FleetPart) -> bytes | None:
-        """The bytes of a part; None when it does not exist."""
+    def read(self, part: FleetPart, start: int = 0) -> bytes | None:
+        """The bytes of a part from byte ``start`` on; None when it does not exist."""
+        ...
+
+    def newest_row(self, log: FleetLog) -> JsonObject | None:
+        """The object in a log's last line; None when there is none, or when the line holds anything else.
+
+        A last line that a crash tore (no newline, no JSON) hides no row: the line before it counts then.
+        """
         ...
 
     def exists(self, part: FleetPart) -> bool:
@@ -154,9 +161,13 @@ class FileFleetStore:
         """The path of the file, absolute for defaults and as given for path flags."""
         return self._paths[part]
 
-    def read(self, part: FleetPart) -> bytes | None:
+    def read(self, part: FleetPart, start: int = 0) -> bytes | None:
         """See :meth:`FleetStore.read`."""
-        return files.read_bytes(self._paths[part])
+        return files.read_bytes(self._paths[part], start)
+
+    def newest_row(self, log: FleetLog) -> JsonObject | None:
+        """See :meth:`FleetStore.newest_row`."""
+        return tail.newest_row(self._paths[log])
 
     def exists(self, part: FleetPart) -> bool:
         """See :meth:`FleetStore.exists`."""

@@ -84,3 +84,8 @@ def test_one_thread_ends_what_another_waits_for(script: str) -> None:
 def test_what_another_thread_waits_for_without_asking_for_an_end_goes_on() -> None:
     Ending().begin()
     assert run_program(["/bin/sh", "-c", "echo on"]).stdout == b"on\n"
+
+
+def test_a_program_can_be_given_an_environment_of_its_own() -> None:
+    answer = run_program(["/bin/sh", "-c", "echo $ONLY$USER"], env={"ONLY": "this"})
+    assert answer.stdout == b"this\n"
