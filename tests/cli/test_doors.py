@@ -14,6 +14,7 @@ from tests.cli.support import Repo
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 NAMES = ["loop-run-snapshot", "poll-events", "project-state", "reconcile", "health", "service-client"]
+NAMES_OF_TWO_WORDS = ["fleet-status", "fleet-handoff"]
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def _run(*argv: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + NAMES_OF_TWO_WORDS)
 def test_every_door_is_executable_and_knows_its_command(checkout: Path, name: str) -> None:
     done = _run(checkout / "scripts" / f"ops-manager-{name}.sh", "--help", cwd=checkout)
     assert (done.returncode, done.stderr) == (0, "")
