@@ -26,22 +26,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from opsd.alerts.matchers import LABEL_NAMES, Matcher, parse_matchers
+from opsd.alerts.inhibition import InhibitRule, parse_inhibit_rules
+from opsd.alerts.matchers import LABEL_NAMES
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 
 _TIMES = ("repeatIntervalSeconds", "coalesceSeconds", "resolveAfterSeconds")
 _MAX_SECONDS = 366 * 86400.0
-_MAX_RULES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class InhibitRule:
-    """An open incident that ``source`` fits mutes rows that ``target`` fits, where the labels ``equal`` agree (R14)."""
-
-    source: tuple[Matcher, ...]
-    target: tuple[Matcher, ...]
-    equal: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +93,12 @@ def _settings(document: JsonValue) -> DeliverySettings:
     root = _object(document, "the document", {"schemaVersion", "inhibitRules", "routes", *_TIMES})
     if root.get("schemaVersion", "v1") != "v1":
         raise UsageError('schemaVersion must be "v1"')
-    rules = root.get("inhibitRules")
-    if rules is not None and (not isinstance(rules, list) or len(rules) > _MAX_RULES):
-        raise UsageError(f"inhibitRules must be a list of at most {_MAX_RULES} rules")
     routes = root.get("routes")
     if routes is not None and not isinstance(routes, dict):
         raise UsageError("routes must be an object")
     defaults = _category_rules(root, "", CategoryRules())
     return DeliverySettings(
-        inhibit_rules=tuple(_inhibit_rule(rule, f"inhibitRules[{at}]") for at, rule in enumerate(rules or [])),
+        inhibit_rules=parse_inhibit_rules(root.get("inhibitRules")),
         defaults=defaults,
         categories={
             category: _category(entry, f"routes.{category}", defaults) for category, entry in (routes or {}).items()
@@ -143,16 +131,6 @@ def _group(value: JsonValue, where: str) -> GroupRules | None:
         by=default.by if by is None else _labels(by, f"{where}.by"),
         wait_s=_seconds(given, "waitSeconds", f"{where}.", default.wait_s),
         interval_s=_seconds(given, "intervalSeconds", f"{where}.", default.interval_s),
-    )
-
-
-def _inhibit_rule(value: JsonValue, where: str) -> InhibitRule:
-    given = _object(value, where, {"source", "target", "equal"})
-    equal = given.get("equal")
-    return InhibitRule(
-        source=parse_matchers(given.get("source"), f"{where}.source"),
-        target=parse_matchers(given.get("target"), f"{where}.target"),
-        equal=() if equal is None else _labels(equal, f"{where}.equal"),
     )
 
 

@@ -13,6 +13,7 @@ from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonValue
 
 _KEYS = frozenset(("source", "target", "equal"))
+_MAX_RULES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ def parse_inhibit_rules(value: JsonValue, where: str = "inhibitRules") -> tuple[
     """
     if value is None:
         return ()
-    if not isinstance(value, list):
-        raise UsageError(f"{where} must be a list")
+    if not isinstance(value, list) or len(value) > _MAX_RULES:
+        raise UsageError(f"{where} must be a list of at most {_MAX_RULES} rules")
     return tuple(_parse(item, f"{where}[{index}]") for index, item in enumerate(value))
 
 

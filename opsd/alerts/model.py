@@ -134,23 +134,31 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class SinkRequest:
-    """What is sent. ``url``, ``headers`` and ``body`` may hold secrets: never logged, stored or shown."""
+    """What is sent. ``url``, ``headers`` and ``body`` may hold secrets: never logged, stored or shown.
+
+    ``secrets``: every secret of the sink, masked wherever the receiver repeats it (W22).
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     allow_insecure_http: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back: a status with an excerpt of the body (50, 5.1), or the ``error`` of a request without answer."""
+    """What came back: a status with an excerpt of the body (50, 5.1), or the ``error`` of a request without answer.
+
+    ``sent``: the request may have reached its receiver.
+    """
 
     status: int | None = None
     excerpt: str | None = None
     retry_after_s: float | None = None
     error: str | None = None
     duration_s: float = 0.0
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

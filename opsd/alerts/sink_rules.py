@@ -7,7 +7,6 @@ anything that cannot be meant, a misspelt key inside ``retry`` or ``rateLimit`` 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Set
 
 from opsd.alerts.model import DedupKeyMode, RateRules, RetryRules, SinkRules
@@ -89,6 +88,6 @@ def _number(config: JsonObject, key: str, default: float, *, low: float = 0.0, h
 
 def _count(config: JsonObject, key: str, default: int) -> int:
     value = _number(config, key, default, low=1, high=_MAX_COUNT)
-    if not math.isclose(value, int(value), abs_tol=0.0):
+    if not float(value).is_integer():
         raise InvalidSinkSettingError(key)
     return int(value)

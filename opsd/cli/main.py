@@ -30,6 +30,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "threshold-profile": ("opsd.cli.threshold_profile:main", "one threshold profile of the catalog"),
     "telemetry-summary": ("opsd.cli.telemetry_summary:main", "figures over a loop's newest passes"),
     "profile-drift": ("opsd.cli.profile_drift:main", "does the applied threshold profile still suit"),
+    "alerts dispatch": ("opsd.cli.alerts_dispatch:main", "deliver what a loop has escalated"),
     "alerts resolve": ("opsd.cli.alerts_resolve:main", "the catalog of alert sinks, or where a category goes"),
     "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
     "alerts silence": ("opsd.cli.alert_silence:main", "add, list or expire what nobody is told for a while"),

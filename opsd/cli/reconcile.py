@@ -23,10 +23,11 @@ from opsd.runtime.layout import absolute_repo
 if TYPE_CHECKING:
     from opsd.loop.health import Judge
     from opsd.loop.outcome import Outcome, PassSettings
-    from opsd.loop.reconcile import Reconciler
+    from opsd.loop.reconcile import AlertDispatcher, Reconciler
     from opsd.loop.thresholds import Thresholds
     from opsd.loop.tuning import Tuner, TuningSettings
     from opsd.storage.layout import Part
+    from opsd.storage.store import LoopStore
     from opsd.transport.base import BlockingTransport
 
     #: A pass over HTTP: (reconciler, loop id, base URL, token, trace id, environment).
@@ -110,7 +111,7 @@ def run_pass(arguments: Arguments, env: Mapping[str, str], remote: RemotePass | 
     kind = transport_kind(arguments)
     skip_line = skipped_line(arguments)
     repo = absolute_repo(given_repo)
-    _check_alerts(arguments, env)
+    alerts_enabled = _check_alerts(arguments, env)
     thresholds, tuning = _thresholds(arguments, env)
     base_url = arguments.optional("--service-base-url")
     if kind == "sprite_service" and base_url is None:
@@ -138,7 +139,11 @@ def run_pass(arguments: Arguments, env: Mapping[str, str], remote: RemotePass | 
     )
     trace_id = arguments.optional("--trace-id", "OPS_MANAGER_TRACE_ID") or new_trace_id()
     reconciler = Reconciler(
-        store, settings, judge=_judge(store.location(RowLog.INTENTS), env), tuner=_tuner(arguments, settings, env)
+        store,
+        settings,
+        judge=_judge(store.location(RowLog.INTENTS), env),
+        tuner=_tuner(arguments, settings, env),
+        dispatcher=_dispatcher(arguments, repo, loop_id, store, env) if alerts_enabled else None,
     )
     if base_url is None or kind == "local":
         return reconciler.run(compose.local_transport(repo, loop_id), trace_id)
@@ -160,12 +165,33 @@ def _check_drift_numbers(arguments: Arguments, env: Mapping[str, str]) -> tuple[
     return found[0], found[1]
 
 
-def _check_alerts(arguments: Arguments, env: Mapping[str, str]) -> None:
+def _check_alerts(arguments: Arguments, env: Mapping[str, str]) -> bool:
+    """Whether alerts are dispatched behind the pass.
+
+    Raises:
+        UsageError: neither true nor false.
+    """
     value = arguments.given("--alerts-enabled")
     if value is None:
         value = env.get("OPS_MANAGER_ALERTS_ENABLED") or "true"
     if value not in ("true", "false"):
         raise UsageError(_ALERTS_MESSAGE)
+    return value == "true"
+
+
+def _dispatcher(
+    arguments: Arguments, repo: str, loop_id: LoopId, store: LoopStore, env: Mapping[str, str]
+) -> AlertDispatcher:
+    from opsd.compose_alerts import AlertOptions, PassDispatcher
+    from opsd.storage.model import RowLog
+
+    options = AlertOptions(
+        config_file=arguments.optional("--alert-config-file"),
+        escalations_file=store.location(RowLog.ESCALATIONS),
+        state_file=arguments.optional("--alert-dispatch-state-file"),
+        telemetry_file=store.location(RowLog.ALERTS),
+    )
+    return PassDispatcher(repo, loop_id, options, env)
 
 
 def _catalog_file(arguments: Arguments, env: Mapping[str, str]) -> str | None:

@@ -143,9 +143,12 @@ def _sink_variants() -> dict[str, dict[str, Any]]:
             "authTokenEnv": _ENV_NAME,
             "labels": {
                 **_map_of(_TEXT),
-                "propertyNames": {"minLength": 1, "not": {"enum": ["alertname", "loop_id", "severity", "source"]}},
+                "propertyNames": {
+                    "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$",
+                    "not": {"enum": ["alertname", "loop_id", "severity", "source"]},
+                },
             },
-            "generatorUrl": _TEXT,
+            "generatorUrl": {"type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://[^\\s/]\\S*$"},
         },
     }
     return {

@@ -137,7 +137,7 @@ class RawJson:
             data.decode()
         except UnicodeDecodeError:
             data = data.decode("utf-8", "replace").encode()
-        self.data = _TOKENS.sub(_tidy_token, data)
+        self.data = data if _TIDY.fullmatch(data) else _TOKENS.sub(_tidy_token, data)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RawJson) and self.data == other.data
@@ -146,7 +146,10 @@ class RawJson:
         return hash(self.data)
 
 
-_TOKENS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[ \t\r\n]+|-?(?:NaN|Infinity)', re.DOTALL)
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+#: No whitespace outside strings, nor anything with an N or I there: what a manager wrote, found ten times as fast.
+_TIDY = re.compile(rb'(?:[^" \t\r\nNI]++|' + _STRING + rb")*+", re.DOTALL)
+_TOKENS = re.compile(_STRING + rb"|[ \t\r\n]+|-?(?:NaN|Infinity)", re.DOTALL)
 
 
 def _tidy_token(match: re.Match[bytes]) -> bytes:

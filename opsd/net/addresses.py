@@ -47,12 +47,20 @@ def travels_in_clear(url: str) -> bool:
         host = parts.hostname or ""
     except ValueError:
         return False  # no request can be made of it either
-    if parts.scheme.lower() != "http" or host == "localhost" or host.endswith(".localhost"):
-        return False
+    return parts.scheme.lower() == "http" and not names_this_host(host) and not is_loopback(host)
+
+
+def names_this_host(host: str) -> bool:
+    """True for a name that has to mean this host, whatever a name server says (RFC 6761, 6.3)."""
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def is_loopback(address: str) -> bool:
+    """True for an address of this host alone; false also for a text that is no address."""
     try:
-        return not ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
-        return True
+        return False
 
 
 def shown_url(url: str) -> str:

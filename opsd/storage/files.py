@@ -145,6 +145,20 @@ def set_aside(path: str) -> str | None:
     return kept
 
 
+def remove(path: str) -> None:
+    """Remove a file; one that is not there is no error.
+
+    Raises:
+        ManagerFileError: it cannot be removed.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise ManagerFileError(f"cannot remove {path}: {error.strerror}") from error
+
+
 def sweep(folder: str) -> None:
     """Remove temporary files that killed processes left in ``folder``; call it under the folder's lock."""
     try:

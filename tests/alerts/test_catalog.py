@@ -106,7 +106,11 @@ def test_settings_that_can_be_meant_are_accepted(type_name: str, settings: dict[
         ("pagerduty_events", {"apiUrl": ""}),
         ("alertmanager", {"labels": {"severity": "page"}}),
         ("alertmanager", {"labels": {"team": 1}}),
+        ("alertmanager", {"labels": {"team-name": "x"}}),
         ("alertmanager", {"generatorUrl": 1}),
+        ("alertmanager", {"generatorUrl": "ops.example"}),
+        ("webhook", {"headers": {"X-Team": "a\x1bb"}}),
+        ("webhook", {"headers": {"X-Team": "\ud800"}}),
         ("alertmanager", {"authTokenEnv": "a"}),
     ],
 )

@@ -82,7 +82,7 @@ def test_the_list_is_one_line_per_sink() -> None:
 
 @pytest.mark.parametrize("text", ["", "Critical", "high", "critical "])
 def test_a_severity_is_one_of_three_words(text: str) -> None:
-    with pytest.raises(UsageError, match="^--severity must be one of: info, warning, critical$"):
+    with pytest.raises(UsageError, match=r"^--severity must be one of: info, warning, critical$"):
         parse_severity(text)
 
 

@@ -30,6 +30,13 @@ def test_the_last_repetition_wins_also_when_it_is_empty() -> None:
     assert SPEC.parse(["--path", "a", "--path", ""]).optional("--path") is None
 
 
+def test_every_repetition_of_a_flag_can_be_asked_for() -> None:
+    assert SPEC.parse(["--path", "a", "--path", "", "--path", "--count"]).all("--path") == ["a", "", "--count"]
+    assert SPEC.parse([]).all("--path") == []
+    with pytest.raises(KeyError):
+        SPEC.parse([]).all("--other")
+
+
 @pytest.mark.parametrize("token", ["--path=x", "--pat", "--PATH", "stray", "", "-p", "--"])
 def test_anything_unknown_is_refused_after_the_usage(token: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError) as refused:

@@ -13,7 +13,15 @@ import pytest
 from tests.cli.support import Repo
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-NAMES = ["loop-run-snapshot", "poll-events", "project-state", "reconcile", "health", "service-client"]
+NAMES = [
+    "loop-run-snapshot",
+    "poll-events",
+    "project-state",
+    "reconcile",
+    "health",
+    "service-client",
+    "alert-sink-config",
+]
 
 
 @pytest.fixture

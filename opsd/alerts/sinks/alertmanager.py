@@ -6,6 +6,8 @@ and the resolve find the alert that the trigger made.
 
 from __future__ import annotations
 
+import re
+
 from opsd.alerts.model import (
     Action,
     Environment,
@@ -20,7 +22,7 @@ from opsd.alerts.sinks.base import is_absent, is_env_name, is_optional_env_name
 from opsd.alerts.sinks.parts import (
     DEFAULT_SOURCE,
     JSON_HEADERS,
-    MAX_TRACE_CHARS,
+    MAX_TEXT_CHARS,
     bearer,
     bounded_key,
     configured_text,
@@ -30,14 +32,18 @@ from opsd.alerts.sinks.parts import (
     members_of,
     notice,
     required_secret,
+    secrets_of,
     summary,
 )
 from opsd.contract.jsoncodec import JsonObject, JsonValue, dumps
-from opsd.contract.timestamps import parse_epoch
+from opsd.contract.timestamps import format_utc, parse_epoch
 from opsd.contract.values import as_object, compact_text, first_present
 
 _PATH = "/api/v2/alerts"
 MAX_ESCALATION_BYTES = 8 * 1024
+#: One label of another form, which only newer releases allow, and an alert is refused as a whole.
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
+_LINK = re.compile(r"https?://[^\s/]\S*", re.ASCII | re.IGNORECASE)
 _OWN_LABELS = frozenset({"alertname", "loop_id", "severity", "source"})
 
 
@@ -47,6 +53,8 @@ class Alertmanager:
     name = "alertmanager"
     default_rate = RateRules(per_second=10, burst=50)
     optional_secret_refs: frozenset[str] = frozenset()
+    resolves_by_key = False
+    forgets = True
 
     def is_valid(self, config: JsonObject) -> bool:
         """Names of variables; labels that are no labels of ours; an address to link to."""
@@ -55,7 +63,7 @@ class Alertmanager:
             is_env_name(config.get("urlEnv"))
             and is_optional_env_name(config.get("authTokenEnv"))
             and (is_absent(labels) or (isinstance(labels, dict) and all(map(_is_label, labels.items()))))
-            and (is_absent(link) or isinstance(link, str))
+            and (is_absent(link) or (isinstance(link, str) and _LINK.fullmatch(link) is not None))
         )
 
     def secret_refs(self, config: JsonObject) -> JsonObject:
@@ -78,7 +86,7 @@ class Alertmanager:
         """One array; a grouped notification has an alert for each of its incidents.
 
         Raises:
-            MissingSecretError: the address is unset.
+            MissingSecretError: the address is unset, or the token cannot be used.
         """
         base = required_secret(sink, env, "urlEnv", "alertmanager url env is unset")
         alerts = [_alert(told, notification, sink, now) for told in _told(notification)]
@@ -87,6 +95,7 @@ class Alertmanager:
             headers=(*JSON_HEADERS, *bearer(sink, env)),
             body=dumps(list({dumps(alert["labels"]): alert for alert in alerts}.values())),
             allow_insecure_http=sink.rules.allow_insecure_http,
+            secrets=secrets_of(sink, env),
         )
 
     def closes_target(self, answer: HttpAnswer) -> bool:
@@ -96,7 +105,7 @@ class Alertmanager:
 
 def _is_label(item: tuple[str, JsonValue]) -> bool:
     name, value = item
-    return name.isprintable() and name != "" and name not in _OWN_LABELS and isinstance(value, str)
+    return _LABEL_NAME.fullmatch(name) is not None and name not in _OWN_LABELS and isinstance(value, str)
 
 
 def _told(notification: Notification) -> list[Notification | Member]:
@@ -113,22 +122,29 @@ def _alert(told: Notification | Member, notification: Notification, sink: Resolv
     }
     annotations = {
         "summary": summary(told),
-        "trace_id": told.trace_id[:MAX_TRACE_CHARS],
+        "trace_id": told.trace_id[:MAX_TEXT_CHARS],
         "reason_codes": ",".join(told.reason_codes),
         "escalation": _escalation(told.row),
     }
-    alert: JsonObject = {"labels": labels, "annotations": annotations}
-    ends_at = ended_at(notification, now) if notification.action is Action.RESOLVE else notification.ends_at
-    starts_at = told.starts_at
-    # An alert that ends before it starts is refused as a whole; without a start Alertmanager takes the end for it.
-    if starts_at is not None and not (ends_at and (parse_epoch(ends_at) or 0) < (parse_epoch(starts_at) or 0)):
-        alert["startsAt"] = starts_at
-    if ends_at is not None:
-        alert["endsAt"] = ends_at
+    alert: JsonObject = {"labels": labels, "annotations": annotations, **_span(told, notification, now)}
     link = configured_text(sink.config, "generatorUrl")
-    if link:
-        alert["generatorURL"] = link
-    return alert
+    return {**alert, "generatorURL": link} if link else alert
+
+
+def _span(told: Notification | Member, notification: Notification, now: float) -> JsonObject:
+    """``startsAt`` and ``endsAt``, each only where there is one to tell.
+
+    An alert that ends before it starts is refused, and one with an end only is taken to start there, be it in the
+    future: so with an end there is always a start, and never a later one.
+    """
+    ends_at = ended_at(notification, now) if notification.action is Action.RESOLVE else notification.ends_at
+    if ends_at is None:
+        return {} if told.starts_at is None else {"startsAt": told.starts_at}
+    starts_at = told.starts_at or format_utc(now)
+    latest = parse_epoch(ends_at)
+    if latest is not None and latest < (parse_epoch(starts_at) or 0):
+        starts_at = ends_at
+    return {"startsAt": starts_at, "endsAt": ends_at}
 
 
 def _escalation(row: bytes) -> str:

@@ -40,6 +40,10 @@ class SinkType(Protocol):
     default_rate: RateRules
     #: Keys of ``secret_refs`` whose variables may be unset: an old secret that is there only while it is replaced.
     optional_secret_refs: frozenset[str]
+    #: Every dedup key that was triggered has to be resolved; other kinds are told of an end once (R8).
+    resolves_by_key: bool
+    #: It forgets what it is not told again and again (R17).
+    forgets: bool
 
     def is_valid(self, config: JsonObject) -> bool:
         """Whether a catalog entry of this type is valid beyond what all types share (50, 2.3, pass 2)."""

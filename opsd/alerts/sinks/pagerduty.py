@@ -18,7 +18,6 @@ from opsd.alerts.sinks.base import is_absent, is_env_name
 from opsd.alerts.sinks.parts import (
     DEFAULT_SOURCE,
     JSON_HEADERS,
-    MAX_TRACE_CHARS,
     bounded_key,
     configured_text,
     embedded,
@@ -27,6 +26,8 @@ from opsd.alerts.sinks.parts import (
     members_of,
     notice,
     required_secret,
+    secrets_of,
+    shortened,
     summary,
 )
 from opsd.contract.jsoncodec import JsonObject, JsonValue, dumps
@@ -46,6 +47,8 @@ class PagerDuty:
     name = "pagerduty_events"
     default_rate = RateRules(per_second=2, burst=20)
     optional_secret_refs: frozenset[str] = frozenset()
+    resolves_by_key = True
+    forgets = False
 
     def is_valid(self, config: JsonObject) -> bool:
         """The variable that holds the routing key, and an endpoint that may be shown (R19)."""
@@ -81,10 +84,11 @@ class PagerDuty:
             "dedup_key": notification.dedup_key,
         }
         return SinkRequest(
-            url=configured_text(sink.config, "apiUrl", DEFAULT_API_URL),
+            url=configured_text(sink.config, "apiUrl") or DEFAULT_API_URL,
             headers=JSON_HEADERS,
             body=dumps(head) if notification.action is Action.RESOLVE else _trigger_body(head, notification, sink),
             allow_insecure_http=sink.rules.allow_insecure_http,
+            secrets=secrets_of(sink, env),
         )
 
     def closes_target(self, answer: HttpAnswer) -> bool:
@@ -100,20 +104,18 @@ def dedup_key(mode: DedupKeyMode, loop_id: str, category: str, row_timestamp: st
 
 
 def _trigger_body(head: JsonObject, notification: Notification, sink: ResolvedSink) -> bytes:
-    body = dumps(head | {"payload": _payload(notification, sink, notification.trace_id, embedded)})
+    body = dumps(head | {"payload": _payload(notification, sink, embedded)})
     if len(body) <= MAX_BODY_BYTES:
         return body
 
     def short(row: bytes) -> JsonObject:
         return {**notice(row), "deliveryId": notification.delivery_id}
 
-    return dumps(head | {"payload": _payload(notification, sink, notification.trace_id[:MAX_TRACE_CHARS], short)})
+    return dumps(head | {"payload": _payload(shortened(notification), sink, short)})
 
 
-def _payload(
-    notification: Notification, sink: ResolvedSink, trace_id: str, shown: Callable[[bytes], JsonValue]
-) -> JsonObject:
-    details: JsonObject = {"escalation": shown(notification.row), "traceId": trace_id}
+def _payload(notification: Notification, sink: ResolvedSink, shown: Callable[[bytes], JsonValue]) -> JsonObject:
+    details: JsonObject = {"escalation": shown(notification.row), "traceId": notification.trace_id}
     if is_grouped(notification):
         members, left_out = members_of(notification)
         details["members"] = [member_json(member, shown(member.row)) for member in members]

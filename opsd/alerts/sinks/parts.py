@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from typing import TypeVar
 
 from opsd.alerts.model import Environment, Member, Notification, ResolvedSink
 from opsd.alerts.sinks.base import MissingSecretError
@@ -12,6 +14,8 @@ from opsd.contract.values import compact_text, first_present
 
 JSON_HEADERS = (("Content-Type", "application/json"),)
 
+_Told = TypeVar("_Told", Notification, Member)
+
 #: So many rows a grouped notification carries (R15).
 MAX_MEMBERS = 20
 #: PagerDuty's limit, which serves as the form of the summary everywhere (R18).
@@ -20,14 +24,14 @@ MAX_SUMMARY_CHARS = 1024
 MAX_KEY_CHARS = 255
 #: What is kept of an overlong key before ``:`` and 64 hex digits.
 _KEPT_KEY_CHARS = 190
-#: More than any trace id has; what a hostile row claims as one must not fill a message.
-MAX_TRACE_CHARS = 1024
+#: More than any id has; what a hostile row claims as one must not fill a message.
+MAX_TEXT_CHARS = 1024
 DEFAULT_SOURCE = "superloop-ops-manager"
 
 
 def configured_text(config: JsonObject, key: str, default: str = "") -> str:
-    """The text of ``config[key]``; ``default`` when it is absent, null, false or empty."""
-    return compact_text(first_present(config.get(key), "")) or default
+    """The text of ``config[key]``; ``default`` when it is absent, null or false."""
+    return compact_text(first_present(config.get(key), default))
 
 
 def required_secret(sink: ResolvedSink, env: Environment, key: str, message: str) -> str:
@@ -42,10 +46,23 @@ def required_secret(sink: ResolvedSink, env: Environment, key: str, message: str
     return value
 
 
+def secrets_of(sink: ResolvedSink, env: Environment) -> tuple[str, ...]:
+    """The values of all its secrets that are set, for :attr:`SinkRequest.secrets`."""
+    return tuple(filter(None, map(env.secret, sink.secret_refs.values())))
+
+
 def bearer(sink: ResolvedSink, env: Environment) -> tuple[tuple[str, str], ...]:
-    """The header of the sink's token; none when it has no token or its variable is empty (5.2)."""
+    """The header of the sink's token; none when it has no token or its variable is empty (5.2).
+
+    Raises:
+        MissingSecretError: what the variable holds, a line break for one, cannot stand in a header.
+    """
     token = env.secret(sink.secret_refs.get("authTokenEnv"))
-    return (("Authorization", f"Bearer {token}"),) if token else ()
+    if token is None:
+        return ()
+    if not token.isprintable():
+        raise MissingSecretError(f"{sink.type} auth token cannot stand in a header")
+    return (("Authorization", f"Bearer {token}"),)
 
 
 def summary(member: Notification | Member) -> str:
@@ -90,6 +107,20 @@ def member_json(member: Member, escalation: JsonValue) -> JsonObject:
         "severity": member.severity,
         "escalation": escalation,
     }
+
+
+def shortened(notification: Notification) -> Notification:
+    """The same with its ids and categories cut: no row makes a message too large by what it claims to be called."""
+    return replace(_short(notification), members=tuple(map(_short, notification.members)))
+
+
+def _short(told: _Told) -> _Told:
+    return replace(
+        told,
+        loop_id=told.loop_id[:MAX_TEXT_CHARS],
+        trace_id=told.trace_id[:MAX_TEXT_CHARS],
+        category=told.category[:MAX_TEXT_CHARS],
+    )
 
 
 def embedded(row: bytes) -> JsonValue:

@@ -18,7 +18,7 @@ from opsd.alerts.model import (
     SinkRequest,
 )
 from opsd.alerts.sinks.base import is_env_name
-from opsd.alerts.sinks.parts import JSON_HEADERS, configured_text, is_grouped, members_of, required_secret
+from opsd.alerts.sinks.parts import JSON_HEADERS, configured_text, is_grouped, members_of, required_secret, secrets_of
 from opsd.contract.jsoncodec import JsonObject, dumps
 from opsd.contract.values import first_present
 
@@ -37,6 +37,8 @@ class Slack:
     name = "slack"
     default_rate = RateRules(per_second=1, burst=3)
     optional_secret_refs: frozenset[str] = frozenset()
+    resolves_by_key = False
+    forgets = False
 
     def is_valid(self, config: JsonObject) -> bool:
         """The variable that holds the webhook's address."""
@@ -76,7 +78,11 @@ class Slack:
             {"type": "context", "elements": [_mrkdwn(stamp), _mrkdwn(_labelled("Trace: ", notification.trace_id))]},
         ]
         return SinkRequest(
-            url=url, headers=JSON_HEADERS, body=dumps(message), allow_insecure_http=sink.rules.allow_insecure_http
+            url=url,
+            headers=JSON_HEADERS,
+            body=dumps(message),
+            allow_insecure_http=sink.rules.allow_insecure_http,
+            secrets=secrets_of(sink, env),
         )
 
     def closes_target(self, answer: HttpAnswer) -> bool:

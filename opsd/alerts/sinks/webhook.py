@@ -35,6 +35,8 @@ from opsd.alerts.sinks.parts import (
     members_of,
     notice,
     required_secret,
+    secrets_of,
+    shortened,
 )
 from opsd.contract.jsoncodec import JsonObject, JsonValue, dumps
 from opsd.contract.timestamps import format_utc
@@ -43,6 +45,8 @@ from opsd.contract.values import as_object, compact_text, first_present
 _CHANNEL = "ops_manager_alert_dispatch"
 _SIGNING_KEYS = ("signingSecretEnv", "signingSecretPreviousEnv")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+#: Control characters but the tab, and halves of surrogate pairs.
+_UNSENDABLE = re.compile("[\x00-\x08\n-\x1f\x7f\ud800-\udfff]")
 #: They frame the request; a configured one would contradict the body.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "host"})
 
@@ -53,6 +57,8 @@ class Webhook:
     name = "webhook"
     default_rate = RateRules(per_second=10, burst=20)
     optional_secret_refs = frozenset({"signingSecretPreviousEnv"})
+    resolves_by_key = False
+    forgets = False
 
     def is_valid(self, config: JsonObject) -> bool:
         """Names of variables, and headers that can be sent as they are."""
@@ -83,7 +89,7 @@ class Webhook:
         """The body of 5.2 and its headers.
 
         Raises:
-            MissingSecretError: the address, or a configured signing secret, is unset or unusable.
+            MissingSecretError: the address or a configured signing secret is unset, or a secret cannot be used.
         """
         url = required_secret(sink, env, "urlEnv", "webhook url env is unset")
         body = _bounded_body(notification, sink, now)
@@ -94,6 +100,7 @@ class Webhook:
             headers=_merged(own, _configured_headers(sink), fixed),
             body=body,
             allow_insecure_http=sink.rules.allow_insecure_http,
+            secrets=secrets_of(sink, env),
         )
 
     def closes_target(self, answer: HttpAnswer) -> bool:
@@ -107,7 +114,7 @@ def _is_header(item: tuple[str, JsonValue]) -> bool:
         _HEADER_NAME.fullmatch(name) is not None
         and name.lower() not in _FRAMING_HEADERS
         and isinstance(value, str)
-        and not any(char in value for char in "\r\n\0")
+        and _UNSENDABLE.search(value) is None
     )
 
 
@@ -126,11 +133,13 @@ def _merged(*layers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 
 
 def _bounded_body(notification: Notification, sink: ResolvedSink, now: float) -> bytes:
-    """The body, within the sink's limit as far as leaving out rows goes (R18)."""
+    """The body, within the sink's limit unless that is smaller than the shortest one (R18)."""
     body = dumps(_document(notification, sink, now, embedded))
-    if len(body) <= sink.rules.max_body_bytes:
-        return body
-    return dumps(_document(notification, sink, now, notice))
+    if len(body) > sink.rules.max_body_bytes:
+        body = dumps(_document(notification, sink, now, notice))
+    if len(body) > sink.rules.max_body_bytes:
+        body = dumps(_document(shortened(notification), sink, now, notice))
+    return body
 
 
 def _document(

@@ -1,0 +1,118 @@
+"""What telemetry says of deliveries: one row for each escalation when its sinks are done or the budget ends, and one
+for each delivery that ends later (contract 50, section 6 and R3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from opsd.alerts import telemetry
+from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, reported_line
+from opsd.alerts.run import DispatchRun
+from opsd.contract.jsoncodec import JsonObject
+
+#: Of a delivery whose turn did not come within the budget.
+NOT_TRIED = {"status": "failed", "reasonCode": "budget_exhausted", "httpStatus": None, "message": None}
+_KINDS = {Origin.ROW: "retry"}
+
+
+def delivery_ended(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
+    """A delivery is over: its entry's row may be due, or it gets a row of its own."""
+    if entry.reported:
+        _report_alone(run, entry, delivery)
+    elif not entry.pending:
+        report(run, entry)
+
+
+def report(run: DispatchRun, entry: Entry) -> None:
+    """The entry's row, and those of the rows that it tells too."""
+    told = [each for each in (entry, *members(run, entry)) if not each.reported]
+    rows = []
+    for each in told:
+        each.reported = True
+        rows.append(_row(run, each, entry.deliveries, _kind(each)))
+        if each.origin is Origin.ROW and not each.backlog:
+            count_report(run, each, entry.deliveries)
+        elif each is entry:
+            _count_backlog(run, entry.deliveries)
+    if not run.rows.fill(entry, rows, told):
+        _write(run, rows, told)
+    flush(run)
+
+
+def flush(run: DispatchRun) -> None:
+    """Write the telemetry of new rows, as far as none overtakes another."""
+    ready = run.rows.ready()
+    _write(run, [row for place in ready for row in place.rows or ()], [each for place in ready for each in place.told])
+
+
+def _write(run: DispatchRun, rows: list[JsonObject], told: list[Entry]) -> None:
+    run.means.store.append_telemetry(rows)
+    run.means.store.append_outbox([reported_line(each) for each in told], durable=False)
+
+
+def report_late(run: DispatchRun, *, all_of_them: bool) -> None:
+    """Rows whose budget has ended say so now; ``all_of_them``: the run ends. One that waits for its group has time."""
+    now = run.means.clock()
+    for entry in list(run.entries.values()):
+        if entry.reported or entry.leader or entry.release_at > now or entry.origin is Origin.REFRESH:
+            continue
+        if all_of_them or entry.report_by <= now or not entry.pending:
+            report(run, entry)
+
+
+def count_report(run: DispatchRun, entry: Entry, deliveries: Iterable[Delivery] | None = None) -> None:
+    """Count a new row by its deliveries (50, 4.4, step 9)."""
+    told = list(entry.deliveries if deliveries is None else deliveries)
+    bad = [delivery for delivery in told if delivery.state is not DeliveryState.DELIVERED]
+    run.counters.dispatched += len(bad) < len(told)
+    run.counters.failed += bool(bad)
+    for delivery in bad:
+        run.counters.codes.add(_result(delivery).get("reasonCode") or "sink_dispatch_failed")
+
+
+def members(run: DispatchRun, leader: Entry) -> list[Entry]:
+    """The rows that a grouped notification tells beside its first."""
+    return [entry for entry in run.entries.values() if entry.leader == leader.id] if leader.group else []
+
+
+def _report_alone(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
+    """What became of one delivery after its entry's row was written (R3, R11)."""
+    if entry.origin is Origin.REFRESH:
+        return
+    extra: JsonObject = {"deliveryKind": _KINDS.get(entry.origin, entry.origin.value), "deliveryId": delivery.id}
+    if delivery.state is DeliveryState.DEAD:
+        extra["reasonCode"] = "dead_lettered"
+    elif delivery.state is DeliveryState.CANCELLED:
+        extra |= {"status": "skipped", "reasonCode": delivery.last.get("reasonCode")}
+    run.means.store.append_telemetry([_row(run, entry, [delivery], extra)])
+    _count_backlog(run, [delivery])
+
+
+def _count_backlog(run: DispatchRun, deliveries: Iterable[Delivery]) -> None:
+    run.counters.from_backlog += sum(delivery.state is DeliveryState.DELIVERED for delivery in deliveries)
+
+
+def _kind(entry: Entry) -> JsonObject:
+    if entry.origin is Origin.ROW and not entry.backlog:
+        return {}
+    return {"deliveryKind": _KINDS.get(entry.origin, entry.origin.value)}
+
+
+def _row(run: DispatchRun, entry: Entry, deliveries: Iterable[Delivery], extra: JsonObject) -> JsonObject:
+    group: JsonObject = {"groupKey": entry.group} if entry.group else {}
+    sinks = [_sink(delivery) for delivery in deliveries]
+    severity = entry.severity.value
+    return telemetry.sent(run.telemetry(), entry.escalation, severity, entry.route, sinks, {**group, **extra})
+
+
+def _sink(delivery: Delivery) -> JsonObject:
+    kind = delivery.view.get("type")
+    shown: JsonObject = {"id": delivery.sink_id, "type": kind if isinstance(kind, str) and kind else "unknown"}
+    shown |= _result(delivery)
+    if delivery.state is DeliveryState.PENDING:
+        shown |= {"retryPending": True, "attempts": delivery.attempts, "deliveryId": delivery.id}
+    return shown
+
+
+def _result(delivery: Delivery) -> JsonObject:
+    return delivery.last or NOT_TRIED
