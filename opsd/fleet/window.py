@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
+#: A signal that arrives just before the wait begins does not interrupt it: it is handled after so many seconds.
+_LOOK_S = 0.5
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -66,11 +69,13 @@ class Window(Generic[Job, Result]):
             if not running:
                 continue
             first = next(iter(running))
+            left_s = running[first] - self._monotonic()
             try:
-                index, outcome = ended.get(timeout=max(0.0, running[first] - self._monotonic()))
+                index, outcome = ended.get(timeout=min(max(0.0, left_s), _LOOK_S))
             except Empty:
-                del running[first]
-                results[first] = self._given_up(jobs[first])
+                if left_s <= _LOOK_S:
+                    del running[first]
+                    results[first] = self._given_up(jobs[first])
                 continue
             if running.pop(index, None) is not None:
                 results[index] = outcome()
