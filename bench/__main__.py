@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from bench import fleet, journal, reconcile, remote, snapshot, startup
+from bench import fleet, fleet_policy, fleet_reconcile, journal, reconcile, remote, snapshot, startup
 
 BENCHMARKS = {
     "ingest": journal.ingest,
@@ -14,6 +14,8 @@ BENCHMARKS = {
     "reconcile": reconcile.noop_local,
     "reconcile-http": remote.noop_remote,
     "fleet": fleet.thousand_loops,
+    "fleet-reconcile": fleet_reconcile.thousand_loops,
+    "fleet-policy": fleet_policy.many_loops,
     "latency": fleet.stream_latency,
     "startup": startup.startup,
 }

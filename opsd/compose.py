@@ -6,6 +6,7 @@ so that a one-shot command over files starts fast.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from opsd.transport.local import LocalTransport
 if TYPE_CHECKING:
     from opsd.alerts.catalog import Catalog
     from opsd.alerts.delivery_settings import DeliverySettings
+    from opsd.fleet.handoff.dispatch import Dispatch
 
 _CATALOG_NAME = "config/ops-manager-threshold-profiles.v1.json"
 _SINKS_NAME = "config/ops-manager-alert-sinks.v1.json"
@@ -158,3 +160,18 @@ def pass_settings(
 def local_transport(repo: str, loop_id: LoopId, *, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES) -> LocalTransport:
     """The transport of a loop whose files are on this host."""
     return LocalTransport(LoopReader(repo, loop_id, max_line_bytes=max_line_bytes))
+
+
+def handoff_control(repo: str, env: Mapping[str, str]) -> Dispatch:
+    """Control as the handoff calls it: in this process, or the program in ``OPS_MANAGER_CONTROL_SCRIPT``."""
+    from opsd.fleet.handoff.control import ControlProgram, InProcessControl
+
+    program = env.get("OPS_MANAGER_CONTROL_SCRIPT")
+    return ControlProgram(program, repo, env) if program else InProcessControl(repo, env)
+
+
+def loop_is_controlled(repo: str, loop_id: str) -> bool:
+    """Whether a living process is carrying out an intent of the loop right now; ``loop_id`` is a safe one."""
+    from opsd.control.ledger import Ledger
+
+    return Ledger(repo, LoopId(loop_id), clock=time.time).in_flight()

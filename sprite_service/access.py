@@ -29,12 +29,14 @@ class Access:
         if not self._token:
             return True
         headers = request.headers
-        plain = headers.get("X-Ops-Token")
-        if plain is not None and hmac.compare_digest(plain.encode("utf-8", "surrogateescape"), self._token):
-            return True
         scheme, _, bearer = headers.get("Authorization", "").partition(" ")
-        offered = bearer.strip().encode("utf-8", "surrogateescape")
-        return scheme.lower() == "bearer" and hmac.compare_digest(offered, self._token)
+        if scheme.lower() == "bearer" and self._is_token(bearer.strip()):
+            return True
+        plain = headers.get("X-Ops-Token")
+        return plain is not None and self._is_token(plain)
+
+    def _is_token(self, offered: str) -> bool:
+        return hmac.compare_digest(offered.encode("utf-8", "surrogateescape"), self._token)
 
     def delay_after_failure(self, peer: str) -> float:
         """Count a wrong token; seconds to wait before the answer."""

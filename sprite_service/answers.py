@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from aiohttp import web
+from yarl import URL
 
 from opsd.contract import jsoncodec
 from opsd.contract.ids import LoopId, parse_loop_id
@@ -51,6 +53,12 @@ def loop_id(query: Mapping[str, str]) -> LoopId:
     if not value:
         raise invalid("loopId is required")
     return parse_loop_id(value)
+
+
+@lru_cache(maxsize=256)
+def loop_id_of(url: URL) -> LoopId:
+    """:func:`loop_id` of a URL's query: the same few URLs are asked for again and again."""
+    return loop_id(url.query)
 
 
 def count(query: Mapping[str, str], name: str) -> int:

@@ -43,6 +43,17 @@ _CONTROL = "/ops/control"
 Handler = Callable[[web.BaseRequest, str | None], Awaitable[web.StreamResponse]]
 
 
+def _refusal(error: Refusal | OpsError | OSError) -> Refusal:
+    """How an error is told to the client."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, UsageError):
+        return invalid(error.message)
+    if isinstance(error, OpsError):
+        return Refusal(502, "runtime_error", f"error: {error.message}")
+    return Refusal(502, "runtime_error", f"error: cannot read: {error.strerror}")
+
+
 class Service:
     """Everything behind one listening socket."""
 
@@ -106,9 +117,18 @@ class Service:
         metrics.in_flight += 1
         status = 500
         try:
-            response = await self._answer(request)
+            trace_id = request.headers.get("X-Trace-Id", "").strip() or None
+            response = await self._handler(request)(request, trace_id)
             status = response.status
             return response
+        except (Refusal, OpsError, OSError) as error:
+            refusal = _refusal(error)
+            status = refusal.status
+            return refusal.response()
+        except Exception as error:  # noqa: BLE001 - a mistake of ours: the log has it all, the client no stack
+            metrics.task_failures += 1
+            sys.stderr.write(f"unexpected failure in {request.path!r}:\n{traceback.format_exc()}")
+            return Refusal(500, "runtime_error", f"error: unexpected {type(error).__name__}, see the log").response()
         finally:
             metrics.in_flight -= 1
             if not metrics.in_flight:
@@ -123,31 +143,22 @@ class Service:
                     f"{format_utc(time.time())} {request.remote} {request.method} {path} {status} {spent_ms:.1f}ms\n"
                 )
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            if not self._access.allows(request):
-                return await self._unauthorized(request)
-            handler = self._get.get(request.path) if request.method == "GET" else None
-            if handler is None:
-                if request.method == "POST" and request.path == _CONTROL:
-                    return await self.control.handle(request)
-                raise self._unknown(request)
-            if self.metrics.in_flight - self.metrics.streams > self.config.limits.max_requests:
-                raise Refusal(503, "overloaded", "too many requests")
-            trace_id = request.headers.get("X-Trace-Id", "").strip() or None
-            return await handler(request, trace_id)
-        except Refusal as refusal:
-            return refusal.response()
-        except UsageError as error:
-            return invalid(error.message).response()
-        except OpsError as error:
-            return Refusal(502, "runtime_error", f"error: {error.message}").response()
-        except OSError as error:
-            return Refusal(502, "runtime_error", f"error: cannot read: {error.strerror}").response()
-        except Exception as error:  # noqa: BLE001 - a mistake of ours: the log has it all, the client no stack
-            self.metrics.task_failures += 1
-            sys.stderr.write(f"unexpected failure in {request.path!r}:\n{traceback.format_exc()}")
-            return Refusal(500, "runtime_error", f"error: unexpected {type(error).__name__}, see the log").response()
+    def _handler(self, request: web.BaseRequest) -> Handler:
+        """What answers the request: authentication first, then the path, then the limit on requests.
+
+        Raises:
+            Refusal: nothing does.
+        """
+        if not self._access.allows(request):
+            return self._unauthorized
+        handler = self._get.get(request.path) if request.method == "GET" else None
+        if handler is None:
+            if request.method == "POST" and request.path == _CONTROL:
+                return self._control
+            raise self._unknown(request)
+        if self.metrics.in_flight - self.metrics.streams > self.config.limits.max_requests:
+            raise Refusal(503, "overloaded", "too many requests")
+        return handler
 
     def _unknown(self, request: web.BaseRequest) -> Refusal:
         if request.method not in ("GET", "POST"):
@@ -156,7 +167,7 @@ class Service:
             return Refusal(413, "payload_too_large", "request body too large")
         return Refusal(404, "not_found", "endpoint not found")
 
-    async def _unauthorized(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _unauthorized(self, request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
         self.metrics.unauthorized += 1
         delay_s = self._access.delay_after_failure(request.remote or "")
         if delay_s and self.metrics.in_flight <= self.config.limits.max_requests:
@@ -189,19 +200,24 @@ class Service:
         return json_response(body)
 
     async def _snapshot(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
-        return json_bytes(await self.loops.snapshot(answers.loop_id(request.query), trace_id))
+        loop_id = answers.loop_id_of(request.rel_url)
+        known = self.loops.known_snapshot(loop_id, trace_id)
+        return json_bytes(await self.loops.snapshot(loop_id, trace_id) if known is None else known)
 
     async def _events(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
         query = request.query
         loop_id = answers.loop_id(query)
         offset, limit = answers.count(query, "cursor"), answers.count(query, "maxEvents")
+        skip_line = answers.count(query, "skipLine") or None
         wait_s = answers.seconds(query, "wait", self.config.limits.max_wait_s)
 
         def render(page: PollResult) -> bytes:
             return jsoncodec.dumps(self._events_body(loop_id, page, trace_id))
 
         async def poll() -> tuple[PollResult, bytes]:
-            return await self.loops.poll(loop_id, offset=offset, max_events=limit, trace_id=trace_id, render=render)
+            return await self.loops.poll(
+                loop_id, offset=offset, max_events=limit, trace_id=trace_id, render=render, skip_line=skip_line
+            )
 
         page, body = await poll()
         if page.events or not wait_s:
@@ -233,6 +249,9 @@ class Service:
                 "updatedAt": format_utc(time.time()),
             },
         }
+
+    async def _control(self, request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+        return await self.control.handle(request)
 
     async def _stream(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
         loop_id = answers.loop_id(request.query)

@@ -80,18 +80,22 @@ class Loops:
         running.add_done_callback(ended)
         return await asyncio.shield(running)
 
+    def known_snapshot(self, loop_id: LoopId, trace_id: str | None) -> bytes | None:
+        """The snapshot envelope as JSON if stats show that nothing changed; else None."""
+        entry = self._entries.get(loop_id)
+        if entry is None or entry.lock.locked():
+            return None
+        self._entries.move_to_end(loop_id)
+        return entry.reader.cached_snapshot_bytes(now=format_utc(time.time()), trace_id=trace_id)
+
     async def snapshot(self, loop_id: LoopId, trace_id: str | None) -> bytes:
-        """The snapshot envelope as JSON.
+        """The snapshot envelope as JSON, read anew where something changed.
 
         Raises:
             OpsError: see :meth:`LoopReader.snapshot`.
         """
         entry = self._entry(loop_id)
         now = format_utc(time.time())
-        if not entry.lock.locked():
-            known = entry.reader.cached_snapshot_bytes(now=now, trace_id=trace_id)
-            if known is not None:
-                return known
         return await self._alone(entry, lambda: entry.reader.snapshot_bytes(now=now, trace_id=trace_id))
 
     async def poll(
@@ -103,6 +107,7 @@ class Loops:
         trace_id: str | None,
         render: Callable[[PollResult], T],
         anchor: str | None = None,
+        skip_line: int | None = None,
     ) -> tuple[PollResult, T]:
         """The events behind ``offset``, and what ``render`` makes of them in the same thread.
 
@@ -113,7 +118,9 @@ class Loops:
         now = format_utc(time.time())
 
         def work() -> tuple[PollResult, T]:
-            found = entry.reader.poll(offset=offset, max_events=max_events, now=now, trace_id=trace_id, anchor=anchor)
+            found = entry.reader.poll(
+                offset=offset, max_events=max_events, now=now, trace_id=trace_id, anchor=anchor, skip_line=skip_line
+            )
             return found, render(found)
 
         return await self._alone(entry, work)

@@ -150,16 +150,20 @@ def notification_of(run: DispatchRun, entry: Entry, delivery: Delivery, now: flo
         reason_codes=row.reason_codes,
         starts_at=row.starts_at,
         ends_at=ends_at,
-        members=tuple(
-            Member(
-                one.escalation.loop_id,
-                one.escalation.trace_id,
-                one.escalation.category,
-                one.severity,
-                one.escalation.exact,
-            )
-            for one in members(run, entry)
-        ),
+        members=tuple(_member(one) for one in members(run, entry)),
+    )
+
+
+def _member(entry: Entry) -> Member:
+    row = entry.escalation
+    return Member(
+        loop_id=row.loop_id,
+        trace_id=row.trace_id,
+        category=row.category,
+        severity=entry.severity,
+        row=row.exact,
+        reason_codes=row.reason_codes,
+        starts_at=row.starts_at,
     )
 
 

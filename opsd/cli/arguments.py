@@ -33,12 +33,14 @@ class CommandSpec:
         name: as a person types it, ``opsd snapshot``.
         summary: one sentence.
         flags: in the order of the usage text. ``--help`` and ``-h`` are always there.
+        operand: placeholder of the one word that the command takes beside its flags, "" for none.
     """
 
-    def __init__(self, name: str, summary: str, flags: Sequence[Flag]) -> None:
+    def __init__(self, name: str, summary: str, flags: Sequence[Flag], *, operand: str = "") -> None:
         self.name = name
         self.summary = summary
         self.flags = flags
+        self.operand = operand
         self._by_name = {flag.name: flag for flag in flags}
 
     def usage(self) -> str:
@@ -47,7 +49,8 @@ class CommandSpec:
         rows.append(("--help, -h", "print this text"))
         width = max(len(left) for left, _ in rows)
         lines = [f"  {left:<{width}}  {help_text}" for left, help_text in rows]
-        return f"usage: {self.name} [--flag value ...]\n\n{self.summary}\n\n" + "\n".join(lines) + "\n"
+        name = f"{self.name} {self.operand}".rstrip()
+        return f"usage: {name} [--flag value ...]\n\n{self.summary}\n\n" + "\n".join(lines) + "\n"
 
     def parse(self, argv: Sequence[str]) -> Arguments:
         """The arguments, left to right.
@@ -66,6 +69,9 @@ class CommandSpec:
                 self._print_usage()
                 raise SystemExit(0)
             flag = self._by_name.get(token)
+            if flag is None and self.operand and self.operand not in values and not token.startswith("-"):
+                values[self.operand] = token
+                continue
             if flag is None:
                 self._refuse(token)
             if not flag.value:
@@ -77,6 +83,10 @@ class CommandSpec:
                 every.setdefault(token, []).append(argv[position])
                 position += 1
         return Arguments(self, values, every)
+
+    def declares(self, flag: str) -> bool:
+        """The command knows this flag."""
+        return flag in self._by_name
 
     def _print_usage(self) -> None:
         sys.stdout.write(self.usage())
@@ -97,13 +107,17 @@ class Arguments:
 
     def given(self, flag: str) -> str | None:
         """The value as it stands, None when the flag was not given; an empty value stays empty."""
-        if not any(known.name == flag for known in self._spec.flags):
+        if not self._spec.declares(flag):
             raise KeyError(f"{self._spec.name} has no flag {flag}")
         return self._values.get(flag)
 
     def all(self, flag: str) -> list[str]:
         """Every value of a flag that may be repeated, in order; none when it was not given."""
         return [] if self.given(flag) is None else self._every[flag]
+
+    def operand(self) -> str | None:
+        """The word that was given beside the flags, None when there was none."""
+        return self._values.get(self._spec.operand)
 
     def switch(self, flag: str) -> bool:
         """True when the switch was given."""

@@ -18,7 +18,6 @@ from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
     from opsd.control.runner import Executor
-    from opsd.control.verdict import ControlRequest, Verdict
 
 INTENTS = ("cancel", "approve", "reject")
 INTENT_MESSAGE = "intent must be one of: cancel, approve, reject"
@@ -131,42 +130,6 @@ def _local(command_timeout_s: int) -> Executor:
 
 
 def _remote(base_url: str, token: str) -> Executor:
-    program = os.environ.get("OPS_MANAGER_SERVICE_CLIENT_SCRIPT")
-    if program:
-        from opsd.control.remote import ClientProgramExecutor
+    from opsd.control.service import service_executor
 
-        return ClientProgramExecutor(program, base_url, token, _tell)
-
-    def execute(request: ControlRequest) -> Verdict:
-        import asyncio
-
-        from opsd.control.remote import MAX_ANSWER_BYTES, PATH, REQUEST_MARGIN_S, post_control
-        from opsd.transport.http_client import ClientLimits, ServiceClient
-        from opsd.transport.retry import RetryPolicy
-
-        async def run() -> Verdict:
-            limit_s = max(30.0, request.timeout_s + request.interval_s + REQUEST_MARGIN_S)
-            plain = os.environ.get("OPSD_TRANSPORT__ALLOW_PLAINTEXT_TOKEN", "").lower() in ("true", "1")
-            limits = ClientLimits(total_timeout_s=limit_s, max_body_bytes=MAX_ANSWER_BYTES)
-            client = ServiceClient(limits, allow_plaintext_token=plain)
-
-            async def post(request: ControlRequest, body: bytes) -> bytes:
-                policy = RetryPolicy(request.retry_attempts, request.retry_backoff_s, keyed=True)
-                return await client.request(
-                    "POST",
-                    base_url,
-                    PATH,
-                    token=token or None,
-                    trace_id=request.trace_id,
-                    body=body,
-                    policy=policy,
-                )
-
-            try:
-                return await post_control(post, request, base_url, _tell)
-            finally:
-                await client.close()
-
-        return asyncio.run(run())
-
-    return execute
+    return service_executor(base_url, token, os.environ, _tell)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from opsd.contract.errors import OpsError, UsageError
+from opsd.contract.errors import OpsError, UsageError, file_trouble
 
 Command = Callable[[Sequence[str]], int]
 
@@ -34,6 +34,13 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "alerts resolve": ("opsd.cli.alerts_resolve:main", "the catalog of alert sinks, or where a category goes"),
     "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
     "alerts silence": ("opsd.cli.alert_silence:main", "add, list or expire what nobody is told for a while"),
+    "fleet registry": ("opsd.cli.fleet_registry:main", "check the fleet's registry and print it with every default"),
+    "fleet reconcile": ("opsd.cli.fleet_reconcile:main", "one pass over every loop of the fleet's registry"),
+    "fleet policy": ("opsd.cli.fleet_policy:main", "who of the fleet is in trouble, and what may be done"),
+    "fleet explain": ("opsd.cli.fleet_explain:main", "why policy decided on a candidate as it did"),
+    "fleet status": ("opsd.cli.fleet_status:main", "who is in trouble, what the policy proposes, what waits"),
+    "fleet handoff": ("opsd.cli.fleet_handoff:main", "candidates as control intents: plan them, confirm them"),
+    "audit verify": ("opsd.cli.audit_verify:main", "are the audit logs what was written"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),
@@ -42,11 +49,11 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the result is the exit code: 0, or 1 after ``error: <message>`` on stderr."""
+    """Run one command; the result is the exit code: 0, or the error's (mostly 1) after ``error: <message>``."""
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except OpsError as error:
-        return _complain(error.message)
+        return _complain(*error.lines, exit_code=error.exit_code)
     except BrokenPipeError:
         _discard_stdout()
         return 1
@@ -54,8 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         _show_trace()
-        where = error.filename if isinstance(error.filename, str) else "a file"
-        return _complain(f"cannot use {where}: {error.strerror or type(error).__name__}")
+        return _complain(file_trouble(error))
     except Exception as error:  # noqa: BLE001 - the border: whatever it is, a person sees one line
         _show_trace()
         return _complain(f"internal error: {type(error).__name__} (OPSD_DEBUG=1 shows where)")
@@ -120,14 +126,15 @@ def version(argv: Sequence[str]) -> int:
     return 0
 
 
-def _complain(message: str) -> int:
+def _complain(*lines: str, exit_code: int = 1) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _discard_stdout()
-    # One line, whatever the message quotes.
-    sys.stderr.write("error: " + message.replace("\n", "\\n") + "\n")
-    return 1
+    # Each stays one line, whatever it quotes.
+    if lines:
+        sys.stderr.write("error: " + "\n".join(line.replace("\n", "\\n") for line in lines) + "\n")
+    return exit_code
 
 
 def _discard_stdout() -> None:

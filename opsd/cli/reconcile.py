@@ -8,9 +8,9 @@ check has passed, and stderr stays empty whenever a JSON document is printed.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag, require_positive_int
 from opsd.cli.events import skipped_line
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from opsd.loop.tuning import Tuner, TuningSettings
     from opsd.storage.layout import Part
     from opsd.storage.store import LoopStore
+    from opsd.transport.base import BlockingTransport
+
+    #: A pass over HTTP: (reconciler, loop id, base URL, token, trace id, environment).
+    RemotePass: TypeAlias = Callable[[Reconciler, LoopId, str, str, str, Mapping[str, str]], Outcome]
 
 SPEC = CommandSpec(
     "opsd reconcile",
@@ -86,14 +90,19 @@ def main(argv: Sequence[str]) -> int:
             not work without (the rest of the pass is on disk then).
     """
     arguments = SPEC.parse(argv)
-    outcome = _run_pass(arguments, os.environ)
+    outcome = run_pass(arguments, os.environ)
     if outcome.error is not None:
         raise ManagerFileError(outcome.error)
     write_json(outcome.document, pretty=arguments.switch("--pretty"))
     return 0 if outcome.failure is None else 1
 
 
-def _run_pass(arguments: Arguments, env: Mapping[str, str]) -> Outcome:
+def run_pass(arguments: Arguments, env: Mapping[str, str], remote: RemotePass | None = None) -> Outcome:
+    """The pass that the arguments ask for; ``remote`` runs it over HTTP in place of a connection for this one pass.
+
+    Raises:
+        OpsError: a bad argument or setting, or a lock that somebody else holds.
+    """
     given_repo = arguments.required("--repo")
     loop_id = parse_loop_id(arguments.required("--loop"), reserved=True)
     max_events = arguments.non_negative("--max-events", 0)
@@ -141,7 +150,7 @@ def _run_pass(arguments: Arguments, env: Mapping[str, str]) -> Outcome:
     if base_url is None or kind == "local":
         return reconciler.run(compose.local_transport(repo, loop_id), trace_id)
     token = service_token(arguments)
-    return _run_remote(reconciler, loop_id, base_url, token, trace_id, env)
+    return (remote or _run_remote)(reconciler, loop_id, base_url, token, trace_id, env)
 
 
 def _check_drift_numbers(arguments: Arguments, env: Mapping[str, str]) -> tuple[int, int]:
@@ -259,15 +268,28 @@ def _path_flags(arguments: Arguments) -> dict[Part, str]:
     return {part: path for flag, part in flags.items() if (path := arguments.optional(flag)) is not None}
 
 
+def client_program(base_url: str, token: str, loop_id: LoopId, env: Mapping[str, str]) -> BlockingTransport | None:
+    """The transport over the operator's own client program (contract 20, 2.3); None where there is none."""
+    program = env.get("OPS_MANAGER_SERVICE_CLIENT_SCRIPT")
+    if not program:
+        return None
+    from opsd.transport.client_program import ClientProgramTransport
+
+    return ClientProgramTransport(program, base_url, token, loop_id)
+
+
+def allows_plaintext_token(env: Mapping[str, str]) -> bool:
+    """May a token travel over plain HTTP to another host?"""
+    return env.get(PLAINTEXT_VARIABLE, "").lower() in ("true", "1")
+
+
 def _run_remote(
     reconciler: Reconciler, loop_id: LoopId, base_url: str, token: str, trace_id: str, env: Mapping[str, str]
 ) -> Outcome:
     """The pass over HTTP: with the operator's own client where there is one, else with ours."""
-    client = env.get("OPS_MANAGER_SERVICE_CLIENT_SCRIPT")
-    if client:
-        from opsd.transport.client_program import ClientProgramTransport
-
-        return reconciler.run(ClientProgramTransport(client, base_url, token, loop_id), trace_id)
+    replaced = client_program(base_url, token, loop_id, env)
+    if replaced is not None:
+        return reconciler.run(replaced, trace_id)
 
     import asyncio
 
@@ -275,7 +297,7 @@ def _run_remote(
     from opsd.transport.sprite_service import SpriteServiceTransport
 
     async def one_pass() -> Outcome:
-        client = ServiceClient(allow_plaintext_token=env.get(PLAINTEXT_VARIABLE, "").lower() in ("true", "1"))
+        client = ServiceClient(allow_plaintext_token=allows_plaintext_token(env))
         try:
             transport = SpriteServiceTransport(client, base_url=base_url, loop_id=loop_id, token=token or None)
             in_thread = partial(asyncio.get_running_loop().run_in_executor, None)

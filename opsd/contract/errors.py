@@ -7,23 +7,61 @@ optional fields for the log. Commands print the message and exit 1 (contract 10,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class OpsError(Exception):
-    """An expected failure. ``message`` never holds a secret or a stack trace."""
+    """An expected failure. ``message`` never holds a secret or a stack trace.
+
+    Args:
+        code: for a machine; each class has its default.
+        exit_code: what a command ends with because of it.
+    """
 
     default_code = "invalid_request"
 
-    def __init__(self, message: str, *, code: str | None = None, **fields: object) -> None:
+    def __init__(self, message: str, *, code: str | None = None, exit_code: int = 1, **fields: object) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
+        self.exit_code = exit_code
         self.fields = fields
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The message as a command prints it, line by line; nothing where a person was told already."""
+        return (self.message,)
 
 
 class UsageError(OpsError):
     """A flag, setting or id that cannot be used."""
 
     default_code = "invalid_request"
+
+
+class RegistryError(UsageError):
+    """A fleet registry with violations, one bullet each (contract 60, 2.1 step 4)."""
+
+    def __init__(self, headline: str, bullets: Sequence[str]) -> None:
+        super().__init__("\n - ".join((headline, *bullets)))
+        self.headline = headline
+        self.bullets = tuple(bullets)
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The headline and the bullets."""
+        return (self.headline, *(f" - {bullet}" for bullet in self.bullets))
+
+
+class ReplacedStepError(OpsError):
+    """A program in place of a step ended with ``exit_code`` and has told why on stderr itself."""
+
+    default_code = "replaced_step"
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """Nothing."""
+        return ()
 
 
 class ArtifactError(OpsError):
@@ -54,3 +92,9 @@ class ProjectionError(OpsError):
     """A snapshot or event envelope that the projection refuses (contract 10, 4.2)."""
 
     default_code = "projection_failed"
+
+
+def file_trouble(error: OSError) -> str:
+    """The message of an :class:`OSError` that nobody expected."""
+    where = error.filename if isinstance(error.filename, str) else "a file"
+    return f"cannot use {where}: {error.strerror or type(error).__name__}"

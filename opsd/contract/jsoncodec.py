@@ -19,6 +19,8 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from opsd.contract.bytecount import count_byte
+
 JsonValue: TypeAlias = Any
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -68,7 +70,7 @@ loads_unchecked = orjson.loads
 
 def may_be_deep(data: bytes) -> bool:
     """True when ``data`` has enough brackets to be nested deeper than :data:`MAX_DEPTH`."""
-    return data.count(b"{") + data.count(b"[") > MAX_DEPTH
+    return count_byte(data, b"{") + count_byte(data, b"[") > MAX_DEPTH
 
 
 def _loads_any_depth(data: bytes) -> JsonValue:

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from opsd.contract import alert_schemas, artifacts, envelopes, tuning_artifacts
+from opsd.contract.registry_schema import registry_schema
 
 SCHEMA_FOLDER = Path(__file__).resolve().parents[2] / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -35,7 +36,15 @@ _ARTIFACTS: dict[str, Any] = {
 
 def generate() -> dict[str, dict[str, Any]]:
     """File name to schema document, for every file in ``schema/``."""
-    files = {"ops-manager.contract.schema.json": _contract_schema(), **alert_schemas.generate()}
+    files = {
+        "ops-manager.contract.schema.json": _contract_schema(),
+        "ops-manager-fleet.registry.schema.json": {
+            "$schema": _DIALECT,
+            "$id": "https://superloop.sh/schemas/ops-manager-fleet-registry-v1.json",
+            **registry_schema(),
+        },
+        **alert_schemas.generate(),
+    }
     for name, model in _ARTIFACTS.items():
         schema = TypeAdapter(model).json_schema()
         files[f"ops-manager.{name}.schema.json"] = {

@@ -7,6 +7,7 @@ import time
 from functools import lru_cache
 
 _FORM = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z", re.ASCII)
+_LENGTH = 20
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -29,8 +30,11 @@ def parse_epoch(value: object) -> int | None:
 
     Fractions, offsets, lower case, impossible dates and moments before 1970 are not parseable.
     """
-    if not isinstance(value, str):
-        return None
+    return _parse_second(value) if isinstance(value, str) and len(value) == _LENGTH else None
+
+
+@lru_cache(maxsize=256)
+def _parse_second(value: str) -> int | None:
     match = _FORM.fullmatch(value)
     if match is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject, JsonValue
@@ -17,6 +18,11 @@ def first_present(*values: JsonValue) -> JsonValue:
         if value is not None and value is not False:
             return value
     return values[-1]
+
+
+def absent(value: JsonValue) -> bool:
+    """True for what ``??`` steps over: null and false, but no other empty value."""
+    return value is None or value is False
 
 
 def get(container: JsonValue, *keys: str) -> JsonValue:
@@ -110,3 +116,21 @@ def last_lines(data: str, limit: int = 40) -> str:
     """At most the last ``limit`` lines, without carriage returns at line ends and trailing newlines (20, 1.1)."""
     lines = data.rstrip("\n").split("\n")[-limit:]
     return "\n".join(line.removesuffix("\r") for line in lines).rstrip("\n")
+
+
+def present(value: JsonValue) -> JsonValue:
+    """``value ?? null``: None for false too; what *omitted when absent* goes by (contract 75, 1.1)."""
+    return None if value is False else value
+
+
+def uniq(values: Iterable[str]) -> list[str]:
+    """Without duplicates, ascending by code point (contract 75, 1.1)."""
+    return sorted(set(values))
+
+
+def count_map(values: Iterable[str]) -> dict[str, int]:
+    """How often each value occurs, in the order of first occurrence (contract 75, 1.1)."""
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return counts

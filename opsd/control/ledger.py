@@ -121,6 +121,10 @@ class Ledger:
         quoted = b'"idempotencyKey":' + jsoncodec.dumps(key)
         return any(quoted in line for line in tail_lines(self._store.location(RowLog.INTENTS), 200))
 
+    def in_flight(self) -> bool:
+        """Whether a living process is carrying out an intent of this loop right now."""
+        return self._journal.any_running()
+
     def _read(self, rows: Sequence[JsonObject]) -> tuple[ControlRequest, Verdict, ControlTime]:
         fields, started_at = dict(rows[0]["request"]), str(rows[0]["startedAt"])
         request = ControlRequest(

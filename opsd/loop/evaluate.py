@@ -29,6 +29,7 @@ from opsd.transport.base import IngestFailure, Observation
 IN_MEMORY_SNAPSHOT = "memory:snapshot"
 IN_MEMORY_EVENTS = "memory:events"
 
+_VERDICTS = frozenset(Verdict)
 
 #: What a pass does not replace, and therefore does not move either when it is damaged.
 _LEFT = frozenset({Document.DRIFT, Document.ALERT_DISPATCH})
@@ -179,7 +180,7 @@ def _liveness(observation: Observation) -> JsonObject:
     """``runtime.liveness`` as far as it has the form that we give it: a sprite may send anything."""
     found = as_object(get(observation.snapshot, "runtime", "liveness"))
     verdict, reason = found.get("verdict"), found.get("reason")
-    if verdict not in set(Verdict) or not isinstance(reason, str):
+    if not isinstance(verdict, str) or verdict not in _VERDICTS or not isinstance(reason, str):
         return {}
     numbers = {key: found[key] for key in ("pid", "lastEventAgeSeconds") if type(found.get(key)) is int}
     return {"verdict": verdict, "reason": reason[:64], **numbers}

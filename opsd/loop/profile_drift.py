@@ -20,7 +20,10 @@ class Confidence(StrEnum):
     @property
     def rank(self) -> int:
         """1 to 3."""
-        return list(Confidence).index(self) + 1
+        return _RANKS[self]
+
+
+_RANKS = {confidence: rank for rank, confidence in enumerate(Confidence, 1)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import TypeAlias
 
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get
@@ -32,12 +34,11 @@ def summarize(
     Beside the contract's fields: ``observed.firstTimestamp`` and ``lastTimestamp``, the span that the rows cover.
     """
     attempts = len(reconcile)
-    statuses = [row.status for row in reconcile]
-    health = [row.health for row in reconcile]
+    statuses, health, codes, seconds = _columns(reconcile)
     succeeded, failed = statuses.count("success"), statuses.count("failed")
     degraded, critical = health.count("degraded"), health.count("critical")
     ambiguous = sum(row.status == "ambiguous" or row.reason_code == "control_ambiguous" for row in control)
-    durations = sorted([row.duration_s for row in reconcile if row.duration_s is not None])
+    durations = sorted([value for value in seconds if value is not None])
     profile, rationale = _recommend(attempts, degraded, critical, failed, ambiguous)
     return {
         "schemaVersion": "v1",
@@ -58,7 +59,7 @@ def summarize(
                 "criticalCount": critical,
                 "degradedRate": _rate(degraded, attempts),
                 "criticalRate": _rate(critical, attempts),
-                "reasonCodeFrequency": _frequency(reconcile),
+                "reasonCodeFrequency": _frequency(codes),
             },
             "control": {"ambiguousCount": ambiguous},
             "durationSeconds": {
@@ -86,8 +87,21 @@ def _recommend(attempts: int, degraded: int, critical: int, failed: int, ambiguo
     return "balanced", _MIXED
 
 
-def _frequency(rows: Iterable[TailRow]) -> list[JsonObject]:
-    counts = Counter([code for row in rows for code in row.health_codes])
+_Columns: TypeAlias = tuple[
+    Sequence[str | None], Sequence[str | None], Sequence[tuple[str, ...]], Sequence[int | float | None]
+]
+
+
+def _columns(rows: Sequence[TailRow]) -> _Columns:
+    """Statuses, health states, health codes and durations: a window of rows is taken apart once for all counts."""
+    if not rows:
+        return (), (), (), ()
+    _timestamps, statuses, _reasons, health, codes, durations = zip(*rows, strict=True)
+    return statuses, health, codes, durations
+
+
+def _frequency(health_codes: Iterable[tuple[str, ...]]) -> list[JsonObject]:
+    counts = Counter(chain.from_iterable(health_codes))
     ordered = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
     return [{"code": code, "count": count} for code, count in ordered]
 

@@ -14,6 +14,8 @@ from opsd.loop.profile_drift import Confidence, DriftSettings, evaluate_drift, h
 from opsd.loop.telemetry_summary import recommendation, summarize
 from opsd.storage.model import Commit, Document, RowLog, TelemetryTail
 
+_CONFIDENCES: dict[str, Confidence] = {confidence.value: confidence for confidence in Confidence}
+
 
 @dataclass(frozen=True, slots=True)
 class TuningSettings:
@@ -77,7 +79,7 @@ def drift_of(summary: JsonObject | None, inputs: TuningInputs, settings: TuningS
         loop_id=inputs.loop_id,
         applied=inputs.applied,
         recommended=recommended if recommended in settings.profiles else "",
-        confidence=Confidence(confidence) if confidence in set(Confidence) else Confidence.LOW,
+        confidence=_CONFIDENCES.get(confidence, Confidence.LOW),
         rationale=rationale,
         now=inputs.now,
         no_data=None if summary is not None else inputs.tail.error or "the telemetry summary failed",

@@ -48,10 +48,10 @@ class EnvelopeFactory:
             decode = jsoncodec.loads if jsoncodec.needs_care(block.data) else jsoncodec.loads_plain
             number = block.first_number - 1
             start = block.start
-            for line in block.data.split(b"\n"):
+            for line in block.lines():
                 number += 1
-                start += len(line) + 1
-                if not line:
+                start += len(line)
+                if line == b"\n":
                     continue
                 if number == skip_line:
                     self._check_bad(line, number)
@@ -59,7 +59,7 @@ class EnvelopeFactory:
                 try:
                     raw = decode(line)
                 except ValueError:
-                    if not line.strip(b" \t\r"):
+                    if not line.strip(b" \t\r\n"):
                         raise self._error("missing event name", number) from None
                     raise self._error("invalid JSON event", number) from None
                 out.append(self._envelope(raw, number))
@@ -153,15 +153,14 @@ def ingest(
     last_line = b""
     end = 0
     for block in blocks:
-        lines = block.data.split(b"\n")
+        lines = block.lines()
         room = limit - len(numbers) if limit else len(lines)
         step_over = skip_line is not None and 0 <= skip_line - block.first_number < len(lines)
         plain = lines if len(lines) <= room else lines[:room]
         if not step_over and _all_plain_events(plain):
             numbers.extend(range(block.first_number, block.first_number + len(plain)))
             last_line = plain[-1]
-            left_bytes = sum(map(len, lines[room:])) + len(lines) - len(plain)
-            end = block.start + len(block.data) + 1 - left_bytes
+            end = block.start + len(block.data) - sum(map(len, lines[room:]))
         else:
             envelopes, reached = factory.envelopes([block], limit=room if limit else 0, skip_line=skip_line)
             numbers.extend(envelope["sequence"]["value"] for envelope in envelopes)

@@ -18,9 +18,11 @@ import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from io import BytesIO
 from stat import S_ISREG
 from typing import NamedTuple
 
+from opsd.contract.bytecount import count_byte
 from opsd.contract.errors import ArtifactError
 
 DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -29,11 +31,15 @@ _GUARD = 64
 
 
 class LineBlock(NamedTuple):
-    """Consecutive complete lines of the journal, without their newlines."""
+    """Consecutive complete lines of the journal."""
 
     first_number: int
     start: int
-    data: bytes  # the lines with the newlines between them, the last one cut off
+    data: bytes  # each line with its newline
+
+    def lines(self) -> list[bytes]:
+        """The lines, each with its newline: ``readlines`` finds them several times faster than ``split``."""
+        return BytesIO(self.data).readlines()
 
 
 class Journal:
@@ -132,7 +138,7 @@ class Journal:
                 tail_hash.update(view[:cut])
                 self._hash = tail_hash.copy()
                 tail_hash.update(view[cut:])
-                self.line_count += block.count(b"\n", 0, cut)
+                self.line_count += count_byte(block, b"\n")
                 self.complete_size = position + cut
                 self._guard = (pending + block[max(0, cut - _GUARD) : cut])[-_GUARD:]
                 self._last_line = None
@@ -172,7 +178,7 @@ class Journal:
                     block = os.pread(descriptor, end - position, position)
                     if len(block) != end - position:
                         raise ArtifactError(f"events file changed while it was read: {self.path}")
-                    yield LineBlock(number + 1, position, block[:-1])
+                    yield LineBlock(number + 1, position, block)
                     number, position = lines, end
                     continue
                 block = os.pread(descriptor, min(wanted, self.complete_size - position), position)
@@ -183,8 +189,8 @@ class Journal:
                     wanted = min(wanted * 4, self.max_line_bytes + 1)
                     continue
                 wanted = block_bytes
-                yield LineBlock(number + 1, position, block[: cut - 1])
-                number += block.count(b"\n", 0, cut)
+                yield LineBlock(number + 1, position, block[:cut])
+                number += count_byte(block, b"\n")
                 position += cut
 
     def _next_mark(self, position: int) -> tuple[int, int]:
@@ -209,7 +215,7 @@ class Journal:
             block = os.pread(descriptor, min(_BLOCK, self.complete_size - position), position)
             if not block:
                 raise ArtifactError(f"events file changed while it was read: {self.path}")
-            lines = block.count(b"\n")
+            lines = count_byte(block, b"\n")
             if number + lines <= after_line:
                 number += lines
                 cut = block.rfind(b"\n") + 1

@@ -88,6 +88,8 @@ def liveness_section(
     active_run: JsonValue, signature: tuple[int, int, int] | None, path: str, *, repo: str, loop_id: str, host: Host
 ) -> JsonObject:
     """``runtime.liveness`` without the age of the last event. ``signature`` is the file's, as it was read."""
+    if active_run is None:  # no run: asked for with every answer of a loop that ended
+        return {"verdict": "unknown", "reason": "no_active_run", "pid": None}
     mtime_s = None if signature is None else signature[2] / 1e9
     verdict, reason = judge_liveness(active_run, mtime_s, repo=repo, loop_id=loop_id, host=host)
     if verdict is Verdict.DEAD and _signature(path) != signature:

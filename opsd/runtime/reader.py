@@ -14,27 +14,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opsd.contract import jsoncodec
 from opsd.contract.errors import ArtifactError, CursorError
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import SCHEMA_VERSION, SEQUENCE_SOURCE, SNAPSHOT_TYPE
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get
-from opsd.runtime.documents import RuntimeDocument
+from opsd.runtime.encoded import EncodedSnapshot
 from opsd.runtime.events import EnvelopeFactory, decode_line, ingest
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES, Journal
 from opsd.runtime.layout import RuntimeLayout
 from opsd.runtime.liveness import liveness_section, this_host
-from opsd.runtime.snapshot import RunFacts, health_section, run_section
+from opsd.runtime.run_documents import RunDocuments
+from opsd.runtime.snapshot import health_section, run_section
+from opsd.runtime.witness import Witness
 
 if TYPE_CHECKING:
     from opsd.contract.envelopes import ArtifactRef, EventEnvelope, SnapshotEnvelope, Source
-
-#: Pauses between the readings of a file that is empty or cut: about 250 ms in all (contract 10, weakness 3).
-RETRY_PAUSES_S = (0.01, 0.03, 0.08, 0.12)
-#: Where the liveness goes in an encoded snapshot; no file can hold this text as an object.
-_LIVENESS_MARK = {"\0liveness": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +77,15 @@ class LoopReader:
     ) -> None:
         self.layout = layout = RuntimeLayout(repo, loop_id)
         self.journal = Journal(layout.events, max_line_bytes=max_line_bytes)
-        self._sleep = sleep
+        self._documents = RunDocuments(layout, sleep)
         self._source: Source = {"repoPath": repo, "loopId": loop_id}
-        self._state, self._active_run, self._approval, self._run_summary, self._heartbeat = (
-            RuntimeDocument(path, layout.relative(path))
-            for path in (layout.state, layout.active_run, layout.approval, layout.run_summary, layout.heartbeat)
-        )
-        #: In the order in which problems are reported (contract 10, 3.1 step 5).
-        self._documents = (self._state, self._active_run, self._approval, self._run_summary, self._heartbeat)
         self._body: JsonObject | None = None
-        self._body_bytes: tuple[bytes, bytes] | None = None  # before and behind the liveness
+        self._encoded: EncodedSnapshot | None = None  # the body's
         self._last_event_at: int | None = None
         self._host = this_host()
         self._body_version = 0  # of the journal that the body shows; a poll may have read on since
-        self._signatures: list[tuple[str, tuple[int, int, int] | None]] = []
-        self._settled = False  # no document was read so soon after a write that its stat cannot be trusted
+        self._witness = Witness(())
+        self._settled = False  # of the documents that the body shows
         self._anchor: tuple[int, int, str] | None = None  # generation, line number, digest
 
     def unchanged(self) -> bool:
@@ -103,18 +93,8 @@ class LoopReader:
         if self._body is None or self._body_version != self.journal.version:
             return False
         if not self._settled:
-            return not self.journal.changed() and not any(document.changed() for document in self._documents)
-        # The hot path of an unchanged loop: the stats, and nothing around them.
-        for path, known in self._signatures:
-            try:
-                found = os.stat(path)
-            except (FileNotFoundError, NotADirectoryError):
-                if known is not None:
-                    return False
-            else:
-                if known is None or (found.st_ino, found.st_size, found.st_mtime_ns) != known:
-                    return False
-        return True
+            return not self.journal.changed() and not self._documents.changed()
+        return self._witness.unchanged()
 
     def snapshot(self, *, now: str, trace_id: str | None, run_id: str | None = None) -> SnapshotEnvelope:
         """The snapshot envelope; ``now`` is its ``emittedAt``.
@@ -133,52 +113,41 @@ class LoopReader:
     def snapshot_bytes(self, *, now: str, trace_id: str | None) -> bytes:
         """:meth:`snapshot` as compact JSON, encoded once per change."""
         body = self._refreshed_body()
-        if self._body_bytes is None:
-            marked = {**body, "runtime": {**body["runtime"], "liveness": _LIVENESS_MARK}}
-            before, _, after = jsoncodec.dumps(marked)[1:].partition(jsoncodec.dumps(_LIVENESS_MARK))
-            self._body_bytes = (before, after)
-        return self._spliced(self._body_bytes, now, trace_id)
+        if self._encoded is None:
+            self._encoded = EncodedSnapshot(body)
+        return self._encoded.envelope(now=now, trace_id=trace_id, liveness=self._liveness(now))
 
     def cached_snapshot_bytes(self, *, now: str, trace_id: str | None) -> bytes | None:
         """:meth:`snapshot_bytes` if nothing changed since the last one, judged by stats alone; else None."""
-        if self._body_bytes is None or not self.unchanged():
+        if self._encoded is None or not self.unchanged():
             return None
-        return self._spliced(self._body_bytes, now, trace_id)
-
-    def _spliced(self, body: tuple[bytes, bytes], now: str, trace_id: str | None) -> bytes:
-        trace = b"null" if trace_id is None else jsoncodec.dumps(trace_id)
-        return b'{"schemaVersion":"v1","envelopeType":"loop_run_snapshot","emittedAt":"%b","traceId":%b,%b%b%b' % (
-            now.encode(),
-            trace,
-            body[0],
-            jsoncodec.dumps(self._liveness(now)),
-            body[1],
-        )
+        return self._encoded.envelope(now=now, trace_id=trace_id, liveness=self._liveness(now))
 
     def _liveness(self, now: str) -> JsonObject:
         """``runtime.liveness``: it changes while no file does, so it is judged for every answer."""
-        known = self._active_run
-        place = {"repo": self.layout.repo, "loop_id": self.layout.loop_id}
-        section = liveness_section(known.value, known.signature, known.path, **place, host=self._host)
+        known, layout = self._documents.active_run, self.layout
+        section = liveness_section(
+            known.value, known.signature, known.path, repo=layout.repo, loop_id=layout.loop_id, host=self._host
+        )
         moment = parse_epoch(now)
         age = None if self._last_event_at is None or moment is None else max(0, moment - self._last_event_at)
-        return {**section, "lastEventAgeSeconds": age}
+        section["lastEventAgeSeconds"] = age
+        return section
 
     def _refreshed_body(self) -> JsonObject:
         if self._body is not None and self.unchanged():
             return self._body
-        self._body = self._body_bytes = None
+        self._body = self._encoded = None
         self._refresh_journal()
         for _ in range(2):
-            self._read_documents()
+            self._documents.read()
             # Events that arrived while the documents were read would be older news than the state beside them.
             if not self.journal.refresh():
                 break
         self._body = self._build_body()
         self._body_version = self.journal.version
-        self._signatures = [(self.layout.events, self.journal.signature)]
-        self._signatures += [(document.path, document.signature) for document in self._documents]
-        self._settled = all(document.settled for document in self._documents)
+        self._witness = Witness([(self.layout.events, self.journal.signature), *self._documents.signatures])
+        self._settled = self._documents.settled
         return self._body
 
     def _refresh_journal(self) -> None:
@@ -190,33 +159,11 @@ class LoopReader:
         if not self.journal.exists:
             raise ArtifactError(f"required artifact missing: {self.layout.events}")
 
-    def _read_documents(self) -> None:
-        for document in (self._approval, self._run_summary, self._state, self._active_run, self._heartbeat):
-            document.refresh()
-        for pause in RETRY_PAUSES_S:
-            if all(document.error is None for document in self._documents):
-                return
-            self._sleep(pause)
-            for document in self._documents:
-                if document.error is not None:
-                    document.refresh()
-
     def _build_body(self) -> JsonObject:
         if not self.journal.exists:
             raise ArtifactError(f"required artifact missing: {self.layout.events}")
         event = self._last_event()
-        for document in self._documents:
-            if document.error is not None:
-                raise document.error
-        summary = _object_or_none(self._run_summary)
-        facts = RunFacts(
-            loop_id=self.layout.loop_id,
-            event=event,
-            state=_object_or_none(self._state),
-            approval=_object_or_none(self._approval),
-            summary=summary,
-            latest=self._latest_entry(summary),
-        )
+        facts = self._documents.facts(self.layout.loop_id, event)
         count = self.journal.line_count
         self._last_event_at = parse_epoch(get(event, "timestamp"))
         return {
@@ -224,18 +171,11 @@ class LoopReader:
             "run": run_section(facts, None),
             "runtime": {
                 "superloopState": facts.state,
-                "activeRun": self._active_run.value,
+                "activeRun": self._documents.active_run.value,
                 "approval": facts.approval,
-                "heartbeat": self._heartbeat.value,
+                "heartbeat": self._documents.heartbeat.value,
             },
-            "artifacts": {
-                "events": self._journal_reference(),
-                "runSummary": self._run_summary.ref,
-                "state": self._state.ref,
-                "activeRun": self._active_run.ref,
-                "approval": self._approval.ref,
-                "heartbeat": self._heartbeat.ref,
-            },
+            "artifacts": {"events": self._journal_reference(), **self._documents.references()},
             "sequence": {"source": SEQUENCE_SOURCE, "value": count},
             "cursor": {"eventLineOffset": count, "eventLineCount": count},
             "health": health_section(facts, count),
@@ -251,19 +191,6 @@ class LoopReader:
             raise ArtifactError(f"invalid JSON in final events line: {self.layout.events}") from None
         except TypeError:
             raise ArtifactError(f"unexpected JSON type in final events line: {self.layout.events}") from None
-
-    def _latest_entry(self, summary: JsonObject | None) -> JsonObject | None:
-        entries = None if summary is None else summary.get("entries")
-        if entries is None:
-            return None
-        if not isinstance(entries, list):
-            raise self._run_summary.unexpected_type()
-        latest = entries[-1] if entries else None
-        if latest is None or latest is False:
-            return None
-        if not isinstance(latest, dict):
-            raise self._run_summary.unexpected_type()
-        return latest
 
     def _journal_reference(self) -> ArtifactRef:
         journal = self.journal
@@ -356,9 +283,3 @@ class LoopReader:
             digest = hashlib.sha256(self.journal.line(number)).hexdigest()
             self._anchor = known = (self.journal.generation, number, digest)
         return known[2]
-
-
-def _object_or_none(document: RuntimeDocument) -> JsonObject | None:
-    if document.value is None or isinstance(document.value, dict):
-        return document.value
-    raise document.unexpected_type()

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from stat import S_ISREG
 
 from opsd.contract.errors import ManagerFileError
+from opsd.contract.timestamps import format_utc
 
 Signature = tuple[int, int, int]
 
 #: A temporary file lives for milliseconds; one that is older than this belongs to nobody, in seconds.
 _ABANDONED_S = 60.0
+_TAIL_BLOCK = 8192
 
 
 def signature(path: str) -> Signature | None:
@@ -27,8 +30,23 @@ def signature(path: str) -> Signature | None:
     return (found.st_ino, found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
 
 
-def read_bytes(path: str) -> bytes | None:
-    """The whole file; None when there is no regular file at ``path``."""
+def origin(path: str) -> tuple[str | None, str | None]:
+    """The owner's name (their number where they have none) and the wire time of the last change; None when missing."""
+    import pwd
+
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None, None
+    try:
+        owner = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        owner = str(found.st_uid)
+    return owner, format_utc(found.st_mtime)
+
+
+def read_bytes(path: str, start: int = 0) -> bytes | None:
+    """The file from byte ``start`` to its end; None when there is no regular file at ``path``."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
@@ -37,6 +55,8 @@ def read_bytes(path: str) -> bytes | None:
         os.close(descriptor)
         return None
     with open(descriptor, "rb", buffering=0) as file:
+        if start:
+            file.seek(start)
         return file.readall()
 
 
@@ -47,23 +67,24 @@ def make_parent(path: str) -> None:
         os.makedirs(parent, exist_ok=True)
 
 
-def replace_file(path: str, data: bytes, *, durable: bool = False) -> Signature:
+def replace_file(path: str, data: bytes, *, durable: bool = False, mode: int = 0o666) -> Signature:
     """Put ``data`` in place of ``path`` atomically; the signature of the new file.
 
-    ``durable`` syncs content and folder entry before it returns. The temporary name is fixed per process, so a
-    process that is killed leaves at most one, which its successor under the same pid or :func:`sweep` removes.
+    ``mode`` are the new file's permission bits before the umask. ``durable`` syncs content and folder entry before it
+    returns. The temporary name is fixed per process, so a process that is killed leaves at most one, which its
+    successor under the same pid or :func:`sweep` removes.
 
     Raises:
         ManagerFileError: the file cannot be written.
     """
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    folder, slash, name = path.rpartition("/")
+    temporary = f"{folder}{slash}.{name}.{os.getpid()}.tmp"
     try:
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
         except FileNotFoundError:
             make_parent(path)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
         try:
             _write_all(descriptor, data)
             if durable:
@@ -76,15 +97,18 @@ def replace_file(path: str, data: bytes, *, durable: bool = False) -> Signature:
         remove_quietly(temporary)
         raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
     if durable:
-        sync_folder(folder or ".")
+        sync_folder(f"{folder}{slash}" or ".")
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def append_lines(path: str, data: bytes, *, durable: bool = False, rotate_over: int = 0) -> Signature:
+def append_lines(
+    path: str, data: bytes, *, durable: bool = False, rotate_over: int = 0, mode: int = 0o666
+) -> Signature:
     """Append whole lines in one write; the signature of the file behind them.
 
     A torn last line (a crash, a full disk) is closed first, so that it spoils no other row. With ``rotate_over``
-    a file that has grown beyond that many bytes is moved to ``<path>.1`` first.
+    a file that has grown beyond that many bytes is moved to ``<path>.1`` first. ``mode`` are the permission bits,
+    before the umask, of a file that does not exist yet.
 
     Raises:
         ManagerFileError: the file cannot be written.
@@ -92,16 +116,16 @@ def append_lines(path: str, data: bytes, *, durable: bool = False, rotate_over: 
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
         try:
-            descriptor = os.open(path, flags, 0o666)
+            descriptor = os.open(path, flags, mode)
         except FileNotFoundError:
             make_parent(path)
-            descriptor = os.open(path, flags, 0o666)
+            descriptor = os.open(path, flags, mode)
         try:
             size = os.fstat(descriptor).st_size
             if rotate_over and size > rotate_over:
                 os.rename(path, f"{path}.1")
                 os.close(descriptor)
-                descriptor = os.open(path, flags, 0o666)
+                descriptor = os.open(path, flags, mode)
                 size = 0
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 data = b"\n" + data
@@ -116,6 +140,33 @@ def append_lines(path: str, data: bytes, *, durable: bool = False, rotate_over: 
     except OSError as error:
         raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def cut_torn_line(path: str, is_whole: Callable[[bytes], bool]) -> bool:
+    """Cut off an unterminated last line that is not ``is_whole``, so that it never becomes a bad line inside the file.
+
+    A whole one that only lacks its newline is left for :func:`append_lines` to close. True when something was cut.
+
+    Raises:
+        ManagerFileError: the file cannot be read or cut.
+    """
+    try:
+        with open(path, "r+b", buffering=0) as file:
+            end = position = file.seek(0, os.SEEK_END)
+            tail = b""
+            while position > 0 and b"\n" not in tail:
+                start = max(0, position - _TAIL_BLOCK)
+                tail = os.pread(file.fileno(), position - start, start) + tail
+                position = start
+            torn = tail[tail.rfind(b"\n") + 1 :]
+            if not torn or is_whole(torn):
+                return False
+            os.ftruncate(file.fileno(), end - len(torn))
+            return True
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
 
 
 def last_complete_line(path: str) -> bytes:

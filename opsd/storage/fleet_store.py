@@ -14,7 +14,8 @@ from typing import Protocol
 from opsd.contract import jsoncodec
 from opsd.contract.errors import LockTimeoutError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage import files, locks
+from opsd.storage import audit_chain, files, locks, tail
+from opsd.storage.follow import Fold, LogFollower
 from opsd.storage.shared_document import SharedDocument
 
 
@@ -37,6 +38,7 @@ class FleetLog(StrEnum):
     RECONCILE = "telemetry/reconcile.jsonl"
     POLICY = "telemetry/policy.jsonl"
     POLICY_HISTORY = "telemetry/policy-history.jsonl"
+    POLICY_CHANGES = "telemetry/policy-changes.jsonl"
     GOVERNANCE = "telemetry/policy-governance.jsonl"
     HANDOFF = "telemetry/handoff.jsonl"
     HANDOFF_ATTEMPTS = "handoff-attempts.jsonl"
@@ -44,6 +46,9 @@ class FleetLog(StrEnum):
 
 
 FleetPart = FleetDocument | FleetLog
+
+#: Logs that are written through :meth:`FleetStore.append_audited`.
+AUDITED = (FleetLog.GOVERNANCE, FleetLog.POLICY_CHANGES, FleetLog.HANDOFF_ATTEMPTS)
 
 
 class FleetStore(Protocol):
@@ -61,16 +66,57 @@ class FleetStore(Protocol):
         """How the contract's documents name the place of a part."""
         ...
 
-    def read(self, part: FleetPart) -> bytes | None:
-        """The bytes of a part; None when it does not exist."""
+    def read(self, part: FleetPart, start: int = 0) -> bytes | None:
+        """The bytes of a part from byte ``start`` on; None when it does not exist."""
+        ...
+
+    def newest_row(self, log: FleetLog) -> JsonObject | None:
+        """The object in a log's last line; None when there is none, or when the line holds anything else.
+
+        A last line that a crash tore (no newline, no JSON) hides no row: the line before it counts then.
+        """
+        ...
+
+    def exists(self, part: FleetPart) -> bool:
+        """True when there is a part to read."""
+        ...
+
+    def origin(self, part: FleetPart) -> tuple[str | None, str | None]:
+        """Who owns a part and when it was last changed (wire timestamp), as far as the system tells."""
         ...
 
     def prepare(self, *parts: FleetPart) -> None:
         """Create the folders that the parts lie in."""
         ...
 
-    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False) -> None:
+    def drop_torn_row(self, log: FleetLog) -> None:
+        """Cut off a last line that a crash left incomplete; one that only lacks its newline stays.
+
+        Raises:
+            ManagerFileError: it could not be cut.
+        """
+        ...
+
+    def append_audited(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
+        """Append rows to a hash chain, synced; an empty sequence creates the log.
+
+        Raises:
+            ManagerFileError: they could not be written.
+        """
+        ...
+
+    def last_row(self, log: FleetLog) -> JsonObject | None:
+        """The newest complete row; None when there is none or it is no object."""
+        ...
+
+    def follower(self, log: FleetLog, fold: Fold, *, what: str) -> LogFollower:
+        """Feeds ``fold`` with the log's rows, at each call with those that are new; ``what`` names it in errors."""
+        ...
+
+    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False, rotate_over: int = 0) -> None:
         """Append rows in one write; an empty sequence creates the log. ``durable`` syncs before it returns.
+
+        With ``rotate_over`` a log that has grown beyond that many bytes is put aside first, as ``<log>.1``.
 
         Raises:
             ManagerFileError: they could not be written.
@@ -115,19 +161,47 @@ class FileFleetStore:
         """The path of the file, absolute for defaults and as given for path flags."""
         return self._paths[part]
 
-    def read(self, part: FleetPart) -> bytes | None:
+    def read(self, part: FleetPart, start: int = 0) -> bytes | None:
         """See :meth:`FleetStore.read`."""
-        return files.read_bytes(self._paths[part])
+        return files.read_bytes(self._paths[part], start)
+
+    def newest_row(self, log: FleetLog) -> JsonObject | None:
+        """See :meth:`FleetStore.newest_row`."""
+        return tail.newest_row(self._paths[log])
+
+    def exists(self, part: FleetPart) -> bool:
+        """See :meth:`FleetStore.exists`."""
+        return files.signature(self._paths[part]) is not None
+
+    def origin(self, part: FleetPart) -> tuple[str | None, str | None]:
+        """See :meth:`FleetStore.origin`."""
+        return files.origin(self._paths[part])
 
     def prepare(self, *parts: FleetPart) -> None:
         """See :meth:`FleetStore.prepare`."""
         for part in parts:
             files.make_parent(self._paths[part])
 
-    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False) -> None:
+    def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False, rotate_over: int = 0) -> None:
         """See :meth:`FleetStore.append`."""
         data = b"".join(jsoncodec.dumps(row) + b"\n" for row in rows)
-        files.append_lines(self._paths[log], data, durable=durable)
+        files.append_lines(self._paths[log], data, durable=durable, rotate_over=rotate_over)
+
+    def drop_torn_row(self, log: FleetLog) -> None:
+        """See :meth:`FleetStore.drop_torn_row`."""
+        files.cut_torn_line(self._paths[log], _parses)
+
+    def append_audited(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
+        """See :meth:`FleetStore.append_audited`."""
+        audit_chain.append_audited(self._paths[log], rows)
+
+    def last_row(self, log: FleetLog) -> JsonObject | None:
+        """See :meth:`FleetStore.last_row`."""
+        return audit_chain.last_row(self._paths[log])
+
+    def follower(self, log: FleetLog, fold: Fold, *, what: str) -> LogFollower:
+        """See :meth:`FleetStore.follower`."""
+        return LogFollower(self._paths[log], fold, what=what)
 
     def replace(self, document: FleetDocument, value: JsonObject) -> None:
         """See :meth:`FleetStore.replace`."""
@@ -136,3 +210,11 @@ class FileFleetStore:
     def shared(self, document: FleetDocument, *, durable: bool) -> SharedDocument:
         """A document that is changed outside of the fleet's passes, by many processes: it has a lock of its own."""
         return SharedDocument(self._paths[document], durable=durable)
+
+
+def _parses(line: bytes) -> bool:
+    try:
+        jsoncodec.loads(line)
+    except ValueError:
+        return False
+    return True

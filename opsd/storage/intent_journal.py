@@ -71,6 +71,10 @@ class IntentJournal:
         files.remove_quietly(self._lock_of(control_id))
         os.close(held)
 
+    def any_running(self) -> bool:
+        """Whether the process of an open intent lives. Costs one read where there is none."""
+        return any(map(self._is_running, self._open_intents()))
+
     @contextmanager
     def abandoned(self) -> Iterator[Mapping[str, list[JsonObject]]]:
         """The rows of every open intent whose process is dead, by id. Nobody else gets them while the block lasts.

@@ -21,6 +21,8 @@ from opsd.storage.tail import tail_rows
 
 #: Telemetry of every pass, of which only tails are read; the other logs are counted by line and never rotated.
 _ROTATABLE = frozenset({RowLog.RECONCILE, RowLog.HEARTBEAT, RowLog.SEQUENCE, RowLog.DRIFT})
+#: An enum is slow to go through, and every pass does it.
+_DOCUMENTS = tuple(Document)
 
 
 class LoopStore(Protocol):
@@ -99,7 +101,7 @@ class FileLoopStore:
         """See :meth:`LoopStore.load`."""
         documents: dict[Document, JsonObject] = {}
         damaged: list[Document] = []
-        for document in Document:
+        for document in _DOCUMENTS:
             found = files.signature(self._layout.path(document))
             if found is None:
                 self._known.pop(document, None)

@@ -71,3 +71,38 @@ def _number(path: str, back: int) -> str:
         while block := file.read(_BLOCK):
             total += block.count(b"\n")
     return str(total - back) if back < total else f"-{back + 1}"
+
+
+def newest_row(path: str) -> JsonObject | None:
+    """The object in the last line; None for an absent or empty file and for anything else in that line (75, 3).
+
+    A last line without newline counts if it is JSON. If not, a crash tore it, and the line before it is the last one.
+    Only the tail is read, as far back as those two lines reach.
+    """
+    torn, complete = _last_two(path)
+    for line in (torn, complete):
+        if line is not None:
+            try:
+                value = jsoncodec.loads(line)
+            except ValueError:
+                continue
+            return value if isinstance(value, dict) else None
+    return None
+
+
+def _last_two(path: str) -> tuple[bytes | None, bytes | None]:
+    """The text behind the last newline (None when empty), and the last complete line (None without one)."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            position = file.seek(0, os.SEEK_END)
+            blocks: list[bytes] = []
+            newlines = 0
+            while position > 0 and newlines < 2:
+                start = max(0, position - _BLOCK)
+                blocks.append(os.pread(file.fileno(), position - start, start))
+                newlines += blocks[-1].count(b"\n")
+                position = start
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None, None
+    *complete, rest = b"".join(reversed(blocks)).split(b"\n")
+    return rest or None, complete[-1] if complete else None

@@ -195,11 +195,11 @@ class Daemon:
     # What the HTTP API asks.
 
     def readiness(self) -> tuple[bool, Sequence[str]]:
-        """Whether everything progresses, and why not."""
+        """Whether everything progresses, and why not; also what else somebody has to look after."""
         problems = self.check.problems()
         if self._draining:
             problems.append("draining")
-        return not problems, problems
+        return not problems, problems + self.check.warnings()
 
     def loops(self) -> Sequence[Mapping[str, object]]:
         """Every supervised loop."""
@@ -225,6 +225,7 @@ class Daemon:
         self.metrics.set_unusable(len(self.check.unusable))
         if self._alerts is not None:
             self._alerts.before_scrape()
+        self.metrics.set_review_expired(self.check.review_expired)
 
     def _task_event(self, event: str, name: str, error: BaseException | None) -> None:
         self.metrics.count_task_failure(str(event))

@@ -93,11 +93,22 @@ class FleetSupervisor:
                 if self._check.registry_problem != error.message:
                     self._log.error("registry.refused", message=error.message)
                 self._check.registry_problem = error.message
+            self._look_at_review()
             try:
                 async with asyncio.timeout(self._means.settings.registry.reload_seconds):
                     await self._wanted.wait()
             except TimeoutError:
                 continue
+
+    def _look_at_review(self) -> None:
+        """The deadline passes without any change of the file, and also while the file is refused."""
+        expired = self._means.registry.review_expired()
+        if expired and not self._check.review_expired:
+            self._log.error(
+                "registry.review_expired", message="the policy's review deadline has passed: autonomy is off"
+            )
+        self._check.review_expired = expired
+        self._check.governance = self._means.registry.governance_warnings()
 
     async def refresh(self) -> None:
         """Make the fleet what the registry says now.

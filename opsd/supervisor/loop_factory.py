@@ -77,9 +77,10 @@ class LoopFactory:
         """One loop.
 
         Raises:
-            OpsError: its token is missing or its address cannot be used.
+            OpsError: its token is missing, or its address or its retries cannot be used.
         """
         settings = self.settings
+        retry_attempts, retry_backoff_s = entry.retries()
         store = compose.loop_store(self.repo, entry.loop_id, rotate_telemetry_over=ROTATE_TELEMETRY_OVER_BYTES)
         judged = compose.pass_settings(
             self.repo,
@@ -90,8 +91,8 @@ class LoopFactory:
             tuning=judging.tuning,
             judge_liveness=settings.thresholds.liveness,
             max_events=settings.limits.max_events_per_pass,
-            retry_attempts=entry.retry_attempts,
-            retry_backoff_s=int(entry.retry_backoff_s),
+            retry_attempts=retry_attempts,
+            retry_backoff_s=retry_backoff_s,
         )
         reconciler = Reconciler(store, judged, lock_wait_s=settings.reconcile.lock_wait_seconds)
         return ManagedLoop(

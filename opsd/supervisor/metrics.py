@@ -186,6 +186,9 @@ class DaemonMetrics:
         self._registry_ok = Family(
             "gauge", "opsd_registry_last_reload_successful", "1 when the registry's last reading was good, else 0."
         )
+        self._review_expired = Family(
+            "gauge", "opsd_fleet_review_expired", "1 when the policy's review deadline has passed: autonomy is off."
+        )
         self._config_reloads = Family(
             "counter", "opsd_config_reloads_total", "Times the settings were loaded, by result.", ("result",)
         )
@@ -266,6 +269,10 @@ class DaemonMetrics:
     def set_unusable(self, loops: int) -> None:
         """So many enabled registry entries cannot be supervised."""
         self._unusable.set(loops)
+
+    def set_review_expired(self, expired: bool) -> None:
+        """The review deadline of the registry in force has passed."""
+        self._review_expired.set(int(expired))
 
     def set_ready(self, ready: bool) -> None:
         """What /readyz answers."""

@@ -1,15 +1,19 @@
 """Which loops the daemon supervises: the fleet registry when there is one, else every local loop of the repo.
 
-A registry that cannot be used changes nothing: the loops of the last good one stay, and the error is told.
+A registry that cannot be used changes nothing: the loops of the last good one stay, and the error is told. One whose
+review deadline has passed can be used for observation; that nothing autonomous may happen any more is told apart
+(contract 60, weakness 5).
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
-from opsd.fleet.registry import LoopEntry, parse_registry
+from opsd.fleet.registry import LoopEntry, ParsedRegistry, load_registry
+from opsd.fleet.registry_governance import governance_warnings
 from opsd.runtime.discovery import list_loops
 from opsd.storage.files import Signature, read_bytes, signature
 from opsd.storage.layout import fleet_registry_file
@@ -19,23 +23,31 @@ MAX_REGISTRY_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """The enabled loops, where they came from, and whether they differ from the last view."""
+    """The enabled loops, where they came from, and whether they differ from the last view.
+
+    ``registry`` is the whole registry in force, None without one.
+    """
 
     entries: tuple[LoopEntry, ...]
     source: str
     changed: bool
+    registry: ParsedRegistry | None = None
 
 
 class RegistrySource:
     """Reads the registry when its stat changed. Blocking file work."""
 
-    def __init__(self, repo: str, registry_file: str | None, *, max_loops: int) -> None:
+    def __init__(
+        self, repo: str, registry_file: str | None, *, max_loops: int, clock: Callable[[], float] = time.time
+    ) -> None:
         self._repo = repo
         self._explicit = registry_file is not None
         self._path = registry_file or fleet_registry_file(repo)
         self._max_loops = max_loops
+        self._clock = clock
         self._signature: Signature | None = None
         self._entries: tuple[LoopEntry, ...] | None = None
+        self._registry: ParsedRegistry | None = None
 
     def read(self, *, force: bool = False) -> FleetView:
         """The loops to supervise now; ``force`` parses again what has not changed.
@@ -44,30 +56,36 @@ class RegistrySource:
             UsageError: the registry cannot be used (its bullets), is missing although it was named, or is too large.
         """
         found = signature(self._path)
+        registry = None
         if found is None:
             if self._explicit:
                 raise UsageError(f"fleet registry file not found: {self._path}")
             entries = tuple(LoopEntry(loop_id) for loop_id in list_loops(self._repo, reserved=True))
             source = f"{self._repo}/.superloop/loops"
         elif found == self._signature and self._entries is not None and not force:
-            return FleetView(self._entries, self._path, changed=False)
+            return FleetView(self._entries, self._path, changed=False, registry=self._registry)
         else:
-            entries, source = self._parse(), self._path
+            registry, source = self._parse(), self._path
+            entries = tuple(entry for entry in registry.loops if entry.enabled)
         if len(entries) > self._max_loops:
             raise UsageError(f"{source} names {len(entries)} loops; limits.max_loops is {self._max_loops}")
         changed = entries != self._entries
-        self._entries, self._signature = entries, found
-        return FleetView(entries, source, changed)
+        self._entries, self._signature, self._registry = entries, found, registry
+        return FleetView(entries, source, changed, registry)
 
-    def _parse(self) -> tuple[LoopEntry, ...]:
+    def review_expired(self) -> bool:
+        """The review deadline of the registry in force has passed: nothing autonomous may happen. Reads no file."""
+        registry = self._registry
+        return registry is not None and registry.expired(self._clock())
+
+    def governance_warnings(self) -> list[str]:
+        """What a person should look at in the policy's permission for autonomy. Reads no file."""
+        return [] if self._registry is None else governance_warnings(self._registry.document, self._clock())
+
+    def _parse(self) -> ParsedRegistry:
         data = read_bytes(self._path)
         if data is None:
             raise OpsError(f"fleet registry file not found: {self._path}")
         if len(data) > MAX_REGISTRY_BYTES:
             raise UsageError(f"{self._path} is larger than {MAX_REGISTRY_BYTES} bytes")
-        try:
-            document = jsoncodec.loads(data)
-        except ValueError:
-            raise UsageError(f"invalid fleet registry JSON: {self._path}") from None
-        registry = parse_registry(document, source=self._path)
-        return tuple(entry for entry in registry.loops if entry.enabled)
+        return load_registry(data, source=self._path, now=self._clock(), expiry_is_fatal=False)

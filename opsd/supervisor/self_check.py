@@ -16,6 +16,10 @@ class SelfCheck:
         self._detector = detector
         #: Why the registry on disk is not the one in force; None when it is.
         self.registry_problem: str | None = None
+        #: The review deadline of the registry in force has passed; loops are observed, nothing autonomous happens.
+        self.review_expired = False
+        #: What is odd about the policy's permission for autonomy.
+        self.governance: list[str] = []
         #: Registry entries that cannot be supervised, and why.
         self.unusable: dict[str, str] = {}
 
@@ -25,6 +29,15 @@ class SelfCheck:
         if self._detector.blocked:
             found.append("the event loop is blocked")
         return found
+
+    def warnings(self) -> list[str]:
+        """What somebody has to look after although the daemon works."""
+        found = []
+        if self.registry_problem is not None:
+            found.append("the registry on disk cannot be used, the last good one is in force")
+        if self.review_expired:
+            found.append("the review deadline of the policy has passed, autonomy is off")
+        return found + self.governance
 
     def tasks_by_state(self) -> dict[str, int]:
         """How many tasks are in each state, every state named."""

@@ -7,7 +7,7 @@ from opsd.contract.jsoncodec import JsonValue
 from opsd.contract.reasons import FailureCode
 from opsd.contract.secrets import MASK
 from opsd.contract.values import digits, first_present, get, last_lines
-from opsd.transport.base import EnvelopeBatch, IngestCursor, IngestFailure, Observation
+from opsd.transport.base import EnvelopeBatch, IngestCursor, IngestFailure, Observation, ObservationQuery
 
 #: A failure message is cut at so many characters (contract 20, weakness 16).
 MAX_MESSAGE = 4096
@@ -19,6 +19,12 @@ def bounded_message(text: str, secret: str | None = None) -> str:
     if secret:
         message = message.replace(secret, MASK)
     return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + " [cut]"
+
+
+def events_path(quoted_loop: str, query: ObservationQuery) -> str:
+    """What to ask ``/ops/events`` for; beside the contract's parameters the line that an operator steps over."""
+    path = f"/ops/events?loopId={quoted_loop}&cursor={query.cursor}&maxEvents={query.max_events}"
+    return path if query.skip_line is None else f"{path}&skipLine={query.skip_line}"
 
 
 def parse_snapshot(body: bytes) -> JsonValue:

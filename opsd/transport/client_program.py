@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from opsd.contract.reasons import FailureCode, TransportKind
 from opsd.runtime.process import run_program
-from opsd.transport.answers import bounded_message, invalid, observation_of, parse_snapshot
+from opsd.transport.answers import bounded_message, events_path, invalid, observation_of, parse_snapshot
 from opsd.transport.base import IngestFailure, Observation, ObservationQuery
 
 
@@ -34,8 +34,7 @@ class ClientProgramTransport:
             snapshot = parse_snapshot(body)
         except ValueError:
             return invalid("service /ops/snapshot response is not JSON")
-        path = f"/ops/events?loopId={self._loop}&cursor={query.cursor}&maxEvents={query.max_events}"
-        body = self._get(path, query)
+        body = self._get(events_path(self._loop, query), query)
         if isinstance(body, IngestFailure):
             return Observation(failure=body)
         return observation_of(snapshot, body)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from opsd.contract.errors import OpsError
 from opsd.contract.reasons import FailureCode, TransportKind
-from opsd.transport.answers import bounded_message, invalid, observation_of, parse_snapshot
+from opsd.transport.answers import bounded_message, events_path, invalid, observation_of, parse_snapshot
 from opsd.transport.base import IngestFailure, Observation, ObservationQuery
 from opsd.transport.http_client import ServiceClient, ServiceRequestError
 from opsd.transport.retry import RetryPolicy
@@ -50,8 +50,7 @@ class SpriteServiceTransport:
                 snapshot = parse_snapshot(body)
             except ValueError:
                 return invalid("service /ops/snapshot response is not JSON")
-            path = f"/ops/events?loopId={self._loop}&cursor={query.cursor}&maxEvents={query.max_events}"
-            return observation_of(snapshot, await self._get("events", path, query))
+            return observation_of(snapshot, await self._get("events", events_path(self._loop, query), query))
         except ServiceRequestError as error:
             text = "\n".join(part for part in (error.diagnostic, f"error: {error.message}") if part)
         except OpsError as error:

@@ -122,3 +122,13 @@ def test_a_missing_repo_is_named_as_given(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_flag_that_was_never_declared_is_a_mistake_in_the_code() -> None:
     with pytest.raises(KeyError):
         SPEC.parse([]).given("--nope")
+
+
+def test_a_command_may_take_one_word_beside_its_flags() -> None:
+    spec = CommandSpec("opsd probe", "Probes.", SPEC.flags, operand="<name>")
+    assert spec.usage().startswith("usage: opsd probe <name> [--flag value ...]\n")
+    assert spec.parse(["--path", "p", "one", "--pretty"]).operand() == "one"
+    assert spec.parse([]).operand() is None
+    for argv in (["one", "two"], ["-x"], ["one", "--nonsense"]):
+        with pytest.raises(UsageError, match=r"unknown argument: (two|-x|--nonsense)"):
+            spec.parse(argv)

@@ -22,6 +22,7 @@ NAMES = [
     "service-client",
     "alert-sink-config",
 ]
+NAMES_OF_TWO_WORDS = ["fleet-status", "fleet-handoff"]
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def _run(*argv: object, cwd: Path, **env: str) -> subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + NAMES_OF_TWO_WORDS)
 def test_every_door_is_executable_and_knows_its_command(checkout: Path, name: str) -> None:
     done = _run(checkout / "scripts" / f"ops-manager-{name}.sh", "--help", cwd=checkout)
     assert (done.returncode, done.stderr) == (0, "")

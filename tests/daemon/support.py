@@ -131,12 +131,12 @@ async def sprite(repo: Path, *, port: int = 0) -> AsyncIterator[RunningServer]:
         await running.stop()
 
 
-def write_registry(repo: Path, *entries: dict[str, Any]) -> None:
+def write_registry(repo: Path, *entries: dict[str, Any], **top: Any) -> None:
     """Put a fleet registry in place as an editor does it."""
     path = repo / ".superloop" / "ops-manager" / "fleet" / "registry.v1.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
-    new.write_text(json.dumps({"schemaVersion": "v1", "fleetId": "tests", "loops": list(entries)}))
+    new.write_text(json.dumps({"schemaVersion": "v1", "fleetId": "tests", "loops": list(entries), **top}))
     new.replace(path)
 
 

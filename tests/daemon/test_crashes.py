@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.support import LiveLoop, daemon, journal_line
+from tests.daemon.support import LiveLoop, daemon, journal_line, remote, sprite, write_registry
 
 _OLD = "2026-01-01T00:00:00Z"
 _LINES = 1500
 _BLOCK = 50
+_LAST_LINE = _LINES + 6
 
 
 class Writer(threading.Thread):
@@ -41,9 +42,20 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_killed_at_random_moments_nothing_is_lost(tmp_path: Path, seed: int) -> None:
-    rand = random.Random(seed)
     repo = tmp_path / "repo"
-    loop = LiveLoop(repo)
+    await kill_and_check(LiveLoop(repo), repo, seed)
+
+
+async def test_killed_at_random_moments_nothing_of_a_remote_loop_is_lost(tmp_path: Path) -> None:
+    loop = LiveLoop(tmp_path / "vm")
+    async with sprite(loop.repo) as service:
+        write_registry(tmp_path / "manager", remote("demo", service.url))
+        await kill_and_check(loop, tmp_path / "manager", 3)
+
+
+async def kill_and_check(loop: LiveLoop, repo: Path, seed: int) -> None:
+    """Kill daemons over ``repo`` while the loop is written, let the last one finish, and read what all of them left."""
+    rand = random.Random(seed)
     writer = Writer(loop)
     writer.start()
     for _ in range(5):
@@ -55,6 +67,11 @@ async def test_killed_at_random_moments_nothing_is_lost(tmp_path: Path, seed: in
         await asyncio.to_thread(writer.join)
         view = await running.until_state("demo", "running", _LINES)
         assert view["cursor"] == {"eventLineOffset": _LINES, "eventLineCount": _LINES}
+        # However busy the machine was until now: some changes that one daemon certainly sees one by one.
+        for number in range(_LINES + 1, _LAST_LINE + 1):
+            with loop.journal.open("ab") as file:
+                file.write(journal_line(number, timestamp=_OLD if number % 2 else None))
+            await running.until_state("demo", "running", number)
         assert running.stop() == 0
 
     manager = repo / ".superloop" / "ops-manager" / "demo"
@@ -66,7 +83,7 @@ async def test_killed_at_random_moments_nothing_is_lost(tmp_path: Path, seed: in
         assert row["cursorOffsetBefore"] <= reached, "a pass began behind events that nobody took in"
         assert row["cursorOffsetAfter"] == row["cursorOffsetBefore"] + row["eventsIngested"]
         reached = max(reached, row["cursorOffsetAfter"])
-    assert reached == _LINES
+    assert reached == _LAST_LINE
 
     # Each change that a pass saw was told by that pass.
     told = {(row["traceId"], row["category"]) for row in escalations}
@@ -79,12 +96,11 @@ async def test_killed_at_random_moments_nothing_is_lost(tmp_path: Path, seed: in
             changes += 1
         before = codes
     assert changes >= 3
-    # What a killed pass told is told again by a later one under the same id.
-    finished = {row["traceId"] for row in passes}
+    # What a killed pass told may be told again, and then under the same id: an id stands for one thing. (Nobody repeats
+    # it when the loop has moved on meanwhile; tests/loop/test_reconcile.py holds that one that sees the same does.)
     by_id: dict[str, list[dict[str, Any]]] = {}
     for row in escalations:
         by_id.setdefault(row["escalationId"], []).append(row)
     for same in by_id.values():
         assert len({row["category"] for row in same}) == 1
-        assert any(row["traceId"] in finished for row in same)
         assert len({row["traceId"] for row in same}) == len(same)

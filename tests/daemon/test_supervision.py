@@ -253,3 +253,26 @@ async def test_what_cannot_be_used_at_the_start_is_told_with_one_line(tmp_path: 
         assert done.returncode in (1, 2), done
         assert told in done.stderr
         assert "Traceback" not in done.stderr
+
+
+async def test_a_passed_review_deadline_ends_autonomy_and_not_observation(tmp_path: Path) -> None:
+    manager = tmp_path / "manager"
+    loop = LiveLoop(manager)
+    governance = {"actor": "me", "approvalRef": "1", "rationale": "x"}
+    governance |= {"changedAt": "2020-01-01T00:00:00Z", "reviewBy": "2020-02-01T00:00:00Z"}
+    write_registry(
+        manager, {"loopId": "demo"}, policy={"mode": "guarded_auto", "autonomous": {"governance": governance}}
+    )
+    async with daemon(manager) as running:
+        loop.append("iteration_start")
+        await running.until_state("demo", "running", 1)
+
+        async def told() -> bool:
+            return (await running.metrics())["opsd_fleet_review_expired"] == 1
+
+        await running.until(told)
+        assert await running.json("/readyz") == (
+            200,
+            {"ok": True, "reasons": ["the review deadline of the policy has passed, autonomy is off"]},
+        )
+        assert len(running.logged("registry.review_expired")) == 1

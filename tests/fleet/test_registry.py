@@ -8,16 +8,13 @@ import pytest
 
 from opsd.contract.errors import UsageError
 from opsd.contract.reasons import TransportKind
-from opsd.fleet.registry import LoopEntry, ObserveMode, parse_registry
-
-
-def registry(*loops: Any, **top: Any) -> dict[str, Any]:
-    return {"schemaVersion": "v1", "loops": list(loops), **top}
+from opsd.fleet.registry import LoopEntry, ObserveMode, load_registry, parse_registry
+from tests.fleet.factories import NOW, registry
 
 
 def bullets(document: Any) -> list[str]:
     with pytest.raises(UsageError) as refused:
-        parse_registry(document, source="r.json")
+        parse_registry(document, source="r.json", now=NOW)
     first, *rest = refused.value.message.split("\n")
     assert first == "invalid fleet registry: r.json"
     assert all(line.startswith(" - ") for line in rest)
@@ -25,7 +22,7 @@ def bullets(document: Any) -> list[str]:
 
 
 def test_a_minimal_entry_takes_every_default() -> None:
-    assert parse_registry(registry({"loopId": "a"}), source="r").loops == (LoopEntry("a"),)  # type: ignore[arg-type]
+    assert parse_registry(registry({"loopId": "a"}), source="r", now=NOW).loops == (LoopEntry("a"),)  # type: ignore[arg-type]
 
 
 def test_a_service_entry_is_taken_over() -> None:
@@ -41,6 +38,7 @@ def test_a_service_entry_is_taken_over() -> None:
             }
         ),
         source="r",
+        now=NOW,
     ).loops
     assert entry == LoopEntry(
         "a",  # type: ignore[arg-type]
@@ -49,7 +47,7 @@ def test_a_service_entry_is_taken_over() -> None:
         base_url="http://b",
         token_env="T",
         retry_attempts=5,
-        retry_backoff_s=0.0,
+        retry_backoff_s=0,
         observe=ObserveMode.POLL,
     )
 
@@ -94,3 +92,25 @@ def test_a_service_entry_is_taken_over() -> None:
 )
 def test_every_violation_has_its_bullet(document: Any, expected: list[str]) -> None:
     assert bullets(document) == expected
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"{} {}", b"[" * 1000])
+def test_what_is_not_one_document_is_told(data: bytes) -> None:
+    with pytest.raises(UsageError, match=r"^invalid fleet registry JSON: r\.json$"):
+        load_registry(data, source="r.json", now=NOW)
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    with pytest.raises(UsageError, match=r"^fleet registry file not found: r\.json$"):
+        load_registry(None, source="r.json", now=NOW)
+
+
+@pytest.mark.parametrize("field", ["retryAttempts", "retryBackoffSeconds"])
+def test_a_fraction_passes_here_and_is_named_where_whole_numbers_are_needed(field: str) -> None:
+    (entry,) = parse_registry(registry({"loopId": "a", "service": {field: 1.5}}), source="r", now=NOW).loops
+    with pytest.raises(UsageError, match=rf"^service\.{field} must be"):
+        entry.retries()
+
+
+def test_whole_retries_are_taken_over() -> None:
+    assert LoopEntry("a").retries() == (3, 1)  # type: ignore[arg-type]

@@ -20,8 +20,11 @@ def read_all(journal: Journal, after: int = 0, block_bytes: int = 64) -> list[by
     lines: list[bytes] = []
     for block in journal.blocks(after, block_bytes=block_bytes):
         assert block.first_number == after + len(lines) + 1
-        lines += block.data.split(b"\n")
-        journal.bookmark(after + len(lines), block.start + len(block.data) + 1)
+        found = block.lines()
+        assert b"".join(found) == block.data
+        assert all(line.endswith(b"\n") for line in found)
+        lines += [line[:-1] for line in found]
+        journal.bookmark(after + len(lines), block.start + len(block.data))
     return lines
 
 

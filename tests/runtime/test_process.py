@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
-from opsd.runtime.process import run_program
+from opsd.runtime.process import Answer, Ending, run_program
 
 
 def _program(path: Path, body: str, head: str = "#!/bin/sh\n") -> Path:
@@ -54,7 +56,39 @@ def test_endless_output_is_bounded() -> None:
 
 
 def test_both_streams_are_told_apart() -> None:
-    assert run_program(["/bin/sh", "-c", "echo out; echo err >&2"]) == (0, b"out\n", b"err\n")
+    assert run_program(["/bin/sh", "-c", "echo out; echo err >&2"])[:3] == (0, b"out\n", b"err\n")
+
+
+def test_both_streams_also_come_in_the_order_of_their_arrival() -> None:
+    said = "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three"
+    assert run_program(["/bin/sh", "-c", said]).output == b"one\ntwo\nthree\n"
+
+
+@pytest.mark.parametrize("script", ["sleep 60", "exec >&- 2>&-; sleep 60"])
+def test_one_thread_ends_what_another_waits_for(script: str) -> None:
+    ending, answers = Ending(), SimpleQueue[Answer]()
+
+    def wait() -> None:
+        with ending.ends():
+            answers.put(run_program(["/bin/sh", "-c", script]))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    ending.begin()
+    thread.join()
+    answer = answers.get()
+    assert answer.exit == 124
+    assert b"its caller ends" in answer.stderr
+
+
+def test_what_another_thread_waits_for_without_asking_for_an_end_goes_on() -> None:
+    Ending().begin()
+    assert run_program(["/bin/sh", "-c", "echo on"]).stdout == b"on\n"
+
+
+def test_a_program_can_be_given_an_environment_of_its_own() -> None:
+    answer = run_program(["/bin/sh", "-c", "echo $ONLY$USER"], env={"ONLY": "this"})
+    assert answer.stdout == b"this\n"
 
 
 @pytest.mark.parametrize("argument", ["a\0b", "\ud800"])

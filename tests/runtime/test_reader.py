@@ -114,7 +114,7 @@ def test_an_unchanged_loop_is_answered_by_stats(repo: Path) -> None:
     source = reader(repo, "search-index")
     assert source.cached_snapshot_bytes(now=NOW, trace_id=None) is None
     first = source.snapshot_bytes(now=NOW, trace_id='a"b')
-    for document in source._documents:
+    for document in source._documents._all:
         document.settled = True  # the files are older than the settling time in real life
     source._settled = True
     again = source.cached_snapshot_bytes(now=NOW, trace_id=None)

@@ -252,3 +252,18 @@ async def test_many_requests_at_once_are_refused_beyond_the_limit(tmp_path: Path
             return (await get(session, "/healthz"))[0] == 200
 
         await until(free)
+
+
+async def test_one_line_that_cannot_be_decoded_is_stepped_over_when_it_is_named(tmp_path: Path) -> None:
+    journal = make_repo(tmp_path, events=2)
+    with journal.open("ab") as file:
+        file.write(b"{torn\n")
+    async with service(tmp_path) as running, client(running) as session:
+        status, body = await get(session, f"/ops/events?loopId={LOOP}&cursor=2")
+        assert (status, body["error"]["code"]) == (502, "runtime_error")
+        assert "invalid JSON event at line 3" in body["error"]["message"]
+        status, body = await get(session, f"/ops/events?loopId={LOOP}&skipLine=3")
+        assert (status, len(body["events"]), body["cursor"]["eventLineOffset"]) == (200, 2, 3)
+        status, body = await get(session, f"/ops/events?loopId={LOOP}&skipLine=1")
+        assert (status, body["error"]["code"]) == (400, "invalid_request")
+        assert (await get(session, f"/ops/events?loopId={LOOP}&skipLine=x"))[0] == 400

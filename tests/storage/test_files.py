@@ -125,3 +125,32 @@ def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
     os.close(ready)
     os.waitpid(child, 0)
     os.close(locks.acquire(path, wait_s=0))
+
+
+@pytest.mark.parametrize("long", [3, 20_000])
+def test_only_a_torn_last_line_is_cut_off(tmp_path: Path, long: int) -> None:
+    path = tmp_path / "rows.jsonl"
+    whole = b"a" * long
+
+    def cut(data: bytes) -> tuple[bool, bytes]:
+        path.write_bytes(data)
+        return files.cut_torn_line(str(path), lambda line: line == whole), path.read_bytes()
+
+    assert cut(b"") == (False, b"")
+    assert cut(whole + b"\n") == (False, whole + b"\n")
+    assert cut(b"x\n" + whole) == (False, b"x\n" + whole)
+    assert cut(b"x\n" + whole[:-1]) == (True, b"x\n")
+    assert cut(whole[:-1]) == (True, b"")
+    path.unlink()
+    assert files.cut_torn_line(str(path), lambda _line: False) is False
+
+
+def test_permission_bits_may_be_restricted(tmp_path: Path) -> None:
+    files.append_lines(str(tmp_path / "log"), b"1\n", mode=0o600)
+    files.replace_file(str(tmp_path / "document"), b"1", mode=0o600)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    assert files.origin(str(tmp_path / "none")) == (None, None)
+    owner, changed = files.origin(str(tmp_path / "log"))
+    assert owner
+    assert changed is not None
+    assert changed.endswith("Z")

@@ -13,7 +13,7 @@ from opsd.contract.errors import ManagerFileError
 from opsd.contract.ids import LoopId
 from opsd.storage.model import Commit, RowLog
 from opsd.storage.store import FileLoopStore
-from opsd.storage.tail import tail_lines, tail_rows
+from opsd.storage.tail import newest_row, tail_lines, tail_rows
 
 _LINES = st.lists(st.binary(max_size=30_000).map(lambda data: data.replace(b"\n", b"")), max_size=12)
 
@@ -63,3 +63,32 @@ def test_the_store_remembers_the_newest_rows_and_notices_another_writer(tmp_path
     with path.open("a") as file:
         file.write("damaged\n")
     assert "line 7" in (store.load(tail=3).tail.error or "")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", None),
+        (b'{"a":1}\n', {"a": 1}),
+        (b'{"a":1}\n{"a":2}', {"a": 2}),
+        (b'{"a":1}\n{"a":', {"a": 1}),
+        (b'{"a":', None),
+        (b'{"a":1}\n\n', None),
+        (b'{"a":1}\nno json\n', None),
+        (b'{"a":1}\n17\n', None),
+        (b'{"a":1}\n[1]', None),
+        (b'{"a":1}\nnull\n', None),
+        (b"x" * 300_000 + b'\n{"a":"' + b"y" * 200_000 + b'"}\n{"torn', {"a": "y" * 200_000}),
+    ],
+)
+def test_the_newest_row_is_the_last_line_and_a_torn_one_hides_nothing(
+    tmp_path: Path, content: bytes, expected: object
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(content)
+    assert newest_row(str(path)) == expected
+
+
+def test_a_log_that_is_not_there_has_no_newest_row(tmp_path: Path) -> None:
+    assert newest_row(str(tmp_path / "none.jsonl")) is None
+    assert newest_row(str(tmp_path)) is None

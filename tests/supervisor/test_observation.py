@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from opsd.contract.errors import UsageError
+from opsd.contract.timestamps import parse_epoch
 from opsd.fleet.registry import ObserveMode
 from opsd.supervisor.observation import Follow, ObservationPeriods, plan_observation
 from opsd.supervisor.registry_source import RegistrySource
+from tests.fleet.factories import FUTURE, NOW, PAST, guarded
 
 PERIODS = ObservationPeriods(active_poll_s=2, resync_s=30, idle_resync_s=900)
 FINISHED = ["complete", "stopped", "failed", "idle", "awaiting_approval"]
@@ -102,3 +104,31 @@ def test_more_loops_than_the_limit_are_refused(tmp_path: Path) -> None:
 def test_a_named_registry_must_exist(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="fleet registry file not found"):
         RegistrySource(str(tmp_path), str(tmp_path / "none.json"), max_loops=1).read()
+
+
+def test_a_passed_review_deadline_ends_no_observation_and_is_told_without_reading_again(tmp_path: Path) -> None:
+    file, now = tmp_path / "r.json", [float(NOW)]
+    file.write_text(json.dumps(guarded({"loopId": "a"}, reviewBy=FUTURE)))
+    source = RegistrySource(str(tmp_path), str(file), max_loops=10, clock=lambda: now[0])
+    assert [entry.loop_id for entry in source.read().entries] == ["a"]
+    assert not source.review_expired()
+    now[0] = parse_epoch(FUTURE) or 0.0
+    assert source.review_expired()
+    assert not source.read().changed
+    file.write_text(json.dumps(guarded({"loopId": "a"}, {"loopId": "b"}, reviewBy=FUTURE)))
+    assert [entry.loop_id for entry in source.read().entries] == ["a", "b"]
+    file.write_text("{")
+    with pytest.raises(UsageError, match="invalid fleet registry JSON"):
+        source.read()
+    assert source.review_expired()
+
+
+def test_at_the_start_too_a_registry_with_a_passed_deadline_is_observed(tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    file.write_text(json.dumps(guarded({"loopId": "a"}, changedAt="2020-01-01T00:00:00Z", reviewBy=PAST)))
+    source = RegistrySource(str(tmp_path), str(file), max_loops=10, clock=lambda: NOW)
+    view = source.read()
+    assert [entry.loop_id for entry in view.entries] == ["a"]
+    assert view.registry is not None
+    assert view.registry.expired(NOW)
+    assert source.review_expired()

@@ -1,0 +1,70 @@
+"""``opsd fleet explain``: why policy decided on a candidate as it did, derived again from what was recorded.
+
+Reads the policy state and nothing else, and writes nothing. On a terminal it is a readable page, elsewhere (and with
+``--pretty``) one JSON document.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.output import write_json
+from opsd.contract import jsoncodec
+from opsd.contract.errors import ManagerFileError, UsageError
+from opsd.runtime.layout import absolute_repo
+
+_NAME = "<candidate>"
+
+SPEC = CommandSpec(
+    "opsd fleet explain",
+    "Shows each gate's inputs, verdict and reason for a candidate (<loop>:<category>, or a loop for all of its\n"
+    "candidates), and derives the decision again. 1 when the derived decision differs from the recorded one.",
+    (
+        Flag("--repo", "the managed repo (required)", "<path>"),
+        Flag("--policy-state-file", "default <repo>/.superloop/ops-manager/fleet/policy-state.json", "<path>"),
+        Flag("--pretty", "the document, indented by two spaces"),
+    ),
+    operand=_NAME,
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the explanation; 0 when the decision could be derived again or was recorded without its inputs, else 1.
+
+    Raises:
+        OpsError: a bad argument, no policy state, or no such candidate.
+    """
+    arguments = SPEC.parse(argv)
+    name = arguments.operand()
+    if not name:
+        raise UsageError("a candidate is required, as <loop>:<category>")
+    repo = absolute_repo(arguments.required("--repo"))
+
+    from opsd.fleet.policy.explain import explain
+    from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetPart
+
+    given = arguments.optional("--policy-state-file")
+    overrides: dict[FleetPart, str] = {FleetDocument.POLICY: given} if given else {}
+    store = FileFleetStore(repo, overrides)
+    path = store.location(FleetDocument.POLICY)
+    data = store.read(FleetDocument.POLICY)
+    if data is None:
+        raise ManagerFileError(f"policy state file not found: {path}")
+    try:
+        state = jsoncodec.loads(data)
+    except ValueError:
+        state = None
+    if not isinstance(state, dict):
+        raise ManagerFileError(f"invalid policy state JSON: {path}")
+    document = explain(state, name)
+    if sys.stdout.isatty() and not arguments.switch("--pretty"):
+        from rich.console import Console
+
+        from opsd.cli.fleet_explain_page import explain_page
+
+        Console().print(explain_page(document))
+    else:
+        write_json(document, pretty=arguments.switch("--pretty"))
+    return 1 if document["derivation"]["matches"] is False else 0

@@ -1,0 +1,132 @@
+"""The handoff state as a readable page: what was done, what waits for a person, and how to confirm it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from opsd.contract.ids import new_trace_id
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.values import compact_text, get, printable
+from opsd.fleet.handoff.words import GUARD_PREFIX, IntentStatus
+
+_STYLES = {
+    IntentStatus.PENDING.value: "yellow",
+    IntentStatus.EXECUTED.value: "green",
+    IntentStatus.AMBIGUOUS.value: "bold red",
+    IntentStatus.FAILED.value: "bold red",
+}
+_STATES = {
+    IntentStatus.PENDING.value: "waits",
+    IntentStatus.EXECUTED.value: "executed",
+    IntentStatus.AMBIGUOUS.value: "ambiguous",
+    IntentStatus.FAILED.value: "failed",
+}
+#: So many of a kind are shown; nobody reads a thousand.
+SHOWN = 25
+#: What did not end well is pending again in the next plan.
+_WAITING = (IntentStatus.PENDING, IntentStatus.AMBIGUOUS, IntentStatus.FAILED)
+
+
+def show(page: Sequence[RenderableType]) -> None:
+    """Print a page; a line that is longer than the terminal stays one line, so that a command can be copied."""
+    console = Console()
+    for part in page:
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def handoff_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType]:
+    """The page; ``flags`` (the repo and path flags as typed) are repeated in the commands that it shows."""
+    parts: list[RenderableType] = [
+        line("fleet", state["fleetId"], f"policy {state['mode']}", f"trace {state['traceId']}"),
+        *brake_lines(state),
+    ]
+    execution = state.get("execution")
+    if execution is not None:
+        counts = [f"{execution[f'{word}Count']} {word}" for word in ("executed", "ambiguous", "failed")]
+        parts.append(line(f"{execution['mode']} run", *counts, f"by {execution['requestedBy']}"))
+        parts += _messages(execution)
+    if state["intents"]:
+        parts += ["", _intents_table(state["intents"][:SHOWN]), *more(len(state["intents"]))]
+    parts += ["", *waiting(state["intents"], flags)]
+    return parts
+
+
+def line(name: str, *values: JsonValue, style: str = "") -> Text:
+    """One line: what it is about, and what there is to say. Nothing in it is obeyed by a terminal."""
+    said = " · ".join(printable(compact_text(value)) for value in values if value not in (None, ""))
+    return Text.assemble((f"{printable(name)}  ", "bold"), (said, style))
+
+
+def brake_lines(state: JsonValue) -> list[Text]:
+    """What stops autonomous dispatch right now, by the registry that the state was made with."""
+    found = []
+    if get(state, "killSwitchActive") is True:
+        found.append(line("kill switch", "on: nothing is dispatched autonomously", style="bold red"))
+    if get(state, "pauseActive") is True:
+        found.append(line("paused", "by hand: nothing is dispatched autonomously", style="bold red"))
+    return found
+
+
+def waiting(intents: Iterable[JsonObject], flags: Sequence[str]) -> list[Text]:
+    """What waits for a person, each with the command that confirms it."""
+    pending = [intent for intent in intents if intent.get("status") in _WAITING]
+    if not pending:
+        return [Text("nothing waits for you", style="green")]
+    found = [Text("waits for you", style="bold")]
+    for intent in pending[:SHOWN]:
+        found.append(Text(printable(f"  {compact_text(intent.get('intent'))} {compact_text(intent.get('loopId'))}")))
+        found.append(Text(f"    {printable(confirm_command(intent, flags))}", style="cyan"))
+    return found + more(len(pending))
+
+
+def more(count: int) -> list[Text]:
+    """How many of ``count`` are not shown."""
+    return [Text(f"and {count - SHOWN} more; --pretty shows them all", style="dim")] if count > SHOWN else []
+
+
+def confirm_command(intent: JsonObject, flags: Sequence[str]) -> str:
+    """The command that carries out one intent; after an unclear outcome with a trace id, and so a key, of its own."""
+    argv = ["opsd", "fleet", "handoff", *flags, "--execute", "--confirm"]
+    argv += ["--intent-id", compact_text(intent.get("intentId"))]
+    unclear = intent.get("status") in (IntentStatus.AMBIGUOUS, IntentStatus.FAILED)
+    if unclear or any(reason.startswith(GUARD_PREFIX) for reason in _reasons(intent)):
+        argv += ["--trace-id", new_trace_id()]
+    return shlex.join(argv)
+
+
+def _reasons(intent: JsonObject) -> list[str]:
+    reasons = get(intent, "autonomous", "reasons")
+    return [reason for reason in reasons if isinstance(reason, str)] if isinstance(reasons, list) else []
+
+
+def _intents_table(intents: Sequence[JsonObject]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("loop", "why", "intent", "state", "autonomy"):
+        table.add_column(name, overflow="fold")
+    for intent in intents:
+        autonomy = "eligible" if get(intent, "autonomous", "eligible") is True else "\n".join(_reasons(intent))
+        state = _STATES.get(intent["status"], intent["status"])
+        cells = (intent["loopId"], intent.get("category"), intent["intent"], state)
+        style = _STYLES.get(intent["status"], "")
+        shown = [Text("" if cell is None else printable(compact_text(cell)), style) for cell in cells]
+        table.add_row(*shown, Text("\n".join(map(printable, autonomy.split("\n"))) or "by hand", style))
+    return table
+
+
+def _messages(execution: JsonObject) -> list[Text]:
+    """What control said about what did not go well, and what was stopped at the last moment."""
+    found = [
+        line(f"  {result['loopId']}", result["reasonCode"], *result.get("controlMessage", "").splitlines(), style="red")
+        for result in execution["results"]
+        if result["status"] != "executed"
+    ]
+    found += [
+        line(f"  {one['loopId']}", "withheld", ", ".join(one["reasons"]), style="yellow")
+        for one in execution.get("withheld", ())
+    ]
+    return found

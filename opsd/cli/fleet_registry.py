@@ -1,0 +1,48 @@
+"""``opsd fleet registry``: checks the fleet's registry and prints it normalized (contract 60, 2). Writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.output import write_json
+from opsd.contract.errors import UsageError
+from opsd.runtime.layout import absolute_repo
+from opsd.storage.layout import fleet_registry_file
+
+SPEC = CommandSpec(
+    "opsd fleet registry",
+    "Checks the fleet's registry, every rule at once, and prints it with every default filled in.",
+    (
+        Flag("--repo", "the managed repo (required)", "<path>"),
+        Flag("--registry-file", "default <repo>/.superloop/ops-manager/fleet/registry.v1.json", "<path>"),
+        Flag("--loop", "print this loop only", "<id>"),
+        Flag("--pretty", "indent stdout by two spaces"),
+    ),
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the document; 0.
+
+    Raises:
+        UsageError: exit code 1 for a bad argument or registry, 5 for a loop that the registry does not know.
+    """
+    arguments = SPEC.parse(argv)
+    repo = absolute_repo(arguments.required("--repo"))
+
+    from opsd.fleet.normalize import only_loop
+    from opsd.fleet.registry import load_registry
+    from opsd.storage.files import read_bytes
+
+    path = arguments.optional("--registry-file") or fleet_registry_file(repo)
+    document = load_registry(read_bytes(path), source=path, now=time.time()).document
+    loop_id = arguments.optional("--loop")
+    if loop_id is not None:
+        found = only_loop(document, loop_id)
+        if found is None:
+            raise UsageError(f"loop not found in registry: {loop_id}", exit_code=5)
+        document = found
+    write_json(document, pretty=arguments.switch("--pretty"))
+    return 0

@@ -1,0 +1,181 @@
+"""What a person sees of the fleet on a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from opsd.cli.fleet_handoff_page import confirm_command, handoff_page
+from opsd.cli.fleet_status_page import fleet_status_page
+from opsd.fleet.documents import Document
+from opsd.fleet.status.document import fleet_status
+from opsd.fleet.status.inputs import FleetStatusInputs
+from tests.cli.support import Shell
+from tests.fleet.handoff_support import AUTONOMOUS, Fleet, candidate, policy, registry
+
+FLAGS = ("--repo", "/srv/my repo")
+EVIL = "\x1b[2Jred [bold]alert[/bold]"
+
+
+def _shown(page: Sequence[RenderableType]) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    for part in page:
+        console.print(part, soft_wrap=isinstance(part, Text))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def _status_page(fleet: Any, policy_state: Any = None, handoff: Any = None) -> str:
+    documents = [None if value is None else Document(value, "") for value in (fleet, policy_state, handoff)]
+    inputs = FleetStatusInputs(
+        "/r",
+        "yard",
+        documents[0] or Document({}, ""),
+        documents[1],
+        documents[2],
+        None,
+        None,
+        {},
+        "2026-11-26T08:00:00Z",
+    )
+    return _shown(fleet_status_page(fleet_status(inputs), inputs.policy, inputs.handoff, FLAGS))
+
+
+def test_the_command_that_confirms_an_intent_is_shown_whole() -> None:
+    state = Fleet(policy(candidate("a" * 80, autonomous={})), registry("a" * 80)).run()
+    lines = [line.strip() for line in _shown(handoff_page(state, FLAGS)).splitlines()]
+    command = next(line for line in lines if line.startswith("opsd fleet handoff"))
+    assert shlex.split(command) == [
+        *("opsd", "fleet", "handoff", *FLAGS, "--execute", "--confirm"),
+        *("--intent-id", f"{'a' * 80}:health_critical:cancel"),
+    ]
+
+
+def test_a_guarded_intent_is_confirmed_under_a_trace_id_of_its_own() -> None:
+    fleet = Fleet(policy(candidate("a")), registry("a"), {"a": 2})
+    for state in (fleet.run(AUTONOMOUS), fleet.run()):
+        command = confirm_command(state["intents"][0], FLAGS)
+        assert "--trace-id" in command
+        assert confirm_command(state["intents"][0], FLAGS) != command
+
+
+def test_a_page_of_a_large_fleet_stays_readable() -> None:
+    names = [f"l{number:03}" for number in range(300)]
+    handoff = Fleet(policy(*map(candidate, names)), registry(*names)).run()
+    results = [{"loopId": name, "status": "failed"} for name in names]
+    planned_from = policy(*map(candidate, names))
+    for shown in (_shown(handoff_page(handoff, FLAGS)), _status_page({"results": results}, planned_from, handoff)):
+        assert shown.count("and 275 more") == 2
+        assert "l024" in shown
+        assert "l025" not in shown
+
+
+def test_brakes_are_told_first() -> None:
+    state = Fleet(policy(candidate("a")), registry("a", kill=True, pause=True)).run(AUTONOMOUS)
+    shown = _shown(handoff_page(state, FLAGS))
+    assert shown.index("kill switch") < shown.index("paused") < shown.index("autonomous run")
+
+
+def test_the_status_page_tells_who_is_in_trouble_why_and_what_waits() -> None:
+    fleet = {
+        "results": [
+            {"loopId": "red", "healthStatus": "critical", "healthReasonCodes": ["ingest_stale"], "status": "success"}
+        ]
+    }
+    policy_state = policy(candidate("red", autonomous={"reasons": ["category_not_allowlisted"]}))
+    handoff = Fleet(policy_state, registry("red")).run()
+    shown = _status_page(fleet, policy_state, handoff)
+    for word in ("red", "ingest_stale", "category_not_allowlisted", "--intent-id red:health_critical:cancel"):
+        assert word in shown
+
+
+def test_an_intent_that_the_policy_no_longer_asks_for_does_not_wait_for_anybody() -> None:
+    handoff = Fleet(policy(candidate("red")), registry("red")).run()
+    shown = _status_page({}, policy(candidate("red", suppressed=True), updatedAt="2027-01-01T00:00:00Z"), handoff)
+    assert "nothing waits for you" in shown
+    assert "the policy was evaluated after this plan" in shown
+
+
+def test_the_status_page_names_the_next_step_where_a_document_is_missing() -> None:
+    assert "opsd fleet policy --repo '/srv/my repo'" in _status_page({})
+    assert "opsd fleet handoff --repo '/srv/my repo'" in _status_page({}, policy())
+
+
+def test_nothing_that_a_document_says_is_obeyed() -> None:
+    hostile = policy(candidate(EVIL, rationale=EVIL, category=EVIL, recommendedIntent=EVIL))
+    handoff = Fleet(hostile, registry(EVIL)).run()
+    results = [{"loopId": EVIL, "status": "failed", "reasonCode": EVIL, "healthReasonCodes": [EVIL]}]
+    for shown in (
+        _shown(handoff_page(handoff, FLAGS)),
+        _status_page({"fleetId": EVIL, "results": results}, hostile, handoff),
+    ):
+        assert "\x1b" not in shown
+        assert "[bold]" in shown
+
+
+@pytest.fixture
+def fleet_repo(tmp_path: Path) -> Path:
+    fleet = tmp_path / ".superloop/ops-manager/fleet"
+    fleet.mkdir(parents=True)
+    documents = {
+        "registry.v1.json": {"schemaVersion": "v1", "loops": [{"loopId": "a"}]},
+        "policy-state.json": policy(candidate("a")),
+        "state.json": {},
+    }
+    for name, document in documents.items():
+        (fleet / name).write_text(json.dumps(document))
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["handoff", "status"])
+def test_the_page_is_for_terminals_and_the_document_for_everybody_else(
+    opsd: Shell, fleet_repo: Path, command: str
+) -> None:
+    argv = ["fleet", command, "--repo", str(fleet_repo)]
+    assert opsd(*argv).json["schemaVersion"] == "v1"
+    ours, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-m", "opsd", *argv], stdout=theirs, stderr=subprocess.PIPE, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert done.stderr == b""
+    assert "fleet" in shown
+    assert "schemaVersion" not in shown
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--execute"], "--execute requires --confirm to enforce explicit operator confirmation"),
+        (["--loop", "a", "--loop", ""], "--loop requires a non-empty value"),
+        (["--autonomous-execute", "--loop", "x"], "loop filter not found in autonomous execution intents: x"),
+    ],
+)
+def test_a_refused_handoff_writes_nothing(opsd: Shell, fleet_repo: Path, argv: list[str], message: str) -> None:
+    done = opsd("fleet", "handoff", "--repo", fleet_repo, *argv)
+    assert (done.exit, done.out, done.err) == (1, b"", f"error: {message}\n")
+    assert not list(fleet_repo.rglob("handoff*"))
+
+
+def test_a_second_run_gives_up_while_the_fleet_is_held(fleet_repo: Path) -> None:
+    from opsd.contract.errors import LockTimeoutError
+    from opsd.fleet.handoff.dispatch import ControlAnswer
+    from opsd.fleet.handoff.run import Handoff, HandoffRequest
+    from opsd.storage.fleet_store import FileFleetStore
+
+    store = FileFleetStore(str(fleet_repo))
+    handoff = Handoff(store, lambda: registry("a"), lambda _request: ControlAnswer(0), lock_wait_s=0)
+    with store.lock(wait_s=0), pytest.raises(LockTimeoutError, match="works on this fleet"):
+        handoff.run(HandoffRequest())
