@@ -69,8 +69,8 @@ class Drive:
         return self._news
 
     def wind_up(self) -> None:
-        """Begin nothing more: requests that are under way may end. Call it again until the drive has ended."""
-        self._run.deadline = min(self._run.deadline, self._run.means.clock())
+        """Begin nothing more: requests that are under way may end. What is new stays for the next run."""
+        self._run.is_closing = True
         self._news = False
         for wake in self._lanes.values():
             wake.set()

@@ -109,6 +109,7 @@ class DispatchRun:
         lanes: deliveries that are not over, by sink id, in the order in which they may start.
         in_flight: when a request left, by delivery id.
         rows: the new rows of this run in their order.
+        is_closing: nothing more is begun.
     """
 
     means: Means
@@ -131,6 +132,7 @@ class DispatchRun:
     deadline: float = 0.0
     published_at: float = 0.0
     no_source: bool = False
+    is_closing: bool = False
     _offset_before: int = 0
 
     def begin(self, *, from_start: bool = False) -> None:
@@ -157,6 +159,8 @@ class DispatchRun:
 
     def latest_start(self, now: float) -> float:
         """An attempt that may only begin later than this is not waited for."""
+        if self.is_closing:
+            return float("-inf")
         return now + self.means.budget_s if self.means.long_lived else self.deadline
 
     def next_report_at(self, now: float) -> float:

@@ -6,8 +6,9 @@ The run itself is the dispatcher's (:mod:`opsd.alerts.run`); here it gets its me
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from opsd import compose_alerts
 from opsd.alerts.conclusion import next_wake, reroute
@@ -18,11 +19,13 @@ from opsd.alerts.sink_health import SinkHealth
 from opsd.alerts.telemetry import Run, dispatcher_failed
 from opsd.compose_alerts import AlertOptions, Configuration, alert_paths
 from opsd.contract.ids import LoopId
-from opsd.contract.timestamps import format_utc
+from opsd.contract.timestamps import format_utc, parse_epoch
 from opsd.storage import locks
 from opsd.storage.alert_store import AlertStore
 from opsd.storage.files import signature
 from opsd.supervisor.alert_schedule import Files, Standing
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,16 @@ class OpenRun:
         self.run.begin()
         reroute(self.run)
 
+    def renewed(self, means: RunMeans, work: Callable[..., _T], *arguments: object) -> _T:
+        """A step of the run, after catalog, delivery file and silences were read again.
+
+        Raises:
+            UsageError: the delivery file cannot be used.
+        """
+        fresh = means.prepare(self.run.loop_id, self.run.trace_id).run.means
+        self.run.means = replace(fresh, store=self.run.means.store)
+        return work(*arguments)
+
     def end(self, before: Standing) -> Standing:
         """Report, publish if there is anything to publish, and say how the loop stands."""
         report_late(self.run, all_of_them=True)
@@ -98,10 +111,10 @@ class OpenRun:
             self.run.finish()
         store = self.run.means.store
         files = _files_of(store)
-        waiting = [entry for entry in self.run.entries.values() if self.run.is_unfinished(entry)]
+        owed = self.run.state()["delivery"]
         return Standing(
-            pending=sum(1 if entry.parked else len(entry.pending) for entry in waiting),
-            oldest_pending_at=min((entry.received_at for entry in waiting), default=None),
+            pending=owed["pendingCount"],
+            oldest_pending_at=parse_epoch(owed["oldestPendingAt"]),
             incidents=len(self.run.ledger.open),
             dead_letters=before.dead_letters
             if before.files and before.files[-1] == files[-1]

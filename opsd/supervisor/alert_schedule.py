@@ -19,8 +19,6 @@ LOOK_INTERVAL_S = 1.0
 SHORTEST_PAUSE_S = 0.1
 #: Another process works on the loop's alerts: asked again after so long.
 BUSY_PAUSE_S = 0.5
-#: A run that news has kept going for so long ends, and the next one takes over: its journal is compacted.
-LONGEST_RUN_S = 60.0
 _BACKOFF_BASE_S = 1.0
 _BACKOFF_CAP_S = 300.0
 
@@ -49,7 +47,6 @@ class LoopAlerts:
     """What the worker knows of one loop; ``not_before`` and ``looked_at`` by the monotonic clock."""
 
     standing: Standing = Standing()
-    trace_id: str | None = None
     failures: int = 0
     problem: str | None = None
     told: set[str] = field(default_factory=set)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -32,7 +33,6 @@ from opsd.supervisor.alert_metrics import AlertMetrics
 from opsd.supervisor.alert_run import OpenRun, RunMeans
 from opsd.supervisor.alert_schedule import (
     BUSY_PAUSE_S,
-    LONGEST_RUN_S,
     LoopAlerts,
     due_after_failure,
     due_after_pass,
@@ -48,6 +48,14 @@ _T = TypeVar("_T")
 _LONGEST_REQUEST_S = 120.0
 #: Messages of one loop that are remembered as told; more than that is told again.
 _MAX_TOLD = 16
+
+
+@dataclass(slots=True)
+class _Driven:
+    """A drive under way; ``outdated``: the files that decide have changed since it began."""
+
+    drive: Drive
+    outdated: bool = False
 
 
 class AlertWorker:
@@ -78,7 +86,7 @@ class AlertWorker:
         self._clock = clock
         self._queue = WorkQueue(clock=monotonic)
         self.loops: dict[str, LoopAlerts] = {}
-        self._drives: dict[str, tuple[Drive, float]] = {}
+        self._drives: dict[str, _Driven] = {}
         self._draining = False
         self._log = structlog.get_logger("opsd.alerts")
         #: The files that all loops share, and what other processes left.
@@ -99,7 +107,7 @@ class AlertWorker:
         self.loops.pop(loop, None)
         self._queue.forget(loop)
 
-    def passed(self, loop: str, *, trace_id: str, escalated: bool) -> None:
+    def passed(self, loop: str, *, escalated: bool) -> None:
         """A pass over a loop has ended."""
         known = self.loops.get(loop)
         if known is None:
@@ -107,12 +115,10 @@ class AlertWorker:
         due = due_after_pass(known, escalated=escalated, now=self._monotonic())
         if due is None:
             return
-        if escalated:
-            known.trace_id = trace_id
         driven = self._drives.get(loop)
         now = self._monotonic()
-        if driven is not None and due <= now < driven[1] + LONGEST_RUN_S:
-            driven[0].poke()
+        if driven is not None and due <= now:
+            driven.drive.poke()
             known.looked_at = now
         else:
             self._queue.add(loop, Priority.EVENT, reason="escalation" if escalated else "pass", not_before=due)
@@ -124,7 +130,12 @@ class AlertWorker:
     def wake(self, loop: str, *, reason: str, at_once: bool = False) -> None:
         """Somebody else changed something that may concern a loop; ``at_once``: however often its runs have failed."""
         known = self.loops.get(loop)
-        if known is None or (loop in self._drives and not at_once):
+        if known is None:
+            return
+        driven = self._drives.get(loop)
+        if driven is not None:
+            driven.outdated = driven.outdated or at_once
+            driven.drive.poke()
             return
         if at_once:
             known.not_before = 0.0
@@ -162,12 +173,11 @@ class AlertWorker:
 
     async def _run(self, loop: str, known: LoopAlerts, heartbeat: Heartbeat) -> None:
         """One run over a loop's alerts. Never raises for a reason that lies in the loop."""
-        trace_id, known.trace_id = known.trace_id or new_trace_id(), None
-        with structlog.contextvars.bound_contextvars(loop=loop, trace=trace_id):
+        trace_id = new_trace_id()
+        with structlog.contextvars.bound_contextvars(loop=loop):
             try:
                 await self._deliver(loop, known, trace_id, heartbeat)
             except LockTimeoutError:
-                known.trace_id = trace_id
                 self._log.debug("alerts.busy")
                 self._queue.add(loop, Priority.EVENT, reason="busy", not_before=self._monotonic() + BUSY_PAUSE_S)
                 return
@@ -187,11 +197,14 @@ class AlertWorker:
     async def _deliver(self, loop: str, known: LoopAlerts, trace_id: str, heartbeat: Heartbeat) -> None:
         def in_thread(work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
             heartbeat.beat()
+            if driven.outdated:
+                driven.outdated = False
+                return self._in_thread(opened.renewed, self.means, work, *arguments)
             return self._in_thread(work, *arguments)
 
         opened: OpenRun = await self._hop(self.means.prepare, loop, trace_id)
         drive = Drive(opened.run, self._sender, in_thread)
-        self._drives[loop] = (drive, self._monotonic())
+        driven = self._drives[loop] = _Driven(drive)
         try:
             await self._hop(opened.begin)
             await drive.drive()
@@ -243,8 +256,8 @@ class AlertWorker:
         """Begin nothing more, and return when every request that is under way has ended and is written down."""
         self._draining = True
         while self._queue.running:
-            for drive, _since in self._drives.values():
-                drive.wind_up()
+            for driven in self._drives.values():
+                driven.drive.wind_up()
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.1):
                     await self._queue.idle()
