@@ -27,6 +27,7 @@ class World:
         write_catalog(self.catalog, self.sinks)
         self.env = {f"HOOK_{name.upper()}": f"{receiver.url}/{name}" for name in self.sinks}
         self.env["OPS_MANAGER_ALERT_SINKS_FILE"] = str(self.catalog)
+        self.repo.mkdir()
         self.flags = ["--reconcile-resync-seconds", "0.2", "--alerts-look-seconds", "0.1"]
         self.flags += ["--alerts-sweep-seconds", "0.2", "--drift-required-streak", "1000000"]
 
