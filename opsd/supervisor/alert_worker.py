@@ -44,8 +44,6 @@ from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
 from opsd.supervisor.workqueue import Priority, WorkQueue
 
 _T = TypeVar("_T")
-#: No request may take longer, whatever a catalog says (50, 2.3).
-_LONGEST_REQUEST_S = 120.0
 #: Messages of one loop that are remembered as told; more than that is told again.
 _MAX_TOLD = 16
 
@@ -151,8 +149,9 @@ class AlertWorker:
     def start(self, tasks: TaskSupervisor, settings: Settings) -> None:
         """Start the tasks; ``tasks`` owns them."""
         silence_s = settings.watchdog.task_deadline_seconds
+        patience_s = silence_s + settings.alerts.budget_seconds  # a drive takes a step in every budget, whatever hangs
         for number in range(settings.alerts.max_parallel):
-            tasks.start(f"alerts-{number}", self._work, deadline_s=_LONGEST_REQUEST_S + silence_s)
+            tasks.start(f"alerts-{number}", self._work, deadline_s=patience_s)
         look_s, sweep_s = settings.alerts.look_seconds, settings.alerts.sweep_seconds
 
         async def watch(heartbeat: Heartbeat) -> None:
