@@ -92,8 +92,8 @@ def _latencies(loops: int, *sinks: str) -> list[float]:
         for number in range(loops):
             _event(repo, f"loop-{number:04d}", format_utc(time.time()))
         env = {f"BENCH_{sink.upper()}": receiver.url(f"/{sink}") for sink in sinks}
-        arguments = ("opsd", "run", "--repo", str(repo), "--http-port", "0", "--alerts-catalog-file")
-        with running(*arguments, f"{name}/sinks.json", env=env, log=Path(name) / "opsd.log"):
+        arguments = ("opsd", "run", "--repo", str(repo), "--http-port", "0", "--drain-seconds", "1")
+        with running(*arguments, "--alerts-catalog-file", f"{name}/sinks.json", env=env, log=Path(name) / "opsd.log"):
             manager = repo / ".superloop" / "ops-manager"
             wait_until(
                 lambda: sum(1 for _ in manager.glob("loop-*/health.json")) == loops if manager.is_dir() else False

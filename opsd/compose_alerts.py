@@ -190,6 +190,13 @@ def open_sender() -> Sender:
     return HttpSender()
 
 
+def open_shared_sender() -> Sender:
+    """The sender of many runs at once, whose number bounds the connections."""
+    from opsd.alerts.sender import Sender as HttpSender
+
+    return HttpSender(connections_per_host=0)
+
+
 def dispatch_run(
     repo: str,
     loop_id: LoopId,

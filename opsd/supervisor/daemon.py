@@ -96,7 +96,7 @@ class Daemon:
     def _alert_worker(self, settings: Settings) -> AlertWorker:
         return AlertWorker(
             alert_means(self._repo, settings, self._env, self.metrics.alerts),
-            compose_alerts.open_sender(),
+            compose_alerts.open_shared_sender(),
             self.metrics.alerts,
             lambda loop: self._fleet.alerts_changed(loop),
             threads=settings.alerts.threads,
