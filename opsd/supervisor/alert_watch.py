@@ -84,9 +84,9 @@ class AlertWatch:
         self._metrics.show(seen.sinks, seen.sink_ids, seen.active_silences, not seen.problems)
         for problem in seen.problems:
             if problem not in before.problems:
-                self._log.error("alerts.config_refused", message=problem)
+                self._log.error("alert.config_refused", message=problem)
         if before.files and seen.files != before.files:
-            self._log.info("alerts.config_changed")
+            self._log.info("alert.config_changed")
             for loop, known in list(self._worker.loops.items()):
                 if is_unsettled(known):
                     self._worker.wake(loop, reason="configuration", at_once=True)

@@ -177,7 +177,7 @@ class AlertWorker:
             try:
                 await self._deliver(loop, known, trace_id, heartbeat)
             except LockTimeoutError:
-                self._log.debug("alerts.busy")
+                self._log.debug("alert.busy")
                 self._queue.add(loop, Priority.EVENT, reason="busy", not_before=self._monotonic() + BUSY_PAUSE_S)
                 return
             except OpsError as error:
@@ -185,7 +185,7 @@ class AlertWorker:
             except OSError as error:
                 await self._failed(loop, known, trace_id, "io_error", error.strerror or type(error).__name__)
             except Exception:  # noqa: BLE001 - logged whole; one loop's trouble ends no worker
-                self._log.exception("alerts.crashed")
+                self._log.exception("alert.dispatch_crashed")
                 await self._failed(loop, known, trace_id, "internal_error", "unexpected error, see the daemon's log")
             else:
                 known.failures, known.not_before, known.problem = 0, 0.0, None
@@ -230,11 +230,11 @@ class AlertWorker:
         if len(known.told) >= _MAX_TOLD:
             known.told.clear()
         known.told.add(message)
-        self._log.error("alerts.failed", code=code, message=message, failures_in_a_row=known.failures)
+        self._log.error("alert.dispatch_failed", code=code, message=message, failures_in_a_row=known.failures)
         try:
             await self._hop(self.means.tell_failure, loop, trace_id, message)
         except (OpsError, OSError) as error:
-            self._log.error("alerts.row_lost", message=str(error))
+            self._log.error("alert.row_lost", message=str(error))
 
     # Threads, and the end.
 

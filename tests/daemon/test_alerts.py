@@ -260,7 +260,7 @@ async def test_a_damaged_state_is_told_once_and_stops_no_other_loop(tmp_path: Pa
             assert (await view(running))["lastProblem"] == f"invalid dispatch state JSON: {state}"
             rows = world.rows("telemetry/alerts.jsonl")
             assert [(row["status"], row["reasonCode"]) for row in rows] == [("failed_command", "alert_dispatch_failed")]
-            assert len(running.logged("alerts.failed")) == 1
+            assert len(running.logged("alert.dispatch_failed")) == 1
             state.unlink()
             await until(running, lambda: len(receiver.told) == 2)
             assert running.stop() == 0
