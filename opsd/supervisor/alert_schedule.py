@@ -15,6 +15,8 @@ from opsd.supervisor.backoff import next_delay
 
 #: A pass over a loop with open incidents may show a recovery; looks for that alone are at least this far apart.
 LOOK_INTERVAL_S = 1.0
+#: How a loop stands is shown so often at most while a run is under way.
+SHOW_INTERVAL_S = 1.0
 #: A timer of a run wakes no sooner, so that nothing can make a run follow a run without a pause.
 SHORTEST_PAUSE_S = 0.1
 #: Another process works on the loop's alerts: asked again after so long.
@@ -67,11 +69,13 @@ class LoopAlerts:
         }
 
 
-def due_after_pass(known: LoopAlerts, *, escalated: bool, now: float) -> float | None:
-    """When a pass asks for a run, by the monotonic clock; None: it does not."""
+def due_after_pass(known: LoopAlerts, *, escalated: bool, now: float, under_way: bool = False) -> float | None:
+    """When a pass asks for a run or for a step of the one that is ``under_way``, by the monotonic clock; None: it does
+    not.
+    """
     if escalated:
         return max(now, known.not_before)
-    if known.standing.incidents:
+    if known.standing.incidents or under_way:
         return max(now, known.not_before, known.looked_at + LOOK_INTERVAL_S)
     return None
 

@@ -23,7 +23,8 @@ from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
-from opsd.supervisor.alert_worker import AlertWorker, alert_means
+from opsd.supervisor.alert_run import alert_means
+from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.loop_factory import LoopFactory

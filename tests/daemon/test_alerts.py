@@ -128,8 +128,15 @@ async def test_a_sink_that_hangs_delays_neither_the_other_nor_the_passes(tmp_pat
         world = World(tmp_path, receiver, a={"timeoutSeconds": 60}, b={})
         loops = [world.stale(f"loop-{number}") for number in range(4)]
         write_registry(world.repo, *({"loopId": loop.loop_id} for loop in loops))
-        async with daemon(world.repo, *world.flags, env=world.env) as running:
+        unswept = [*world.flags, "--alerts-sweep-seconds", "3600"]
+        async with daemon(world.repo, *unswept, env=world.env) as running:
             await until(running, lambda: len(receiver.of("/b")) == 4 and len(receiver.of("/a")) == 4)
+
+            async def one_is_owed() -> bool:
+                alerts = (await running.view("loop-1"))["alerts"] or {}
+                return bool(alerts.get("pendingCount") == 1 and alerts["openIncidentCount"] == 1)
+
+            await running.until(one_is_owed)  # also while it is under way
             loops[0].append("iteration_start")  # the passes go on, and so do the alerts of the other sink
             await until(running, lambda: [one.action for one in receiver.of("/b")].count("resolve") == 1)
             assert "resolve" not in [one.action for one in receiver.of("/a")]

@@ -26,6 +26,7 @@ def test_a_quiet_pass_asks_only_where_an_incident_is_open_and_not_all_the_time()
     known = LoopAlerts(Standing(incidents=1), looked_at=49.9)
     assert due_after_pass(known, escalated=False, now=50.0) == 49.9 + LOOK_INTERVAL_S
     assert due_after_pass(known, escalated=False, now=60.0) == 60.0
+    assert due_after_pass(LoopAlerts(), escalated=False, now=50.0, under_way=True) == 50.0
 
 
 def test_a_loop_whose_runs_fail_is_left_alone_until_its_pause_is_over() -> None:
