@@ -116,12 +116,13 @@ class AlertWorker:
         self.loops.pop(loop, None)
         self._queue.forget(loop)
 
-    def passed(self, loop: str, *, escalated: bool) -> None:
-        """A pass over a loop has ended."""
+    def passed(self, loop: str, *, escalated: bool, evidence: object = None) -> None:
+        """A pass over a loop has ended; ``evidence``: equal for passes that show the same recoveries."""
         known = self.loops.get(loop)
         if known is None:
             return
         driven, now = self._drives.get(loop), self._monotonic()
+        known.note(evidence, now=now)
         due = due_after_pass(known, escalated=escalated, now=now, under_way=driven is not None)
         if due is None:
             return
