@@ -326,5 +326,25 @@ async def test_alerts_that_are_off_send_nothing_and_lose_nothing(tmp_path: Path)
             await until(running, lambda: receiver.told)
 
 
+async def test_a_receiver_that_forgets_is_reminded_while_it_lasts_and_of_its_end(tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        world = World(tmp_path, receiver, a={"type": "alertmanager", "resendSeconds": 1})
+        loop = world.stale()
+
+        def alerts() -> list[dict[str, Any]]:
+            return [one.body[0] for one in receiver.of("/a/api/v2/alerts")]
+
+        async with daemon(world.repo, *world.flags, env=world.env) as running:
+            await until(running, lambda: len(alerts()) >= 3)
+            assert not [alert for alert in alerts() if "endsAt" in alert]
+            loop.append("iteration_start")
+            await until(running, lambda: len([alert for alert in alerts() if "endsAt" in alert]) >= 2)
+            metrics = await running.metrics()
+            assert running.stop() == 0
+        assert len({json.dumps(alert["labels"]) for alert in alerts()}) == 1
+        assert metrics['opsd_alert_deliveries_total{sink="a",outcome="delivered"}'] == 2  # reminders do not count
+        assert len(world.rows("telemetry/alerts.jsonl")) == 2
+
+
 def test_told_knows_its_action() -> None:
     assert Told(0.0, "/a", {"event": {}}, None).action == "trigger"
