@@ -1,0 +1,277 @@
+"""Files of an outbox, claimed by moving them, and kept for good (contract 97, section 4; weaknesses 2, 7, 8 and 9).
+
+``<claims>/inflight`` holds what is being worked on, ``processed`` and ``rejected`` what is done. A file is only ever
+moved, within one file system, and never onto another: whatever dies when, it is in exactly one place and whole.
+
+Whoever may write to the outbox is not trusted. Every step into it refuses symbolic links, so that a folder that is
+swapped for a link meanwhile cannot make the bridge take files from elsewhere; pipes and devices are never opened for
+reading, and lines, files and waiting are bounded.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Final, NamedTuple
+
+from opsd.contract.errors import ManagerFileError
+
+INFLIGHT: Final = "inflight"
+
+_CLAIM = re.compile(r"(?P<file>.*)\.claim\.(?P<t>[0-9]{1,30})\.(?P<pid>[0-9]{1,20})", re.DOTALL)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Listing(NamedTuple):
+    """Regular files below a folder by their path in it, and how many other things were left alone, by kind."""
+
+    names: list[str]
+    ignored: Counter[str]
+
+
+class ClaimsFolder:
+    """The outbox and the claims taken from it. Names are paths relative to the outbox or to a sub-folder of the claims.
+
+    Everything but :meth:`prepare` is for one process at a time; who calls holds the lock of the claims folder.
+    """
+
+    def __init__(self, outbox: str, claims: str, done: Sequence[str]) -> None:
+        self.outbox = outbox
+        self.claims = claims
+        self._folders = (INFLIGHT, *done)
+
+    def prepare(self) -> None:
+        """Create the folders.
+
+        Raises:
+            ManagerFileError: they cannot be created, or a file could not be moved between outbox and claims.
+        """
+        devices = set()
+        try:
+            for folder in self._folders:
+                path = f"{self.claims}/{folder}"
+                os.makedirs(path, exist_ok=True)
+                if os.path.islink(path):
+                    raise ManagerFileError(f"{path} must be a folder, not a link to one")
+                devices.add(os.lstat(path).st_dev)
+        except OSError as error:
+            raise ManagerFileError(f"cannot create {path}: {error.strerror}") from error
+        try:
+            devices.add(os.lstat(self.outbox).st_dev)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        if len(devices) > 1:
+            raise self._other_device(self.outbox)
+
+    def candidates(self) -> Listing:
+        """Files of the outbox whose name ends in ``.jsonl``, in the order of their paths' bytes."""
+        names, ignored = _regular_files(self.outbox, lambda name: name.endswith(".jsonl"))
+        return Listing(sorted(names, key=os.fsencode), ignored)
+
+    def leftovers(self) -> Listing:
+        """Claims that nobody finished, oldest first."""
+        names, ignored = _regular_files(f"{self.claims}/{INFLIGHT}", lambda name: bool(_CLAIM.fullmatch(name)))
+        return Listing(sorted(names, key=_age_order), ignored)
+
+    def claim(self, name: str, suffix: str) -> str | None:
+        """Move a candidate to ``inflight/<name>.claim.<suffix>``; its claim name, None when it cannot be had.
+
+        Raises:
+            ManagerFileError: it lies on another file system.
+        """
+        claim_name = f"{name}.claim.{suffix}"
+        target = f"{self.claims}/{INFLIGHT}/{claim_name}"
+        try:
+            with _open_parent(self.outbox, name) as (folder, last):
+                if not stat.S_ISREG(os.stat(last, dir_fd=folder, follow_symlinks=False).st_mode):
+                    return None
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                if os.path.lexists(target):
+                    return None
+                os.rename(last, target, src_dir_fd=folder)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                raise self._other_device(f"{self.outbox}/{name}") from error
+            return None
+        return claim_name
+
+    @contextmanager
+    def reader(self, claim_name: str, *, max_line_bytes: int, max_bytes: int) -> Iterator[LineReader]:
+        """Reads a claim in flight.
+
+        Raises:
+            OSError: it is gone or no regular file any more, or cannot be read.
+        """
+        with _open_parent(f"{self.claims}/{INFLIGHT}", claim_name) as (folder, last):
+            descriptor = os.open(last, _FILE, dir_fd=folder)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", claim_name)
+            yield LineReader(descriptor, max_line_bytes=max_line_bytes, max_bytes=max_bytes)
+        finally:
+            os.close(descriptor)
+
+    def size(self, claim_name: str) -> int | None:
+        """Bytes of a claim in flight now; None when it is gone."""
+        try:
+            return os.lstat(f"{self.claims}/{INFLIGHT}/{claim_name}").st_size
+        except OSError:
+            return None
+
+    def free_target(self, claim_name: str, folder: str) -> str:
+        """Where :meth:`finish` can put a claim without touching a file that is there already."""
+        target, number = f"{folder}/{claim_name}", 1
+        while os.path.lexists(f"{self.claims}/{target}"):
+            number += 1
+            target = f"{folder}/{claim_name}.{number}"
+        return target
+
+    def finish(self, claim_name: str, target: str) -> None:
+        """Move a claim out of ``inflight`` to ``target``, which :meth:`free_target` gave.
+
+        A power loss may take the move back; the claim is a leftover then, and its envelopes are known.
+
+        Raises:
+            ManagerFileError: it cannot be moved.
+        """
+        path = f"{self.claims}/{target}"
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.rename(f"{self.claims}/{INFLIGHT}/{claim_name}", path)
+        except OSError as error:
+            raise ManagerFileError(f"cannot move {claim_name} to {path}: {error.strerror}") from error
+
+    def drop_finished(self, before_ns: int, limit: int) -> int:
+        """Delete finished files that were claimed before a moment, in nanoseconds since 1970; how many it were.
+
+        At most ``limit``, oldest first; those that stay are found again by the next run.
+        """
+        found = [
+            (*_age_order(name), f"{self.claims}/{folder}/{name}")
+            for folder in self._folders[1:]
+            for name in _regular_files(f"{self.claims}/{folder}", lambda name: bool(_CLAIM.match(name))).names
+        ]
+        old = sorted(entry for entry in found if entry[0] < before_ns)[:limit]
+        for *_, path in old:
+            os.unlink(path)
+        return len(old)
+
+    @staticmethod
+    def _other_device(path: str) -> ManagerFileError:
+        return ManagerFileError(f"outbox and claims must lie on one file system, which {path} does not")
+
+
+class Patience:
+    """How long a run waits, all in all, for writers to finish a last line, in seconds."""
+
+    def __init__(self, seconds: float, step_s: float = 0.01) -> None:
+        self._left_s = seconds
+        self._step_s = step_s
+
+    def wait_for_growth(self, descriptor: int, size: int) -> bool:
+        """True as soon as the file is larger than ``size`` bytes, False when patience is at its end."""
+        while os.fstat(descriptor).st_size <= size:
+            if self._left_s <= 0:
+                return False
+            time.sleep(self._step_s)
+            self._left_s -= self._step_s
+        return True
+
+
+class LineReader:
+    """Reads a file line by line and remembers how far it came.
+
+    Args:
+        descriptor: the file; it stays open.
+        max_line_bytes: of a longer line only its beginning is kept, which is longer than this too.
+        max_bytes: reading ends behind this many bytes; ``cut_off`` is True then.
+
+    ``size`` is how many bytes of the file were taken in.
+    """
+
+    _BLOCK: Final = 256 * 1024
+
+    def __init__(self, descriptor: int, *, max_line_bytes: int, max_bytes: int) -> None:
+        self._descriptor = descriptor
+        self._keep = max_line_bytes + 1
+        self._max_bytes = max_bytes
+        self.size = 0
+        self.cut_off = False
+
+    def lines(self, is_whole: Callable[[bytes], bool], patience: Patience) -> Iterator[bytes]:
+        """Every line without its newline; an unterminated last one too, unless its end arrives in time."""
+        rest = b""
+        while not self.cut_off:
+            block = os.read(self._descriptor, self._BLOCK)
+            if not block:
+                if rest and not is_whole(rest) and patience.wait_for_growth(self._descriptor, self.size):
+                    continue
+                break
+            self.size += len(block)
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
+            rest = rest[: self._keep]
+            self.cut_off = self.size > self._max_bytes
+        if self.cut_off:
+            self.size = os.fstat(self._descriptor).st_size
+        elif rest:
+            yield rest
+
+
+def _age_order(claim_name: str) -> tuple[int, int, bytes]:
+    match = _CLAIM.match(claim_name)
+    if match is None:  # cannot be: only such names are listed
+        return 0, 0, os.fsencode(claim_name)
+    return int(match["t"]), int(match["pid"]), os.fsencode(match["file"])
+
+
+def _regular_files(root: str, wanted: Callable[[str], bool]) -> Listing:
+    """Regular files at any depth whose path in ``root`` is wanted; links are not followed, nor is ``root`` as one."""
+    names: list[str] = []
+    ignored: Counter[str] = Counter()
+    try:
+        if os.path.islink(root):
+            return Listing([], Counter(symlinks=1))
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(f"{root}/{folder}") as entries:
+                    for entry in entries:
+                        name = f"{folder}{entry.name}"
+                        if entry.is_symlink():
+                            ignored["symlinks"] += 1
+                        elif entry.is_dir(follow_symlinks=False):
+                            folders.append(f"{name}/")
+                        elif not entry.is_file(follow_symlinks=False):
+                            ignored["special"] += 1
+                        elif wanted(name):
+                            names.append(name)
+            except OSError:
+                if folder:
+                    ignored["unreadable"] += 1
+                else:
+                    raise
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return Listing(names, ignored)
+
+
+@contextmanager
+def _open_parent(root: str, name: str) -> Iterator[tuple[int, str]]:
+    """A descriptor of the folder that ``name`` lies in, and its last part; no step below ``root`` follows a link."""
+    *parents, last = name.split("/")
+    with ExitStack() as stack:
+        descriptor = os.open(root, _FOLDER)
+        stack.callback(os.close, descriptor)
+        for parent in parents:
+            descriptor = os.open(parent, _FOLDER, dir_fd=descriptor)
+            stack.callback(os.close, descriptor)
+        yield descriptor, last
