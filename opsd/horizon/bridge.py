@@ -29,7 +29,7 @@ from opsd.storage.claims import ClaimsFolder, Patience
 from opsd.storage.fleet_store import FleetDocument, FleetLog
 
 #: Of a larger file the rest is not read, in bytes; it is rejected.
-MAX_FILE_BYTES = 256 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 #: How often files that keep growing are judged anew before the run goes on with what it has.
 _ROUNDS = 3
 #: Old claims that one run deletes at most.
@@ -121,9 +121,7 @@ def run_bridge(
         )
         state = _commit(store, run, prior_intents, prior_state, known, options.retention_days)
         for (verdict, size), target in zip(judged, run.targets, strict=True):
-            # A file that has grown since stays in flight: the next run reads it on, and knows what is queued.
-            if store.claims.size(verdict.claim_name) == size:
-                store.claims.finish(verdict.claim_name, target)
+            store.claims.finish(verdict.claim_name, target, size)
         if options.retention_days:
             store.claims.drop_finished(now_ns - options.retention_days * _DAY_NS, _DROPS_PER_RUN)
         return BridgeResult(state, run.status != "ok")

@@ -25,6 +25,8 @@ from opsd.contract.errors import ManagerFileError
 INFLIGHT: Final = "inflight"
 
 _CLAIM = re.compile(r"(?P<file>.*)\.claim\.(?P<t>[0-9]{1,30})\.(?P<pid>[0-9]{1,20})", re.DOTALL)
+#: A longer path is left alone: nobody could be sure to move the file on from there.
+_MAX_PATH_BYTES = 3500
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -64,7 +66,9 @@ class ClaimsFolder:
         except OSError as error:
             raise ManagerFileError(f"cannot create {path}: {error.strerror}") from error
         try:
-            devices.add(os.lstat(self.outbox).st_dev)
+            outbox = os.lstat(self.outbox)
+            if stat.S_ISDIR(outbox.st_mode):
+                devices.add(outbox.st_dev)
         except (FileNotFoundError, NotADirectoryError):
             pass
         if len(devices) > 1:
@@ -89,6 +93,8 @@ class ClaimsFolder:
         claim_name = f"{name}.claim.{suffix}"
         target = f"{self.claims}/{INFLIGHT}/{claim_name}"
         try:
+            if len(os.fsencode(target)) > _MAX_PATH_BYTES:
+                return None
             with _open_parent(self.outbox, name) as (folder, last):
                 if not stat.S_ISREG(os.stat(last, dir_fd=folder, follow_symlinks=False).st_mode):
                     return None
@@ -126,27 +132,40 @@ class ClaimsFolder:
             return None
 
     def free_target(self, claim_name: str, folder: str) -> str:
-        """Where :meth:`finish` can put a claim without touching a file that is there already."""
+        """Where :meth:`finish` can put a claim: a path below the claims where nothing is, nor a file on the way."""
         target, number = f"{folder}/{claim_name}", 1
-        while os.path.lexists(f"{self.claims}/{target}"):
+        while not self._is_free(target):
             number += 1
-            target = f"{folder}/{claim_name}.{number}"
+            target = f"{folder}/again.{number}/{claim_name}"
         return target
 
-    def finish(self, claim_name: str, target: str) -> None:
+    def _is_free(self, target: str) -> bool:
+        path = f"{self.claims}/{target}"
+        if os.path.lexists(path):
+            return False
+        while not os.path.lexists(path := os.path.dirname(path)):
+            pass
+        return os.path.isdir(path) and not os.path.islink(path)
+
+    def finish(self, claim_name: str, target: str, size: int) -> None:
         """Move a claim out of ``inflight`` to ``target``, which :meth:`free_target` gave.
 
-        A power loss may take the move back; the claim is a leftover then, and its envelopes are known.
+        One whose size is not what was read of it stays, for the next run to read on: its producer holds it open. A
+        power loss may take the move back; the claim is a leftover then, and its envelopes are known.
 
         Raises:
             ManagerFileError: it cannot be moved.
         """
-        path = f"{self.claims}/{target}"
+        path, done = f"{self.claims}/{INFLIGHT}/{claim_name}", f"{self.claims}/{target}"
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            os.rename(f"{self.claims}/{INFLIGHT}/{claim_name}", path)
+            if os.lstat(path).st_size != size:
+                return
+            os.makedirs(os.path.dirname(done), exist_ok=True)
+            os.rename(path, done)
+            if os.lstat(done).st_size != size:  # written between the look and the move
+                os.rename(done, path)
         except OSError as error:
-            raise ManagerFileError(f"cannot move {claim_name} to {path}: {error.strerror}") from error
+            raise ManagerFileError(f"cannot move {claim_name} to {done}: {error.strerror}") from error
 
     def drop_finished(self, before_ns: int, limit: int) -> int:
         """Delete finished files that were claimed before a moment, in nanoseconds since 1970; how many it were.
