@@ -25,8 +25,9 @@ from opsd.horizon.envelope import MAX_LINE_BYTES, is_whole
 from opsd.horizon.judge import FileJudge, FileVerdict
 from opsd.horizon.retention import forget_old_keys
 from opsd.storage.bridge_store import BridgeStore
-from opsd.storage.claims import ClaimsFolder, Patience
+from opsd.storage.claims import ClaimsFolder
 from opsd.storage.fleet_store import FleetDocument, FleetLog
+from opsd.storage.line_reader import Patience
 
 #: Of a larger file the rest is not read, in bytes; it is rejected.
 MAX_FILE_BYTES = 64 * 1024 * 1024

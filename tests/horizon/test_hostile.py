@@ -14,7 +14,6 @@ from opsd.contract.errors import LockTimeoutError, ManagerFileError, UsageError
 from opsd.horizon import bridge
 from opsd.horizon.bridge import BridgeOptions
 from opsd.horizon.envelope import MAX_LINE_BYTES
-from opsd.storage import claims as claims_module
 from opsd.storage.bridge_store import BridgeStore
 from tests.horizon.factories import World, line
 from tests.horizon.steps import alone, watched
@@ -110,7 +109,7 @@ def test_a_file_that_cannot_be_read_stays_in_flight_and_holds_nothing_up(
             raise OSError(5, "Input/output error")
         return real(descriptor, size)
 
-    monkeypatch.setattr(claims_module.os, "read", read)
+    monkeypatch.setattr(os, "read", read)
     state = world.run().state
     assert (state["summary"]["claimedFileCount"], state["ignored"]) == (1, {"unreadable": 1})
     assert list(world.files("inflight").values()) == [line("a")]
