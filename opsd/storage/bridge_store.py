@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from opsd.contract.errors import LockTimeoutError, ManagerFileError, UsageError
-from opsd.storage import locks
+from opsd.storage import files, locks
 from opsd.storage.claims import ClaimsFolder
 from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog, FleetPart
 
@@ -79,9 +79,9 @@ class BridgeStore:
         Raises:
             LockTimeoutError: another bridge held one for ``wait_s`` seconds.
         """
-        files = [self.fleet.location(part) for part in (FleetDocument.BRIDGE_QUEUE, FleetDocument.BRIDGE_STATE)]
+        shared = [self.fleet.location(part) for part in (FleetDocument.BRIDGE_QUEUE, FleetDocument.BRIDGE_STATE)]
         paths = {os.path.realpath(f"{self.claims.claims}/.lock")}
-        for path in files:
+        for path in shared:
             folder, name = os.path.split(path)
             paths.add(os.path.join(os.path.realpath(folder), f".{name}.lock"))
         end = time.monotonic() + wait_s
@@ -94,6 +94,7 @@ class BridgeStore:
                         f"another bridge is at work and holds {path}; gave up after {wait_s:g} s"
                     ) from error
                 held.callback(locks.release, descriptor)
+            files.sweep(self.fleet.folder)  # the manager's own folder; where a flag leads is nobody's to tidy
             yield
 
     def _refuse_muddles(self) -> None:

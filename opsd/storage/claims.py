@@ -150,15 +150,16 @@ class ClaimsFolder:
     def finish(self, claim_name: str, target: str, size: int) -> None:
         """Move a claim out of ``inflight`` to ``target``, which :meth:`free_target` gave.
 
-        One whose size is not what was read of it stays, for the next run to read on: its producer holds it open. A
-        power loss may take the move back; the claim is a leftover then, and its envelopes are known.
+        One whose size is not what was read of it stays, for the next run to read on: its producer holds it open. So
+        does one whose target is taken by now. A power loss may take the move back; the claim is a leftover then, and
+        its envelopes are known.
 
         Raises:
             ManagerFileError: it cannot be moved.
         """
         path, done = f"{self.claims}/{INFLIGHT}/{claim_name}", f"{self.claims}/{target}"
         try:
-            if os.lstat(path).st_size != size:
+            if os.lstat(path).st_size != size or os.path.lexists(done):
                 return
             os.makedirs(os.path.dirname(done), exist_ok=True)
             os.rename(path, done)

@@ -23,13 +23,26 @@ class Killed(BaseException):
 def watched(hook: Callable[[str], None], *, torn: bool = False) -> Iterator[None]:
     """Call ``hook`` before and after every system call of :data:`CALLS`, and in place of sleeping.
 
+    Only in this thread and in those of actors: what else runs in the process goes on as ever.
     With ``torn`` half a write is a step too. The sync itself is left out: nobody in a running system could see it.
     """
     real = {name: getattr(os, name) for name in CALLS}
     real_sleep = time.sleep
+    owner = threading.get_ident()
+
+    def is_watched() -> bool:
+        return threading.get_ident() == owner or hasattr(_current, "actor")
+
+    def sleep(seconds: float) -> None:
+        if is_watched():
+            hook("sleep")
+        else:
+            real_sleep(seconds)
 
     def wrap(name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
+            if not is_watched():
+                return real[name](*args, **kwargs)
             hook(f"before {name}")
             if torn and name == "write" and len(args[1]) > 1:
                 half = real["write"](args[0], args[1][: len(args[1]) // 2])
@@ -43,7 +56,7 @@ def watched(hook: Callable[[str], None], *, torn: bool = False) -> Iterator[None
 
     for name in CALLS:
         setattr(os, name, wrap(name))
-    time.sleep = lambda seconds: hook("sleep")
+    time.sleep = sleep
     try:
         yield
     finally:

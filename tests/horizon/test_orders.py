@@ -20,7 +20,7 @@ TURNS = st.lists(
 PRODUCED = st.lists(st.tuples(st.sampled_from(["a.jsonl", "b/c.jsonl"]), st.integers(0, 5)), max_size=6)
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(turns=TURNS, produced=PRODUCED)
 def test_each_envelope_is_queued_once(turns: list[tuple[str, int]], produced: list[tuple[str, int]]) -> None:
     folder = Path(tempfile.mkdtemp())
