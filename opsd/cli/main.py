@@ -41,6 +41,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "fleet status": ("opsd.cli.fleet_status:main", "who is in trouble, what the policy proposes, what waits"),
     "fleet handoff": ("opsd.cli.fleet_handoff:main", "candidates as control intents: plan them, confirm them"),
     "audit verify": ("opsd.cli.audit_verify:main", "are the audit logs what was written"),
+    "horizon-bridge": ("opsd.cli.horizon_bridge:main", "move a Horizon outbox into the operator's queue"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),

@@ -30,6 +30,8 @@ class FleetDocument(StrEnum):
     DRILLS = "drills/promotion.v1.json"
     SILENCES = "alert-silences.v1.json"
     SINK_HEALTH = "alert-sink-health.json"
+    BRIDGE_QUEUE = "horizon-bridge-queue.json"
+    BRIDGE_STATE = "horizon-bridge-state.json"
 
 
 class FleetLog(StrEnum):
@@ -43,6 +45,7 @@ class FleetLog(StrEnum):
     HANDOFF = "telemetry/handoff.jsonl"
     HANDOFF_ATTEMPTS = "handoff-attempts.jsonl"
     PROMOTION = "telemetry/promotion.jsonl"
+    BRIDGE = "telemetry/horizon-bridge.jsonl"
 
 
 FleetPart = FleetDocument | FleetLog
