@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from stat import S_ISREG
+from stat import S_ISLNK, S_ISREG
 
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.timestamps import format_utc
@@ -188,6 +188,22 @@ def last_complete_line(path: str) -> bytes:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         pass
     return b""
+
+
+def remove_file(path: str) -> None:
+    """Remove a regular file, or a link; anything else that lies there stays.
+
+    Raises:
+        ManagerFileError: it cannot be removed.
+    """
+    try:
+        found = os.lstat(path)
+        if S_ISREG(found.st_mode) or S_ISLNK(found.st_mode):
+            os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise ManagerFileError(f"cannot remove {path}: {error.strerror}") from error
 
 
 def set_aside(path: str) -> str | None:
