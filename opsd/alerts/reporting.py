@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from opsd.alerts import telemetry
+from opsd.alerts.model import AttemptResult
 from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, reported_line
 from opsd.alerts.run import DispatchRun
 from opsd.contract.jsoncodec import JsonObject
@@ -67,7 +68,7 @@ def count_report(run: DispatchRun, entry: Entry, deliveries: Iterable[Delivery] 
     run.counters.dispatched += len(bad) < len(told)
     run.counters.failed += bool(bad)
     for delivery in bad:
-        run.counters.codes.add(_result(delivery).get("reasonCode") or "sink_dispatch_failed")
+        run.counters.codes.add(_result(run, delivery).get("reasonCode") or "sink_dispatch_failed")
 
 
 def members(run: DispatchRun, leader: Entry) -> list[Entry]:
@@ -100,19 +101,26 @@ def _kind(entry: Entry) -> JsonObject:
 
 def _row(run: DispatchRun, entry: Entry, deliveries: Iterable[Delivery], extra: JsonObject) -> JsonObject:
     group: JsonObject = {"groupKey": entry.group} if entry.group else {}
-    sinks = [_sink(delivery) for delivery in deliveries]
+    sinks = [_sink(run, delivery) for delivery in deliveries]
     severity = entry.severity.value
     return telemetry.sent(run.telemetry(), entry.escalation, severity, entry.route, sinks, {**group, **extra})
 
 
-def _sink(delivery: Delivery) -> JsonObject:
+def _sink(run: DispatchRun, delivery: Delivery) -> JsonObject:
     kind = delivery.view.get("type")
     shown: JsonObject = {"id": delivery.sink_id, "type": kind if isinstance(kind, str) and kind else "unknown"}
-    shown |= _result(delivery)
+    shown |= _result(run, delivery)
     if delivery.state is DeliveryState.PENDING:
         shown |= {"retryPending": True, "attempts": delivery.attempts, "deliveryId": delivery.id}
     return shown
 
 
-def _result(delivery: Delivery) -> JsonObject:
+def _result(run: DispatchRun, delivery: Delivery) -> JsonObject:
+    """What is known of a delivery. One whose target is left alone says why, with what its last attempt heard (R9, R10).
+
+    That is not kept: a dead letter names the last attempt.
+    """
+    refusal = run.refusal(delivery) if delivery.state is DeliveryState.PENDING else None
+    if refusal is not None:
+        return AttemptResult(False, refusal, message=delivery.last.get("message")).as_json()
     return delivery.last or NOT_TRIED

@@ -80,6 +80,7 @@ class DispatchRun:
     Args:
         max_rows: new rows at most, 0 for all.
         lanes: deliveries that are not over, by sink id, in the order in which they may start.
+        lane_waits, lane_refusals: until when a sink's target is left alone, and why, by sink id.
         in_flight: when a request left, by delivery id.
         rows: the new rows of this run in their order.
     """
@@ -93,6 +94,7 @@ class DispatchRun:
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     lanes: dict[str, list[tuple[Entry, Delivery]]] = field(default_factory=dict)
     lane_waits: dict[str, float] = field(default_factory=dict)
+    lane_refusals: dict[str, str] = field(default_factory=dict)
     in_flight: dict[str, float] = field(default_factory=dict)
     rows: RowOrder = field(default_factory=RowOrder)
     ledger: Ledger = field(default_factory=Ledger)
@@ -157,7 +159,13 @@ class DispatchRun:
 
     def may_begin(self, entry: Entry, now: float) -> bool:
         """Whether an entry's turn among the new rows has come."""
-        return self.rows.may_begin(entry, self.in_flight, self.lane_waits, now)
+        under_way = {self.deliveries[identity].sink_id: since for identity, since in self.in_flight.items()}
+        return self.rows.may_begin(entry, under_way, self.lane_waits, now)
+
+    def refusal(self, delivery: Delivery) -> str | None:
+        """Why a delivery waits although it is due: its target is left alone for now. None when it does not."""
+        waits = self.lane_waits.get(delivery.sink_id, 0.0) > self.means.clock()
+        return self.lane_refusals.get(delivery.sink_id) if waits else None
 
     def waiting_sinks(self) -> list[str]:
         """Sinks with deliveries that are not over."""

@@ -101,10 +101,12 @@ def _prepare(run: DispatchRun, entry: Entry, delivery: Delivery) -> Send | None:
     means, now = run.means, run.means.clock()
     sink = means.current_sink(delivery.view)
     if sink is None:
-        _end_without_request(run, entry, delivery, "sink_removed", "the sink is gone or switched off")
+        delivery.last = AttemptResult(False, "sink_removed", message="the sink is gone or switched off").as_json()
+        _end_without_request(run, entry, delivery)
         return None
     if retry.is_too_old(sink.rules.retry, delivery.first_attempt_at or entry.received_at, now):
-        _end_without_request(run, entry, delivery, delivery.last.get("reasonCode") or "age_limit", "too old")
+        delivery.last = delivery.last or AttemptResult(False, "age_limit", message="too old").as_json()
+        _end_without_request(run, entry, delivery)
         return None
     kind = SINK_TYPES.get(sink.type)
     if kind is None:
@@ -124,8 +126,7 @@ def _prepare(run: DispatchRun, entry: Entry, delivery: Delivery) -> Send | None:
     if not admission.admitted:
         wait_s = admission.wait_s if admission.wait_s is not None else sink.rules.retry.cap_s
         run.lane_waits[delivery.sink_id] = now + wait_s
-        code = str(admission.reason)
-        delivery.last = AttemptResult(False, code, message=delivery.last.get("message")).as_json()
+        run.lane_refusals[delivery.sink_id] = str(admission.reason)
         return None
     run.in_flight[delivery.id] = now
     return Send(entry, delivery, sink, kind, request, target, admission.probe, timeout_s)
@@ -223,8 +224,7 @@ def _conclude(
     _written_down(run, entry, delivery)
 
 
-def _end_without_request(run: DispatchRun, entry: Entry, delivery: Delivery, code: str, message: str) -> None:
-    delivery.last = AttemptResult(False, code, message=message).as_json()
+def _end_without_request(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
     delivery.state = DeliveryState.DEAD
     _written_down(run, entry, delivery)
 

@@ -239,6 +239,11 @@ class Timeline:
         return json.loads((self.ops / "alert-incidents.json").read_bytes())["incidents"]
 
     @property
+    def sink_health(self) -> Any:
+        """How the targets of the repo stand."""
+        return json.loads((self.ops.parent / "fleet" / "alert-sink-health.json").read_bytes())
+
+    @property
     def telemetry(self) -> list[Any]:
         """What telemetry says, in its order."""
         return self.lines("telemetry/alerts.jsonl")
