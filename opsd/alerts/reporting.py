@@ -20,13 +20,15 @@ def delivery_ended(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
     """A delivery is over: its entry's row may be due, or it gets a row of its own."""
     if entry.reported:
         _report_alone(run, entry, delivery)
-    elif not entry.pending:
+    if not entry.pending:
         report(run, entry)
 
 
 def report(run: DispatchRun, entry: Entry) -> None:
     """The entry's row, and those of the rows that it tells too."""
-    told = [each for each in (entry, *members(run, entry)) if not each.reported]
+    told = [each for each in run.told_by(entry) if not each.reported]
+    if not told:
+        return
     rows = []
     for each in told:
         each.reported = True
@@ -71,13 +73,8 @@ def count_report(run: DispatchRun, entry: Entry, deliveries: Iterable[Delivery] 
         run.counters.codes.add(_result(run, delivery).get("reasonCode") or "sink_dispatch_failed")
 
 
-def members(run: DispatchRun, leader: Entry) -> list[Entry]:
-    """The rows that a grouped notification tells beside its first."""
-    return [entry for entry in run.entries.values() if entry.leader == leader.id] if leader.group else []
-
-
 def _report_alone(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
-    """What became of one delivery after its entry's row was written (R3, R11)."""
+    """What became of one delivery after the rows of what it tells were written (R3, R11)."""
     if entry.origin is Origin.REFRESH:
         return
     extra: JsonObject = {"deliveryKind": _KINDS.get(entry.origin, entry.origin.value), "deliveryId": delivery.id}
@@ -85,7 +82,8 @@ def _report_alone(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
         extra["reasonCode"] = "dead_lettered"
     elif delivery.state is DeliveryState.CANCELLED:
         extra |= {"status": "skipped", "reasonCode": delivery.last.get("reasonCode")}
-    run.means.store.append_telemetry([_row(run, entry, [delivery], extra)])
+    late = [each for each in run.told_by(entry) if each.reported]
+    run.means.store.append_telemetry([_row(run, each, [delivery], extra) for each in late])
     _count_backlog(run, [delivery])
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from opsd.alerts import retry
 from opsd.alerts.dead_letters import dead_letter
 from opsd.alerts.incidents import record_told
-from opsd.alerts.model import Action, AttemptResult, HttpAnswer, Member, Notification, ResolvedSink, SinkRequest
-from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, attempt_line
-from opsd.alerts.reporting import delivery_ended, members
+from opsd.alerts.model import AttemptResult, HttpAnswer, Member, Notification, ResolvedSink, SinkRequest
+from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, attempt_line, has_told
+from opsd.alerts.reporting import delivery_ended
 from opsd.alerts.row_order import ORDER_GRACE_S
 from opsd.alerts.run import MAX_ATTEMPTS_IN_RUN, DispatchRun
 from opsd.alerts.sinks import SINK_TYPES
@@ -158,21 +158,27 @@ def notification_of(run: DispatchRun, entry: Entry, delivery: Delivery, now: flo
                 one.escalation.category,
                 one.severity,
                 one.escalation.exact,
+                one.escalation.reason_codes,
+                one.escalation.starts_at,
             )
-            for one in members(run, entry)
+            for one in run.members(entry)
         ),
     )
 
 
 def close_group(run: DispatchRun, leader: Entry) -> None:
     """A group's notification is about to leave for the first time: it tells every row that waits for it (R15)."""
-    if not leader.group or members(run, leader) or any(delivery.attempts for delivery in leader.deliveries):
+    if not leader.group or run.members(leader) or any(delivery.attempts for delivery in leader.deliveries):
         return
     run.ledger.group_told_at[leader.group] = run.means.clock()
     followers = [
         entry
         for entry in run.entries.values()
-        if entry.group == leader.group and entry is not leader and not entry.leader and not entry.reported
+        if entry.group == leader.group
+        and entry is not leader
+        and not entry.leader
+        and entry.pending
+        and not any(delivery.attempts for delivery in entry.deliveries)
     ]
     for follower in followers:
         for delivery in follower.deliveries:
@@ -237,8 +243,9 @@ def _written_down(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
         run.counters.dead_lettered += 1
     if entry.origin is not Origin.REFRESH:
         store.append_outbox([attempt_line(delivery)])
-    if delivery.state is DeliveryState.DELIVERED and entry.action is Action.TRIGGER:
-        record_told(run.ledger, entry.incident, delivery.view, delivery.dedup_key, delivery.id, now=now)
+    if has_told(entry, delivery):
+        for each in run.told_by(entry):
+            record_told(run.ledger, each.incident, delivery.view, delivery.dedup_key, delivery.id, now=now)
     if delivery.state is not DeliveryState.PENDING:
         leave_lane(run, delivery)
         delivery_ended(run, entry, delivery)

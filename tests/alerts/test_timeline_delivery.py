@@ -235,8 +235,8 @@ async def test_r4_a_sink_that_is_named_twice_is_told_twice_with_two_ids(line: Ti
 
 
 async def test_r4_pagerduty_keys_are_per_row_or_per_incident_as_the_sink_says(line: Timeline) -> None:
-    rows = await line.receiver("rows", 202, type="pagerduty_events")
-    incidents = await line.receiver("incidents", 202, type="pagerduty_events", dedupKeyMode="incident")
+    rows = await line.receiver("rows", 202, kind="pagerduty_events")
+    incidents = await line.receiver("incidents", 202, kind="pagerduty_events", dedupKeyMode="incident")
     line.push(at=0, timestamp="2026-11-24T08:00:00Z")
     line.push(at=0, timestamp="2026-11-24T08:01:00Z")
     line.push("long" * 100, at=0, timestamp="2026-11-24T08:02:00Z")
@@ -393,7 +393,7 @@ async def test_r10_five_failures_open_the_circuit_for_every_delivery_to_the_targ
 
 
 async def test_r10_a_hook_that_is_gone_is_left_alone_until_its_address_changes(line: Timeline) -> None:
-    gone = await line.receiver("gone", Answer(404, body="no_service"), type="slack")
+    gone = await line.receiver("gone", Answer(404, body="no_service"), kind="slack")
     line.push("c1", at=0)
     line.dispatch(at=0)
     line.push("c2", at=0)
@@ -487,8 +487,8 @@ async def test_r12_an_independent_implementation_verifies_the_raw_body(line: Tim
 
 async def test_r18_a_row_of_five_megabytes_is_told_by_its_size_and_hash(line: Timeline) -> None:
     desk = await line.receiver("desk")
-    pager = await line.receiver("pager", 202, type="pagerduty_events")
-    chat = await line.receiver("chat", type="slack")
+    pager = await line.receiver("pager", 202, kind="pagerduty_events")
+    chat = await line.receiver("chat", kind="slack")
     line.push(at=0, evidence="x" * 5_000_000)
     line.push("next", at=0)
     line.dispatch(at=0)
@@ -509,7 +509,7 @@ async def test_r18_a_row_of_five_megabytes_is_told_by_its_size_and_hash(line: Ti
 
 
 async def test_r19_pagerduty_is_reached_where_the_sink_says(line: Timeline) -> None:
-    pager = await line.receiver("pager", 202, type="pagerduty_events")
+    pager = await line.receiver("pager", 202, kind="pagerduty_events")
     line.push(at=0)
     line.dispatch(at=0)
     pager.want(1, between=(0, LATE))
@@ -520,7 +520,7 @@ async def test_r19_pagerduty_is_reached_where_the_sink_says(line: Timeline) -> N
 
 
 async def test_r19_plain_http_to_another_host_is_no_catalog(line: Timeline) -> None:
-    await line.receiver("pager", type="pagerduty_events", apiUrl="http://events.example/v2/enqueue")
+    await line.receiver("pager", kind="pagerduty_events", apiUrl="http://events.example/v2/enqueue")
     line.push(at=0)
     line.dispatch(at=0)
     await line.play()
@@ -547,7 +547,7 @@ async def test_r20_every_attempt_has_a_row_and_a_failed_run_can_fail_the_command
 
 async def test_r20_a_dry_run_shows_bodies_with_secrets_masked_and_does_nothing(line: Timeline) -> None:
     desk = await line.receiver("desk")
-    pager = await line.receiver("pager", type="pagerduty_events")
+    pager = await line.receiver("pager", kind="pagerduty_events")
     line.push(at=0)
     line.dispatch("--dry-run", at=0)
     desk.want(0, between=(0, LATE))

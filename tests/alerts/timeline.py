@@ -268,15 +268,15 @@ class Timeline:
         path = self.ops / name
         return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
-    async def receiver(self, name: str, *answers: Answer | int, type: str = "webhook", **settings: Any) -> Receiver:
-        """A receiver, and the sink that sends to it. It hears of everything that has no route of its own."""
+    async def receiver(self, name: str, *answers: Answer | int, kind: str = "webhook", **settings: Any) -> Receiver:
+        """A receiver, and the sink that sends to it. It hears of whatever has no route of its own."""
         found = Receiver(lambda: time.monotonic() - self._began, answers)
         await self._stack.enter_async_context(found.serving())
         secret = f"SECRET_{name.upper()}"
         self.receivers[name] = found
-        self.env[secret] = f"key-{name}-0123456789" if type == "pagerduty_events" else f"{found.url}/hook-{name}"
-        own = {"apiUrl": f"{found.url}/v2/enqueue"} if type == "pagerduty_events" else {}
-        sink = {"enabled": True, "type": type, _REFS[type]: secret, "timeoutSeconds": 5, "retry": QUICK, **own}
+        self.env[secret] = f"key-{name}-0123456789" if kind == "pagerduty_events" else f"{found.url}/hook-{name}"
+        own = {"apiUrl": f"{found.url}/v2/enqueue"} if kind == "pagerduty_events" else {}
+        sink = {"enabled": True, "type": kind, _REFS[kind]: secret, "timeoutSeconds": 5, "retry": QUICK, **own}
         self.sinks[name] = {**sink, **settings}
         return found
 
@@ -314,10 +314,11 @@ class Timeline:
         """Run the dispatcher; again and again ``until`` something holds."""
 
         async def run() -> None:
-            while True:
-                await self.command("alerts", "dispatch", *self.target, *flags)
-                if until is None or until():
-                    return
+            async with asyncio.timeout(_COMMAND_LIMIT_S):
+                while True:
+                    await self.command("alerts", "dispatch", *self.target, *flags)
+                    if until is None or until():
+                        return
 
         self._actions.append((at, run))
 
