@@ -335,6 +335,14 @@ class Timeline:
         """The last run left nothing undone."""
         return bool(self.done and self.done[-1].json["delivery"]["pendingCount"] == 0)
 
+    def is_through(self) -> bool:
+        """Everything was read, and no incident is open."""
+        if not (self.ops / "alert-dispatch-state.json").exists():
+            return False
+        return bool(self.state["escalationsLineOffset"] == self.escalations.read_bytes().count(b"\n")) and not (
+            (self.ops / "alert-incidents.json").exists() and self.incidents
+        )
+
     def write_row(self, category: str = "health_critical", **more: Any) -> bytes:
         """Append a row now."""
         row = {"timestamp": stamp(0), "loopId": self.loop_id, "traceId": "tr-row", "category": category, **more}
