@@ -114,6 +114,12 @@ def record_told(ledger: Ledger, key: str, view: JsonObject, dedup_key: str, deli
     incident.held = ""
 
 
+def record_repeat(incident: Incident, *, now: float) -> None:
+    """The incident is being told again, or for the first time after it was held back."""
+    incident.held, incident.told_at = "", now
+    incident.repeats += 1
+
+
 def record_resolved(ledger: Ledger, incident: Incident, *, now: float) -> None:
     """The incident is over."""
     ledger.open.pop(incident.key, None)
