@@ -1,8 +1,8 @@
 """``opsd run``: every part of the daemon, put together, from start to drain.
 
 Long-lived tasks, all owned by one :class:`TaskSupervisor`: the fleet's registry watch and followers, the workers, the
-file watcher, the event-loop lag monitor and the service manager's feeder. SIGHUP reads settings and registry again;
-SIGTERM and SIGINT let running passes end and close everything in order.
+fleet's steps, the file watcher, the event-loop lag monitor and the service manager's feeder. SIGHUP reads settings and
+registry again; SIGTERM and SIGINT let running passes and steps end and close everything in order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
+from opsd.supervisor.fleet_cycle import FleetCycle
+from opsd.supervisor.fleet_means import RollupMaker, fleet_cycle, fleet_view, timer_settings
+from opsd.supervisor.fleet_passes import FleetPasses
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
+from opsd.supervisor.fleet_timer import FleetTimer
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.loop_factory import LoopFactory
 from opsd.supervisor.loop_status import loop_status
@@ -80,6 +84,7 @@ class Daemon:
             self._means(settings), self.queue, self.tasks, self.metrics, self.check, self._in_thread
         )
         self._runner = PassRunner(self.queue, self.metrics, _pass_limits(settings), self._in_thread)
+        self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet)
         self._stop = asyncio.Event()
         self._draining = False
 
@@ -88,6 +93,12 @@ class Daemon:
         file = settings.registry.file
         registry = RegistrySource(self._repo, None if file is None else str(file), max_loops=settings.limits.max_loops)
         return Means(settings, factory, factory.judging(), registry)
+
+    def _cycle(self, settings: Settings) -> FleetCycle | None:
+        passes = FleetPasses(self._fleet, lambda: self.check.unusable, self.queue)
+        loop = asyncio.get_running_loop()
+        rollup = RollupMaker(self._repo, self._env, settings, passes, loop, lambda: self._timer.stopping)
+        return fleet_cycle(self._repo, self._env, settings, rollup)
 
     def _sprite_request(self, loop: str, kind: str) -> None:
         self._fleet.sprite_request(loop, kind)
@@ -111,6 +122,7 @@ class Daemon:
         for row in await self._in_thread(recover_all, self._repo):
             self._log.warning("control.recovered", loop=row["loopId"], intent=row["intent"], status=row["status"])
         await self._fleet.refresh()
+        self._timer.use(self._cycle(settings), timer_settings(settings))
         secret = api_token(settings)
         if secret is not None:
             logs.redact.add(secret.get_secret_value())
@@ -148,6 +160,7 @@ class Daemon:
         )
         self.tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s)
         self.tasks.start("registry", self._fleet.watch, deadline_s=silence_s)
+        self.tasks.start("fleet", self._timer.run, deadline_s=silence_s)
         self.tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         for number in range(settings.reconcile.max_parallel):
             self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
@@ -197,6 +210,11 @@ class Daemon:
         found = self._fleet.fleet.get(loop)
         return None if found is None else await self._in_thread(loop_status, found)
 
+    async def fleet(self, name: str) -> Mapping[str, object]:
+        """The fleet's status, policy or handoff state, from its files."""
+        found: Mapping[str, object] = await self._in_thread(fleet_view, self._repo, self._settings, name)
+        return found
+
     def request_reconcile(self, loop: str) -> bool:
         """An operator wants a pass now."""
         return self._fleet.request_reconcile(loop)
@@ -221,7 +239,7 @@ class Daemon:
         self._service_manager.reloading()
         try:
             settings = (await self._in_thread(self._reload)).settings
-            means = self._means(settings)
+            means, cycle = self._means(settings), self._cycle(settings)
         except (OpsError, OSError) as error:
             self.metrics.config_reloaded(False, time.time())
             self._log.error("config.refused", message=str(error))
@@ -234,6 +252,7 @@ class Daemon:
             self._warn(settings)
             self._settings = settings
             self._fleet.use(means)
+            self._timer.use(cycle, timer_settings(settings))
             self._runner.limits = _pass_limits(settings)
             self.metrics.config_reloaded(True, time.time())
             self._log.info("config.reloaded")
@@ -245,13 +264,15 @@ class Daemon:
         self._service_manager.stopping()
         self._log.info("daemon.draining", running=self.queue.running)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.drain_seconds):
-                await self.queue.idle()
+            async with asyncio.timeout(self._settings.drain_seconds), asyncio.TaskGroup() as draining:
+                draining.create_task(self.queue.idle())
+                draining.create_task(self._timer.drain())
         late = await self.tasks.stop(timeout_s=5.0)
         await self._client.close()
         await api.stop()
         self._detector.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._timer.close()
         self._log.info(
             "daemon.stopped", abandoned=late + ([f"{self.queue.running} passes"] if self.queue.running else [])
         )

@@ -17,6 +17,7 @@ import structlog
 
 from opsd.contract.reasons import EscalationCategory
 from opsd.supervisor.exposition import Family, Histogram, label_value
+from opsd.supervisor.fleet_metrics import FleetMetrics
 from opsd.supervisor.loop_metrics import MAX_REASONS, CounterSpec, GaugeSpec, LoopMetrics, LoopSample
 from opsd.supervisor.process_metrics import ProcessMetrics
 
@@ -133,6 +134,7 @@ class DaemonMetrics:
 
     def __init__(self, version: str, python: str | None = None) -> None:
         self.loops = LoopMetrics(LOOP_GAUGES, LOOP_COUNTERS)
+        self.fleet = FleetMetrics()
         self._hooks: list[Callable[[], None]] = []
         self._process = ProcessMetrics()
         self._build = Family("gauge", "opsd_build_info", "1, with the version as labels.", ("version", "python"))
@@ -275,7 +277,7 @@ class DaemonMetrics:
                 log.exception("metrics.hook_failed")
         self._loops.set(len(self.loops))
         families = [item for item in vars(self).values() if isinstance(item, Family | Histogram)]
-        yield b"".join(family.render() for family in families) + self._process.render()
+        yield b"".join(family.render() for family in families) + self.fleet.render() + self._process.render()
         async for piece in self.loops.render():
             yield piece
 

@@ -72,7 +72,6 @@ class Brake(StrEnum):
     PAUSED = Reason.PAUSED_MANUAL.value
     REGISTRY_UNREADABLE = "autonomous_registry_unreadable"
     LOOP_BUSY = "autonomous_loop_in_flight"
-    REVIEW_EXPIRED = Reason.REVIEW_EXPIRED.value
     STOPPING = "autonomous_manager_stopping"
     OUT_OF_TIME = "autonomous_deadline_passed"
 
