@@ -5,7 +5,18 @@ from __future__ import annotations
 import platform
 import sys
 
-from bench import fleet, fleet_policy, fleet_reconcile, fleet_steps, journal, reconcile, remote, snapshot, startup
+from bench import (
+    alerts,
+    fleet,
+    fleet_policy,
+    fleet_reconcile,
+    fleet_steps,
+    journal,
+    reconcile,
+    remote,
+    snapshot,
+    startup,
+)
 
 BENCHMARKS = {
     "ingest": journal.ingest,
@@ -18,6 +29,8 @@ BENCHMARKS = {
     "fleet-policy": fleet_policy.many_loops,
     "fleet-steps": fleet_steps.many_loops,
     "latency": fleet.stream_latency,
+    "alerts": alerts.alert_latency,
+    "outbox": alerts.outbox_throughput,
     "startup": startup.startup,
 }
 

@@ -19,7 +19,7 @@ from opsd.fleet.policy.run import PolicyRequest, run_policy
 from opsd.fleet.publish import publish
 from opsd.fleet.rollup import FleetOptions
 from opsd.fleet.status.document import fleet_status
-from opsd.fleet.status.read import read_inputs
+from opsd.fleet.status.read import read_status_inputs
 from opsd.storage.fleet_store import FileFleetStore, FleetLog
 
 _LOOPS = 1000
@@ -81,7 +81,7 @@ class _Fleet:
 
     def status(self) -> JsonObject:
         """``opsd fleet status``."""
-        return fleet_status(read_inputs(self.repo, self.store, lambda: self.registry, now=time.time()))
+        return fleet_status(read_status_inputs(self.repo, self.store, lambda: self.registry, clock=time.time))
 
     def plan(self) -> JsonObject:
         """``opsd fleet handoff``."""

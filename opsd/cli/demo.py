@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 
 from opsd.contract.errors import OpsError
@@ -26,12 +26,14 @@ from opsd.demo.table import fleet_table
 
 _DESCRIPTION = (
     "Recorded and simulated runs play behind sprite services of their own, one daemon supervises them, and this "
-    "terminal follows; three of them wait for an approval, a rejection and a cancel. Of those that get into trouble the "
+    "terminal follows; three of them wait for an approval, a rejection and a cancel. Of those in trouble the "
     "manager cancels one by itself. "
     "Ctrl-C ends everything."
 )
 _SETTLE_S = 30.0
 _LOG_WIDTH = 170
+_ALERTS_SHOWN = 6
+_ALERTS_AT_THE_END = 20
 
 
 def main(argv: list[str]) -> int:
@@ -90,6 +92,9 @@ def _play_once(console: Console, fleet: DemoFleet) -> int:
     confirmed = [_outcome(console, act, process) for act, process in running]
     title = "fleet at the end of the demo"
     console.print(fleet_table(views, now=time.time(), title=title, width=console.width, told=told))
+    console.print(f"alerts received: {fleet.desk.total}")
+    for line in fleet.desk.lines(_ALERTS_AT_THE_END):
+        console.print(line)
     if not settled or not all(confirmed) or len(confirmed) != len(ACTS):
         console.print("error: not every loop arrived where it has to end", style="bold red")
         return 1
@@ -125,7 +130,7 @@ def _follow(console: Console, fleet: DemoFleet) -> int:
         with Live(console=console, refresh_per_second=4) as live:
             while True:
                 table = fleet_table(fleet.views(), now=time.time(), title=title, width=console.width, told=fleet.told())
-                live.update(table)
+                live.update(Group(table, f"alerts received: {fleet.desk.total}", *fleet.desk.lines(_ALERTS_SHOWN)))
                 time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("ending the demo ...")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
@@ -47,14 +48,13 @@ def main(argv: Sequence[str]) -> int:
 
     from opsd.cli.fleet_registry_step import normalized_registry
     from opsd.fleet.status.document import fleet_status
-    from opsd.fleet.status.read import read_inputs
+    from opsd.fleet.status.read import read_status_inputs
     from opsd.storage.fleet_store import FileFleetStore, FleetDocument
 
     overrides = {part: path for part, flag in _flags().items() if (path := arguments.optional(flag))}
     store = FileFleetStore(repo, overrides)
-    inputs = read_inputs(
-        repo, store, lambda: normalized_registry(repo, store.location(FleetDocument.REGISTRY)), now=time.time()
-    )
+    registry = partial(normalized_registry, repo, store.location(FleetDocument.REGISTRY))
+    inputs = read_status_inputs(repo, store, registry, clock=time.time)
     document = fleet_status(inputs)
     if sys.stdout.isatty() and not arguments.switch("--pretty"):
         from opsd.cli.fleet_handoff_page import show
@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _flags() -> dict[FleetPart, str]:
-    """The path flags."""
+    """The path flags by what they name."""
     from opsd.storage.fleet_store import FleetDocument, FleetLog
 
     return {

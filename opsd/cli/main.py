@@ -40,7 +40,13 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "fleet explain": ("opsd.cli.fleet_explain:main", "why policy decided on a candidate as it did"),
     "fleet status": ("opsd.cli.fleet_status:main", "who is in trouble, what the policy proposes, what waits"),
     "fleet handoff": ("opsd.cli.fleet_handoff:main", "candidates as control intents: plan them, confirm them"),
+    "promotion gates": ("opsd.cli.promotion_gates:main", "may a guarded fleet go beyond dogfood: promote or hold"),
+    "promotion ci": (
+        "opsd.cli.promotion_ci:main",
+        "the promotion gates for a pipeline: result, summary, skip, enforce",
+    ),
     "audit verify": ("opsd.cli.audit_verify:main", "are the audit logs what was written"),
+    "horizon-bridge": ("opsd.cli.horizon_bridge:main", "move a Horizon outbox into the operator's queue"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),

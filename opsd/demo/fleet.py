@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from opsd.contract.errors import OpsError
+from opsd.demo.alerts import URL_VARIABLE, AlertDesk
 from opsd.demo.autonomy import TROUBLES, policy_block, told
 from opsd.demo.replay import Player, Recording, list_cases, load_recording
 from opsd.storage.fleet_store import FileFleetStore, FleetLog
@@ -82,7 +83,8 @@ class DemoFleet:
         self._players: list[threading.Thread] = []
         self._runs: list[subprocess.Popen[bytes]] = []
         self._daemon: subprocess.Popen[bytes] | None = None
-        self._env = {**os.environ, TOKEN_VARIABLE: secrets.token_hex(16)}
+        self.desk = AlertDesk()
+        self._env = {**os.environ, TOKEN_VARIABLE: secrets.token_hex(16), URL_VARIABLE: self.desk.url}
 
     @property
     def url(self) -> str:
@@ -106,6 +108,7 @@ class DemoFleet:
                     self.loops.append(
                         DemoLoop(trouble.loop_id, self._repo(trouble.loop_id), None, address, trouble.ends_in)
                     )
+            self.desk.write_catalog(self.folder / "alert-sinks.json")
             self._start_daemon()
             for recording in recordings:
                 self._play(recording)
@@ -176,6 +179,7 @@ class DemoFleet:
         command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), "--http-port", str(self.port)]
         command += ["--reconcile-resync-seconds", "5", "--observe-idle-resync-seconds", "5", "--log-format", "json"]
         command += ["--fleet-interval-seconds", "1", "--fleet-confirm-interval-seconds", "1"]
+        command += ["--alerts-catalog-file", str(self.folder / "alert-sinks.json")]
         with (self.folder / "opsd.log").open("wb") as log:
             self._daemon = subprocess.Popen(
                 command, env=self._env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
@@ -261,6 +265,7 @@ class DemoFleet:
                 process.stdout.close()
         for thread in self._players:
             thread.join(1)
+        self.desk.close()
 
 
 def _free_port(preferred: int) -> int:

@@ -19,7 +19,7 @@ from opsd.fleet.loop_result import LoopTime
 from opsd.fleet.observed import observed_state
 from opsd.fleet.rollup import FleetOptions
 from opsd.fleet.status.document import fleet_status
-from opsd.fleet.status.read import read_inputs
+from opsd.fleet.status.read import read_status_inputs
 from opsd.storage.fleet_store import FileFleetStore, FleetDocument
 from opsd.supervisor.fleet_cycle import CycleRun, CycleSettings, FleetCycle
 from opsd.supervisor.fleet_passes import FleetPasses
@@ -141,7 +141,7 @@ def fleet_view(repo: str, settings: Settings, name: str) -> JsonObject:
     store = fleet_store(repo, settings)
     if name == "status":
         registry = FleetRegistry(store, time.time)
-        return fleet_status(read_inputs(repo, store, registry.observing, now=time.time()))
+        return fleet_status(read_status_inputs(repo, store, registry.observing, clock=time.time))
     part = VIEWS[name]
     data = store.read(part)
     if data is None:

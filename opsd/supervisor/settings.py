@@ -45,6 +45,9 @@ CONTRACT_VARIABLES: Mapping[str, str] = {
     "service_token": "OPS_MANAGER_SERVICE_TOKEN",
     "thresholds.profile": "OPS_MANAGER_THRESHOLD_PROFILE",
     "thresholds.profiles_file": "OPS_MANAGER_THRESHOLD_PROFILES_FILE",
+    "alerts.enabled": "OPS_MANAGER_ALERTS_ENABLED",
+    "alerts.catalog_file": "OPS_MANAGER_ALERT_SINKS_FILE",
+    "alerts.delivery_file": "OPS_MANAGER_ALERT_DELIVERY_FILE",
 }
 
 
@@ -191,6 +194,9 @@ def _read_env(env: Mapping[str, str]) -> dict[str, Any]:
         raise SettingsError([f"env: {error}"]) from None
     for key, name in CONTRACT_VARIABLES.items():
         if env.get(name) and not env.get(env_name(key)):
+            if key == "alerts.enabled" and env[name] not in ("true", "false"):
+                # As the command does (20, 8, row 14): a daemon that silently tells nobody would be worse.
+                raise SettingsError([f"env {name}: {key}: must be true or false"])
             _merge(values, _nested({key: env[name]}))
     return values
 

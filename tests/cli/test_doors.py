@@ -21,8 +21,9 @@ NAMES = [
     "health",
     "service-client",
     "alert-sink-config",
+    "horizon-bridge",
 ]
-NAMES_OF_TWO_WORDS = ["fleet-status", "fleet-handoff"]
+NAMES_OF_TWO_WORDS = ["fleet-status", "fleet-handoff", "promotion-gates", "promotion-ci"]
 
 
 @pytest.fixture

@@ -157,3 +157,24 @@ def test_a_token_that_would_break_a_header_is_refused_without_being_shown() -> N
         service_token(Settings(), {"A": "one\r\nX-Evil: 1"}, "A")
     assert "Evil" not in str(caught.value)
     assert api_token(Settings()) is None
+
+
+@pytest.mark.parametrize(("value", "enabled"), [("true", True), ("false", False), ("", True)])
+def test_the_contracts_switch_of_alerts_is_obeyed(value: str, enabled: bool) -> None:
+    env = {"OPS_MANAGER_ALERTS_ENABLED": value}
+    assert load_settings({}, env, default_file=NOWHERE).settings.alerts.enabled is enabled
+
+
+@pytest.mark.parametrize("value", ["TRUE", "1", "yes"])
+def test_a_switch_of_alerts_that_could_mean_anything_is_refused(value: str) -> None:
+    assert problems(OPS_MANAGER_ALERTS_ENABLED=value) == [
+        "env OPS_MANAGER_ALERTS_ENABLED: alerts.enabled: must be true or false"
+    ]
+    ours = {"OPS_MANAGER_ALERTS_ENABLED": value, "OPSD_ALERTS__ENABLED": "true"}
+    assert load_settings({}, ours, default_file=NOWHERE).settings.alerts.enabled is True
+
+
+def test_the_files_of_alerts_may_be_named_as_the_contract_does() -> None:
+    env = {"OPS_MANAGER_ALERT_SINKS_FILE": "/a.json", "OPS_MANAGER_ALERT_DELIVERY_FILE": "/b.json"}
+    alerts = load_settings({}, env, default_file=NOWHERE).settings.alerts
+    assert (alerts.catalog_file, alerts.delivery_file) == (Path("/a.json"), Path("/b.json"))

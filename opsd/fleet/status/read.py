@@ -1,4 +1,4 @@
-"""Reading what fleet status is made of, in the contract's order (contract 75, 3). Writes nothing, takes no lock."""
+"""Reads what a fleet status is made from, in the contract's order (contract 75, section 3)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from opsd.fleet.documents import Document, parse
 from opsd.fleet.status.inputs import FleetStatusInputs
 from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetPart, FleetStore
 
-#: The keys of ``files``, in their order (5.11).
-_FILES: dict[str, FleetPart] = {
+#: Name in the output's ``files`` (5.11) -> part, in the contract's order.
+STATUS_FILES: dict[str, FleetPart] = {
     "registryFile": FleetDocument.REGISTRY,
     "fleetStateFile": FleetDocument.STATE,
     "policyStateFile": FleetDocument.POLICY,
@@ -22,15 +22,17 @@ _FILES: dict[str, FleetPart] = {
 }
 
 
-def read_inputs(
-    repo: str, store: FleetStore, read_registry: Callable[[], JsonObject], *, now: float
+def read_status_inputs(
+    repo: str, store: FleetStore, registry: Callable[[], JsonObject], *, clock: Callable[[], float]
 ) -> FleetStatusInputs:
-    """All inputs; ``read_registry`` gives the normalized registry, ``now`` is in seconds since 1970.
+    """All inputs.
+
+    Args:
+        registry: the normalized registry; asked once there is a fleet state.
+        clock: seconds since 1970.
 
     Raises:
-        UsageError: there is no fleet state.
-        ManagerFileError: a document is not one JSON object.
-        OpsError: the registry cannot be used.
+        OpsError: there is no fleet state, what ``registry`` raises, or a document that cannot be used.
     """
 
     def document(part: FleetDocument, what: str) -> Document | None:
@@ -40,16 +42,16 @@ def read_inputs(
     fleet_bytes = store.read(FleetDocument.STATE)
     if fleet_bytes is None:
         raise UsageError(f"fleet state file not found: {fleet_file}")
-    registry = read_registry()
+    registry_fleet_id = registry().get("fleetId")
     broken = f"invalid fleet state JSON: {fleet_file}"
     return FleetStatusInputs(
         repo=repo,
-        registry_fleet_id=registry.get("fleetId"),
+        registry_fleet_id=registry_fleet_id,
         fleet=parse(fleet_bytes, broken) or Document({}, broken),
         policy=document(FleetDocument.POLICY, "policy state"),
         reconcile_row=store.newest_row(FleetLog.RECONCILE),
         handoff=document(FleetDocument.HANDOFF, "handoff state"),
         handoff_row=store.newest_row(FleetLog.HANDOFF),
-        files={name: store.location(part) for name, part in _FILES.items()},
-        now=format_utc(now),
+        files={name: store.location(part) for name, part in STATUS_FILES.items()},
+        now=format_utc(clock()),
     )
