@@ -24,7 +24,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from opsd.contract import jsoncodec
-from opsd.contract.errors import OpsError
+from opsd.contract.errors import OpsError, UsageError
 from opsd.supervisor.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics import DaemonMetrics
 
@@ -54,6 +54,13 @@ class LiveView(Protocol):
 
         Raises:
             OpsError: nothing is known of it yet.
+        """
+
+    async def fleet(self, name: str) -> Mapping[str, object]:
+        """The fleet's ``status``, ``policy`` or ``handoff``, from its files.
+
+        Raises:
+            OpsError: there is none yet, or a file cannot be used.
         """
 
     def request_reconcile(self, loop: str) -> bool:
@@ -153,6 +160,7 @@ class HttpApi:
         app.router.add_get("/v1/loops", self._loops)
         app.router.add_get("/v1/loops/{loop}", self._loop)
         app.router.add_get("/v1/loops/{loop}/status", self._status)
+        app.router.add_get("/v1/fleet/{name:status|policy|handoff}", self._fleet)
         app.router.add_post("/v1/loops/{loop}/reconcile", self._reconcile)
         return app
 
@@ -233,6 +241,16 @@ class HttpApi:
         if found is None:
             return error_response(404, "not_found", "no such loop")
         return json_response({"ok": True, "status": found})
+
+    async def _fleet(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        try:
+            found = await self._view.fleet(name)
+        except UsageError as error:
+            return error_response(404, "not_found", error.message)
+        except OpsError as error:
+            return error_response(500, error.code, error.message)
+        return json_response({"ok": True, name: found})
 
     async def _reconcile(self, request: web.Request) -> web.Response:
         try:

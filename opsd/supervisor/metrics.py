@@ -18,6 +18,7 @@ import structlog
 from opsd.contract.reasons import EscalationCategory
 from opsd.supervisor.alert_metrics import AlertMetrics
 from opsd.supervisor.exposition import Family, Histogram, label_value
+from opsd.supervisor.fleet_metrics import FleetMetrics
 from opsd.supervisor.loop_metrics import MAX_REASONS, CounterSpec, GaugeSpec, LoopMetrics, LoopSample
 from opsd.supervisor.process_metrics import ProcessMetrics
 
@@ -149,6 +150,7 @@ class DaemonMetrics:
 
     def __init__(self, version: str, python: str | None = None) -> None:
         self.loops = LoopMetrics(LOOP_GAUGES, LOOP_COUNTERS)
+        self.fleet = FleetMetrics()
         self.alerts = AlertMetrics()
         self._hooks: list[Callable[[], None]] = []
         self._process = ProcessMetrics()
@@ -292,7 +294,8 @@ class DaemonMetrics:
                 log.exception("metrics.hook_failed")
         self._loops.set(len(self.loops))
         families = [item for item in vars(self).values() if isinstance(item, Family | Histogram)]
-        yield b"".join(family.render() for family in families) + self.alerts.render() + self._process.render()
+        pieces = [family.render() for family in families]
+        yield b"".join(pieces) + self.alerts.render() + self.fleet.render() + self._process.render()
         async for piece in self.loops.render():
             yield piece
 
