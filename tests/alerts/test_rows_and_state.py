@@ -63,7 +63,8 @@ def test_numbers_and_a_carriage_return_stay_as_they_were_written() -> None:
 
 def test_loop_and_trace_are_the_rows_own_or_those_of_the_run() -> None:
     own, none = read(b'{"category":"c","loopId":"l","traceId":"t"}'), read(b'{"category":"c"}')
-    assert isinstance(own, Escalation) and isinstance(none, Escalation)
+    assert isinstance(own, Escalation)
+    assert isinstance(none, Escalation)
     assert (own.loop_id, own.trace_id) == ("l", "t")
     assert (none.loop_id, none.trace_id) == ("run-loop", "run-trace")
 
