@@ -43,6 +43,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "promotion apply": ("opsd.cli.promotion_apply:main", "change the rollout as a promotion decision permits"),
     "promotion orchestrate": ("opsd.cli.promotion_orchestrate:main", "evaluate, then preview, apply or roll back"),
     "promotion controller": (
+        "opsd.cli.promotion_controller:main",
         "one guarded pass: propose, hold, or apply and verify",
     ),
     "audit verify": ("opsd.cli.audit_verify:main", "are the audit logs what was written"),

@@ -38,6 +38,18 @@ def recover(store: FleetStore) -> None:
         journal.append(run_id, RECORDED)
 
 
+def recover_now(store: FleetStore, *, wait_s: float) -> None:
+    """:func:`recover` for a caller that does not hold the registry's lock; costs one read where nothing was left.
+
+    Raises:
+        LockTimeoutError: an apply is at work.
+        ManagerFileError: something could not be written.
+    """
+    if store.journal(FleetLog.PROMOTION_APPLY).open_runs():
+        with store.editing(FleetDocument.REGISTRY, wait_s=wait_s):
+            recover(store)
+
+
 def _settle(started: JsonObject, now: str) -> Settled:
     before, after, intent = started.get("before"), started.get("after"), get(started, "record", "intent")
     if not isinstance(before, str) or not isinstance(after, str) or intent not in tuple(Intent):
