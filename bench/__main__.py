@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from bench import fleet, fleet_policy, fleet_reconcile, journal, reconcile, remote, snapshot, startup
+from bench import alerts, fleet, fleet_policy, fleet_reconcile, journal, reconcile, remote, snapshot, startup
 
 BENCHMARKS = {
     "ingest": journal.ingest,
@@ -17,6 +17,8 @@ BENCHMARKS = {
     "fleet-reconcile": fleet_reconcile.thousand_loops,
     "fleet-policy": fleet_policy.many_loops,
     "latency": fleet.stream_latency,
+    "alerts": alerts.alert_latency,
+    "outbox": alerts.outbox_throughput,
     "startup": startup.startup,
 }
 

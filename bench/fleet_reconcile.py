@@ -32,7 +32,7 @@ def thousand_loops() -> Iterator[Figure]:
         for loop_id in ids:
             loop = replace(recording, loop_id=loop_id)
             Player(folder, loop, duration_s=0.0, started_at=time.time()).play(lambda _seconds: False)
-        env = dict(os.environ)
+        env = os.environ | {"OPS_MANAGER_ALERTS_ENABLED": "false"}  # delivery has figures of its own
         options = FleetOptions("0" * 36, max_parallel=2)
         registry = {"loops": [{"loopId": loop_id} for loop_id in ids]}
 

@@ -114,6 +114,11 @@ def alert_catalog(path: str | None) -> Catalog:
     return parse_catalog(document, source_file=path)
 
 
+def alert_delivery_file(env: Mapping[str, str]) -> str | None:
+    """Default place of the delivery file below the install root; None where opsd runs from its package."""
+    return _below_install_root(env, _DELIVERY_NAME)
+
+
 def alert_delivery_settings(path: str | None, env: Mapping[str, str]) -> DeliverySettings:
     """How alerts are grouped, repeated and inhibited: the file at ``path``, or the default one if there is any.
 
@@ -122,7 +127,7 @@ def alert_delivery_settings(path: str | None, env: Mapping[str, str]) -> Deliver
     """
     from opsd.alerts.delivery_settings import DeliverySettings, parse_delivery_settings
 
-    used = path or _below_install_root(env, _DELIVERY_NAME)
+    used = path or alert_delivery_file(env)
     data = read_bytes(used) if used is not None else None
     if used is None or (data is None and path is None):
         return DeliverySettings()

@@ -6,7 +6,7 @@ The one place that knows how a run of the dispatcher comes about, for the comman
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from opsd.alerts.decide import Routed, Unrouted
 from opsd.alerts.dispatcher import dispatch
 from opsd.alerts.model import AlertSeverity, Environment, ResolvedSink
 from opsd.alerts.routing import parse_severity, resolve_route, resolved_sink, sink_view
-from opsd.alerts.run import DispatchRun, Means
+from opsd.alerts.run import NOBODY, DispatchRun, Means, Observer
 from opsd.alerts.silences import silences_or_warning
 from opsd.alerts.sink_health import SinkHealth
 from opsd.alerts.telemetry import Run, dispatcher_failed
@@ -33,6 +33,7 @@ from opsd.storage.model import Document, RowLog
 from opsd.storage.shared_document import SharedDocument
 
 if TYPE_CHECKING:
+    from opsd.alerts.delivery_settings import DeliverySettings
     from opsd.alerts.drive import Sender
 
 #: An operator's resolver may take so long for one row, in seconds; an operator's dispatcher for a whole run.
@@ -57,12 +58,21 @@ class AlertOptions:
     expected_interval_s: float = 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """How the files that an operator edits are read; whoever makes many runs gives functions that remember."""
+
+    catalog: Callable[[str | None], Catalog] = compose.alert_catalog
+    delivery: Callable[[str | None, Mapping[str, str]], DeliverySettings] = compose.alert_delivery_settings
+
+
 @dataclass(slots=True)
 class CatalogRoutes:
     """The built-in resolver over a catalog that is read once, when the first row asks for it."""
 
     path: str | None
     env: Mapping[str, str]
+    read: Callable[[str | None], Catalog] = compose.alert_catalog
     _catalog: Catalog | None = None
     _problem: str | None = None
     _sinks: dict[str, ResolvedSink] = field(default_factory=dict)
@@ -90,7 +100,7 @@ class CatalogRoutes:
             raise UsageError(self._problem)
         if self._catalog is None:
             try:
-                catalog = compose.alert_catalog(self.path)
+                catalog = self.read(self.path)
                 check_environment(catalog, self.env)
             except UsageError as error:
                 self._problem = error.message
@@ -154,6 +164,20 @@ def alert_paths(repo: str, loop_id: LoopId, options: AlertOptions) -> AlertPaths
     )
 
 
+def catalog_file(options: AlertOptions, env: Mapping[str, str]) -> str | None:
+    """Which catalog is in force; None: the one in the package."""
+    return _named_catalog(options, env) or compose.alert_catalog_file(env)
+
+
+def _named_catalog(options: AlertOptions, env: Mapping[str, str]) -> str | None:
+    return options.config_file or env.get("OPS_MANAGER_ALERT_SINKS_FILE") or None
+
+
+def delivery_file(options: AlertOptions, env: Mapping[str, str]) -> str | None:
+    """Which delivery file was named; None: the default one, if there is any."""
+    return options.delivery_file or env.get("OPS_MANAGER_ALERT_DELIVERY_FILE") or None
+
+
 def sink_health(repo: str) -> SinkHealth:
     """How the sinks of the whole repo stand, shared with every process."""
     return SinkHealth(SharedDocument(FileFleetStore(repo).location(FleetDocument.SINK_HEALTH), durable=False))
@@ -166,6 +190,13 @@ def open_sender() -> Sender:
     return HttpSender()
 
 
+def open_shared_sender() -> Sender:
+    """The sender of many runs at once, whose number bounds the connections."""
+    from opsd.alerts.sender import Sender as HttpSender
+
+    return HttpSender(connections_per_host=0)
+
+
 def dispatch_run(
     repo: str,
     loop_id: LoopId,
@@ -175,6 +206,8 @@ def dispatch_run(
     *,
     health: SinkHealth | None = None,
     max_rows: int = 0,
+    configuration: Configuration | None = None,
+    observer: Observer = NOBODY,
 ) -> tuple[DispatchRun, list[str]]:
     """A run that is ready to begin, and what an operator should be warned of.
 
@@ -183,16 +216,18 @@ def dispatch_run(
     """
     fleet = FileFleetStore(repo)
     silences, warning = silences_or_warning(fleet.read(FleetDocument.SILENCES), fleet.location(FleetDocument.SILENCES))
-    named = options.config_file or env.get("OPS_MANAGER_ALERT_SINKS_FILE") or None
+    read = configuration or Configuration()
     program = env.get("OPS_MANAGER_ALERT_SINK_CONFIG_SCRIPT")
     routes: CatalogRoutes | ProgramRoutes
-    routes = ProgramRoutes(program, named) if program else CatalogRoutes(named or compose.alert_catalog_file(env), env)
-    delivery_file = options.delivery_file or env.get("OPS_MANAGER_ALERT_DELIVERY_FILE") or None
+    if program:
+        routes = ProgramRoutes(program, _named_catalog(options, env))
+    else:
+        routes = CatalogRoutes(catalog_file(options, env), env, read.catalog)
     means = Means(
         store=AlertStore(alert_paths(repo, loop_id, options)),
         resolve=routes.resolve,
         current_sink=routes.current_sink,
-        settings=compose.alert_delivery_settings(delivery_file, env),
+        settings=read.delivery(delivery_file(options, env), env),
         health=health or sink_health(repo),
         env=Environment(env),
         silences=silences,
@@ -200,6 +235,7 @@ def dispatch_run(
         budget_s=options.budget_s,
         expected_interval_s=options.expected_interval_s,
         clock=time.time,
+        observer=observer,
     )
     return DispatchRun(means, repo, loop_id, trace_id, max_rows=max_rows), [] if warning is None else [warning]
 
@@ -240,7 +276,7 @@ class PassDispatcher:
         argv = [program, "--repo", self.repo, "--loop", self.loop_id, "--trace-id", trace_id]
         argv += ["--escalations-file", paths.escalations, "--dispatch-state-file", paths.state]
         argv += ["--dispatch-telemetry-file", paths.telemetry]
-        named = self.options.config_file or self.env.get("OPS_MANAGER_ALERT_SINKS_FILE")
+        named = _named_catalog(self.options, self.env)
         argv += ["--alert-config-file", named] if named else []
         answer = run_program(argv, timeout_s=_DISPATCHER_TIMEOUT_S, merge=True)
         if answer.exit == 0:

@@ -10,6 +10,7 @@ from opsd.alerts.incidents import Incident, Told, record_resolved, record_told
 from opsd.alerts.intake import route_row
 from opsd.alerts.model import AttemptResult, ResolvedSink, RetryRules
 from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, attempt_line
+from opsd.alerts.overtaking import leaves_first
 from opsd.alerts.recovery import has_recovered
 from opsd.alerts.reporting import delivery_ended
 from opsd.alerts.rows import derived_delivery_id
@@ -69,7 +70,10 @@ def revive(run: DispatchRun, which: str) -> None:
 
 
 def conclude(run: DispatchRun) -> None:
-    """Ends, then what is told again, for every incident whose beginning is not just being told."""
+    """Ends, then what is told again, for every incident whose beginning is not just being told.
+
+    A long-lived run does not wait with an end: a sink that hangs on the beginning keeps the end from no other sink.
+    """
     busy = {
         entry.incident
         for sink_id in run.waiting_sinks()
@@ -78,11 +82,10 @@ def conclude(run: DispatchRun) -> None:
         if delivery.id in run.in_flight or (about_to_start and not delivery.attempts)
     }
     for incident in list(run.ledger.open.values()):
-        if incident.key in busy:
-            continue
-        if _is_over(run, incident):
+        waits = incident.key in busy
+        if (run.means.long_lived or not waits) and _is_over(run, incident):
             _resolve(run, incident)
-        else:
+        elif not waits:
             _tell_again(run, incident)
     for at, incident in list(run.ledger.resolved.values()):
         _refresh(run, incident, resolved_at=format_utc(at))
@@ -101,25 +104,34 @@ def _is_over(run: DispatchRun, incident: Incident) -> bool:
 
 
 def _resolve(run: DispatchRun, incident: Incident) -> None:
-    """Cancel what was not told yet; tell the end to whoever knows, or may know, of the beginning."""
+    """Cancel what was not told yet; tell the end to whoever knows, or may know, of the beginning.
+
+    What is under way or leaves next is not cancelled: its sink is told the end behind it.
+    """
     now = run.means.clock()
-    cancelled = [
+    waiting = [
         (entry, delivery)
         for entry in run.entries.values()
         if entry.incident == incident.key and entry.resolved_at is None
         for delivery in entry.pending
     ]
+    first = {delivery.id: delivery for _entry, delivery in waiting if leaves_first(run, delivery)}
+    cancelled = [(entry, delivery) for entry, delivery in waiting if delivery.id not in first]
     for _entry, delivery in cancelled:
         if delivery.maybe:
             record_told(run.ledger, incident.key, delivery.view, delivery.dedup_key, delivery.id, now=now)
         delivery.state = DeliveryState.CANCELLED
         delivery.last = AttemptResult(False, "resolved_before_delivery").as_json()
         leave_lane(run, delivery)
-    deliveries = [delivery for told in incident.told.values() for delivery in _ends(run, incident, told)]
+    informed = {sink_id: Told(told.view, dict(told.keys)) for sink_id, told in incident.told.items()}
+    for delivery in first.values():
+        informed.setdefault(delivery.sink_id, Told(delivery.view)).keys[delivery.dedup_key] = delivery.id
+    deliveries = [delivery for told in informed.values() for delivery in _ends(run, incident, told)]
     if deliveries:
         entry = _entry_of(run, incident, Origin.RESOLVE, deliveries, resolved_at=format_utc(now))
-        run.means.store.append_outbox([entry.as_json()])
-        run.add(entry)
+        if entry.id not in run.entries:  # an interrupted run has journalled it, and the ledger does not know
+            run.means.store.append_outbox([entry.as_json()])
+            run.add(entry)
     run.means.store.append_outbox([attempt_line(delivery) for _entry, delivery in cancelled])
     for entry, delivery in cancelled:
         delivery_ended(run, entry, delivery)
@@ -222,6 +234,8 @@ def next_wake(run: DispatchRun) -> float | None:
             moments.append(incident.told_at + rules.repeat_interval_s)
         if rules.resolve_after_s:
             moments.append(incident.last_row_at + rules.resolve_after_s)
+        if incident.held:
+            moments += [silence.ends_at for silence in run.means.silences if silence.ends_at > now]
         moments += _refresh_times(run, incident)
     for _at, incident in run.ledger.resolved.values():
         moments += _refresh_times(run, incident)

@@ -63,6 +63,19 @@ class Drive:
         self._news = True
         self._changed.set()
 
+    @property
+    def has_news(self) -> bool:
+        """It was poked and has not looked since; what came too late for this drive is for the next."""
+        return self._news
+
+    def wind_up(self) -> None:
+        """Begin nothing more: requests that are under way may end. What is new stays for the next run."""
+        self._run.is_closing = True
+        self._news = False
+        for wake in self._lanes.values():
+            wake.set()
+        self._changed.set()
+
     async def drive(self) -> None:
         """Everything that may be done now, until nothing more may be done within the budget.
 

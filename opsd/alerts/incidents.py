@@ -100,6 +100,8 @@ def record_told(ledger: Ledger, key: str, view: JsonObject, dedup_key: str, deli
     """A sink knows of an incident, or may know. Telling the same thing twice changes nothing."""
     incident = ledger.open.get(key)
     if incident is None:
+        _at, incident = ledger.resolved.get(key, (0.0, None))  # its end waits behind what was just told
+    if incident is None:
         return
     sink_id = str(view.get("id"))
     told = incident.told.setdefault(sink_id, Told(view))

@@ -59,6 +59,8 @@ def _take_batch(run: DispatchRun, limit: int) -> int:
         run.offset += 1
         run.counters.processed += 1
         line = read_line(run.offset, raw, loop_id=run.loop_id, trace_id=run.trace_id)
+        if run.means.long_lived and isinstance(line, Escalation):
+            run.trace_id = line.trace_id  # the pass's, as where each pass has a run of its own (50, 9.1)
         run.rows.places.append(_take_line(run, line, entries))
     store.append_outbox([entry.as_json() for entry in entries])
     for entry in entries:

@@ -17,6 +17,7 @@ _KINDS = {Origin.ROW: "retry"}
 
 def delivery_ended(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
     """A delivery is over: its entry's row may be due, or it gets a row of its own."""
+    run.means.observer.ended(entry, delivery)
     if entry.reported:
         _report_alone(run, entry, delivery)
     elif not entry.pending:

@@ -15,6 +15,7 @@ import random
 import time as clocks
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from opsd.alerts.decide import Routed, Surroundings, Unrouted
 from opsd.alerts.delivery_settings import DeliverySettings
@@ -47,6 +48,30 @@ class OffsetAheadError(OpsError):
     default_code = "offset_ahead"
 
 
+class Observer(Protocol):
+    """Whoever counts what deliveries do. Called in the thread of the step; must not raise."""
+
+    def attempted(self, delivery: Delivery, duration_s: float) -> None:
+        """A request has ended; ``delivery.last`` says how."""
+        ...
+
+    def ended(self, entry: Entry, delivery: Delivery) -> None:
+        """A delivery is over: delivered, dead or cancelled."""
+        ...
+
+
+class _Nobody:
+    def attempted(self, delivery: Delivery, duration_s: float) -> None:
+        pass
+
+    def ended(self, entry: Entry, delivery: Delivery) -> None:
+        pass
+
+
+#: Counts nothing.
+NOBODY: Observer = _Nobody()
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a run works with.
@@ -57,6 +82,7 @@ class Means:
         silences: those of the fleet.
         long_lived: the daemon's way: requests outlive the budget, and the run takes in new rows while it lasts.
         expected_interval_s: seconds until the next run of a loop, for receivers that forget.
+        observer: told of every attempt and of every delivery's end.
     """
 
     store: AlertStore
@@ -69,6 +95,7 @@ class Means:
     long_lived: bool = False
     budget_s: float = 10.0
     expected_interval_s: float = 300.0
+    observer: Observer = NOBODY
     clock: Callable[[], float] = clocks.time
     rand: Callable[[], float] = random.random
 
@@ -82,6 +109,7 @@ class DispatchRun:
         lanes: deliveries that are not over, by sink id, in the order in which they may start.
         in_flight: when a request left, by delivery id.
         rows: the new rows of this run in their order.
+        is_closing: nothing more is begun.
     """
 
     means: Means
@@ -104,6 +132,8 @@ class DispatchRun:
     deadline: float = 0.0
     published_at: float = 0.0
     no_source: bool = False
+    is_closing: bool = False
+    _offset_before: int = 0
 
     def begin(self, *, from_start: bool = False) -> None:
         """Read state, journal and ledger; ``from_start`` forgets how far the escalations were read.
@@ -118,7 +148,7 @@ class DispatchRun:
         self.ledger = parse_ledger(self.stored_ledger)
         if state is None and store.state_is_empty():
             refuse_lost_state(self.ledger.last_line, store.paths.state)
-        self.offset = self.line_count = previous_offset(state or {})
+        self.offset = self.line_count = self._offset_before = previous_offset(state or {})
         self.position = previous_position(state or {})
         for entry in fold(store.read_outbox()).values():
             entry.backlog = True  # what the state has not passed yet is taken in again, as this run's own
@@ -129,6 +159,8 @@ class DispatchRun:
 
     def latest_start(self, now: float) -> float:
         """An attempt that may only begin later than this is not waited for."""
+        if self.is_closing:
+            return float("-inf")
         return now + self.means.budget_s if self.means.long_lived else self.deadline
 
     def next_report_at(self, now: float) -> float:
@@ -200,7 +232,7 @@ class DispatchRun:
         self.ledger.last_line = max(self.ledger.last_line, self.offset)
         document = self.state()
         ledger = ledger_json(self.ledger, now=now)
-        if any(ledger[key] != self.stored_ledger.get(key, {}) for key in ("incidents", "resolved", "groups")):
+        if self._differs(ledger):
             store.replace_incidents(ledger)
             self.stored_ledger = ledger
         store.replace_state(document)
@@ -214,6 +246,20 @@ class DispatchRun:
             self.deliveries = {key: delivery for key, delivery in self.deliveries.items() if key in kept}
             self.rows.forget_old()
         return document
+
+    def has_changed(self) -> bool:
+        """Whether :meth:`finish` would publish anything but the time; a run that only looked around need not."""
+        now = self.means.clock()
+        forget_old(self.ledger, now=now)
+        return (
+            self.means.store.journal_has_grown
+            or self.counters != Counters()
+            or self.offset != self._offset_before
+            or self._differs(ledger_json(self.ledger, now=now))
+        )
+
+    def _differs(self, ledger: JsonObject) -> bool:
+        return any(ledger[key] != self.stored_ledger.get(key, {}) for key in ("incidents", "resolved", "groups"))
 
     def is_unfinished(self, entry: Entry) -> bool:
         """Whether the journal still has to know of an entry."""

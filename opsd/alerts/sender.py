@@ -43,9 +43,18 @@ class Sender:
     Args:
         block_link_local: refuse link-local and metadata addresses.
         clock: seconds since 1970, for a ``Retry-After`` with a date.
+        connections_per_host: at most so many at a time, 0 for any number: whoever bounds its requests otherwise does
+            not want a sink that hangs to hold up another one of the same host.
     """
 
-    def __init__(self, *, block_link_local: bool = True, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        block_link_local: bool = True,
+        clock: Callable[[], float] = time.time,
+        connections_per_host: int = _CONNECTIONS_PER_HOST,
+    ) -> None:
+        self._connections_per_host = connections_per_host
         self._block = block_link_local
         self._clock = clock
         self._proxies = Proxies()
@@ -123,7 +132,7 @@ class Sender:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=0,
-                    limit_per_host=_CONNECTIONS_PER_HOST,
+                    limit_per_host=self._connections_per_host,
                     keepalive_timeout=_KEEPALIVE_S,
                     resolver=GuardedResolver(block=self._block),
                 ),

@@ -14,6 +14,7 @@ from opsd.alerts.dead_letters import dead_letter
 from opsd.alerts.incidents import record_told
 from opsd.alerts.model import Action, AttemptResult, HttpAnswer, Member, Notification, ResolvedSink, SinkRequest
 from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, attempt_line
+from opsd.alerts.overtaking import ends_behind, knows
 from opsd.alerts.reporting import delivery_ended, members
 from opsd.alerts.row_order import ORDER_GRACE_S
 from opsd.alerts.run import MAX_ATTEMPTS_IN_RUN, DispatchRun
@@ -195,6 +196,7 @@ def _conclude(
     elif entry.origin is Origin.REFRESH:
         delivery.state = DeliveryState.CANCELLED
     else:
+        ends = ends_behind(run, entry, delivery)
         following = retry.next_attempt(
             sink.rules.retry,
             result,
@@ -208,6 +210,12 @@ def _conclude(
             delivery.state = DeliveryState.DEAD
         else:
             delivery.next_at = following.at
+            if ends:
+                delivery.state = DeliveryState.CANCELLED
+        if ends and not knows(run, entry, delivery):
+            for other, end in ends:
+                _cancel(run, other, end)
+    means.observer.attempted(delivery, duration_s)
     means.store.append_attempts(
         [
             {
@@ -246,6 +254,13 @@ def _written_down(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
     if delivery.state is not DeliveryState.PENDING:
         leave_lane(run, delivery)
         delivery_ended(run, entry, delivery)
+
+
+def _cancel(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
+    """There is nothing to tell any more."""
+    delivery.state = DeliveryState.CANCELLED
+    delivery.last = AttemptResult(False, "resolved_before_delivery").as_json()
+    _written_down(run, entry, delivery)
 
 
 def leave_lane(run: DispatchRun, delivery: Delivery) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from opsd.alerts.outbox import Entry
+from opsd.alerts.outbox import Entry, Origin
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
@@ -93,7 +93,7 @@ def state_document(
     entries: Iterable[Entry],
 ) -> JsonObject:
     """The contract's fourteen fields, then ours."""
-    waiting = [entry for entry in entries if entry.parked or entry.pending]
+    waiting = [entry for entry in entries if entry.origin is not Origin.REFRESH and (entry.parked or entry.pending)]
     pending = sum(1 if entry.parked else len(entry.pending) for entry in waiting)
     oldest = min((entry.received_at for entry in waiting), default=None)
     document: JsonObject = {

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 
 from opsd.contract.errors import OpsError
@@ -31,6 +31,8 @@ _DESCRIPTION = (
 )
 _SETTLE_S = 30.0
 _LOG_WIDTH = 140
+_ALERTS_SHOWN = 6
+_ALERTS_AT_THE_END = 20
 
 
 def main(argv: list[str]) -> int:
@@ -87,6 +89,9 @@ def _play_once(console: Console, fleet: DemoFleet) -> int:
         time.sleep(0.1)
     confirmed = [_outcome(console, act, process) for act, process in running]
     console.print(fleet_table(views, now=time.time(), title="fleet at the end of the demo", width=console.width))
+    console.print(f"alerts received: {fleet.desk.total}")
+    for line in fleet.desk.lines(_ALERTS_AT_THE_END):
+        console.print(line)
     if not settled or not all(confirmed) or len(confirmed) != len(ACTS):
         console.print("error: not every loop arrived where it has to end", style="bold red")
         return 1
@@ -119,7 +124,8 @@ def _follow(console: Console, fleet: DemoFleet) -> int:
     try:
         with Live(console=console, refresh_per_second=4) as live:
             while True:
-                live.update(fleet_table(fleet.views(), now=time.time(), title=title, width=console.width))
+                table = fleet_table(fleet.views(), now=time.time(), title=title, width=console.width)
+                live.update(Group(table, f"alerts received: {fleet.desk.total}", *fleet.desk.lines(_ALERTS_SHOWN)))
                 time.sleep(0.5)
     except KeyboardInterrupt:
         console.print("ending the demo ...")

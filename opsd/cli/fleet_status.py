@@ -8,16 +8,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.contract.errors import UsageError
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.fleet.status.inputs import FleetStatusInputs
-    from opsd.storage.fleet_store import FleetPart, FleetStore
+    from opsd.storage.fleet_store import FleetPart
 
 SPEC = CommandSpec(
     "opsd fleet status",
@@ -47,11 +46,15 @@ def main(argv: Sequence[str]) -> int:
     arguments = SPEC.parse(argv)
     repo = absolute_repo(arguments.required("--repo"))
 
+    from opsd.cli.fleet_registry_step import normalized_registry
     from opsd.fleet.status.document import fleet_status
-    from opsd.storage.fleet_store import FileFleetStore
+    from opsd.fleet.status.read import read_status_inputs
+    from opsd.storage.fleet_store import FileFleetStore, FleetDocument
 
     overrides = {part: path for part, flag in _flags().items() if (path := arguments.optional(flag))}
-    inputs = _read(repo, FileFleetStore(repo, overrides))
+    store = FileFleetStore(repo, overrides)
+    registry = partial(normalized_registry, repo, store.location(FleetDocument.REGISTRY))
+    inputs = read_status_inputs(repo, store, registry, clock=time.time)
     document = fleet_status(inputs)
     if sys.stdout.isatty() and not arguments.switch("--pretty"):
         from opsd.cli.fleet_handoff_page import show
@@ -67,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _flags() -> dict[FleetPart, str]:
-    """The path flags, in the order of ``files`` (5.11)."""
+    """The path flags by what they name."""
     from opsd.storage.fleet_store import FleetDocument, FleetLog
 
     return {
@@ -78,43 +81,3 @@ def _flags() -> dict[FleetPart, str]:
         FleetDocument.HANDOFF: "--handoff-state-file",
         FleetLog.HANDOFF: "--handoff-telemetry-file",
     }
-
-
-def _read(repo: str, store: FleetStore) -> FleetStatusInputs:
-    """All inputs in the contract's order (section 3)."""
-    from opsd.cli.fleet_registry_step import normalized_registry
-    from opsd.contract.timestamps import format_utc
-    from opsd.fleet.documents import Document, parse
-    from opsd.fleet.status.inputs import FleetStatusInputs
-    from opsd.storage.fleet_store import FleetDocument, FleetLog
-
-    def document(part: FleetDocument, what: str) -> Document | None:
-        return parse(store.read(part), f"invalid {what} JSON: {store.location(part)}")
-
-    fleet_file = store.location(FleetDocument.STATE)
-    fleet_bytes = store.read(FleetDocument.STATE)
-    if fleet_bytes is None:
-        raise UsageError(f"fleet state file not found: {fleet_file}")
-    registry = normalized_registry(repo, store.location(FleetDocument.REGISTRY))
-    broken = f"invalid fleet state JSON: {fleet_file}"
-    return FleetStatusInputs(
-        repo=repo,
-        registry_fleet_id=registry.get("fleetId"),
-        fleet=parse(fleet_bytes, broken) or Document({}, broken),
-        policy=document(FleetDocument.POLICY, "policy state"),
-        reconcile_row=store.newest_row(FleetLog.RECONCILE),
-        handoff=document(FleetDocument.HANDOFF, "handoff state"),
-        handoff_row=store.newest_row(FleetLog.HANDOFF),
-        files={name: store.location(part) for name, part in zip(_FILE_NAMES, _flags(), strict=True)},
-        now=format_utc(time.time()),
-    )
-
-
-_FILE_NAMES = (
-    "registryFile",
-    "fleetStateFile",
-    "policyStateFile",
-    "fleetTelemetryFile",
-    "handoffStateFile",
-    "handoffTelemetryFile",
-)

@@ -46,6 +46,11 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "opsd.cli.promotion_controller:main",
         "one guarded pass: propose, hold, or apply and verify",
     ),
+    "promotion gates": ("opsd.cli.promotion_gates:main", "may a guarded fleet go beyond dogfood: promote or hold"),
+    "promotion ci": (
+        "opsd.cli.promotion_ci:main",
+        "the promotion gates for a pipeline: result, summary, skip, enforce",
+    ),
     "audit verify": ("opsd.cli.audit_verify:main", "are the audit logs what was written"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),

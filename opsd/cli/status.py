@@ -101,6 +101,9 @@ def _read(arguments: Arguments, repo: str, loop_id: LoopId, window: int) -> Stat
     Raises:
         ManagerFileError: neither state nor health exists, or a document is no JSON object.
     """
+    from dataclasses import replace
+
+    from opsd.alerts.standing import delivery_standing
     from opsd.loop.status_inputs import read_inputs
     from opsd.storage.layout import ManagerLayout
     from opsd.storage.model import Document, RowLog
@@ -137,4 +140,5 @@ def _read(arguments: Arguments, repo: str, loop_id: LoopId, window: int) -> Stat
             raise OpsError("the telemetry summary program failed")
         return summary
 
-    return read_inputs(repo, loop_id, paths, window, summarize)
+    inputs = read_inputs(repo, loop_id, paths, window, summarize)
+    return replace(inputs, delivery=delivery_standing(repo, paths[Document.ALERT_DISPATCH], time.time()))

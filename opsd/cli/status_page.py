@@ -8,7 +8,14 @@ from rich.text import Text
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get, printable
 
-_STYLES = {"healthy": "green", "degraded": "yellow", "critical": "bold red", "failed": "bold red", "running": "green"}
+_STYLES = {
+    "healthy": "green",
+    "degraded": "yellow",
+    "critical": "bold red",
+    "failed": "bold red",
+    "running": "green",
+    "warning:": "bold yellow",
+}
 
 
 def status_page(document: JsonObject) -> Table:
@@ -51,6 +58,7 @@ def _lines(document: JsonObject) -> list[tuple[str, str]]:
         ("profile", _join(*_fields(document, "tuning", "appliedProfile"), _recommended(document))),
         ("drift", _join(*_fields(document, "drift", "status", "action"))),
         ("alerts", _join(*_fields(document, "alerts", "dispatch", "status", "failedCount"))),
+        *_delivery(document),
         ("trace", _join(get(document, "traceLinkage", "reconcileTraceId"))),
     ]
 
@@ -62,6 +70,18 @@ def _fields(document: JsonObject, *path: str) -> list[JsonValue]:
     while names and isinstance(get(section, names[0]), dict):
         section = get(section, names.pop(0))
     return [get(section, name) for name in names] if section is not document else []
+
+
+def _delivery(document: JsonObject) -> list[tuple[str, str]]:
+    """What is owed, what was given up, and sinks that do not take anything (50, R10 and R11)."""
+    dead, pending = get(document, "alerts", "deadLetterCount"), get(document, "alerts", "pendingCount")
+    sinks = get(document, "alerts", "sinks")
+    ailing = [one for one in (sinks if isinstance(sinks, list) else []) if get(one, "state") != "closed"]
+    return [
+        ("", f"{pending} deliveries pending" if pending else ""),
+        ("", f"warning: {dead} dead letters, see opsd alerts dispatch --list-dead-letters" if dead else ""),
+        *(("", _join("sink", get(one, "id"), get(one, "state"), get(one, "lastError", "message"))) for one in ailing),
+    ]
 
 
 def _recommended(document: JsonObject) -> str | None:

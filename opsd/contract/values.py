@@ -77,6 +77,11 @@ def number(value: JsonValue) -> int | float | None:
     return None
 
 
+def integral(value: int | float) -> int | float:
+    """The number as the wire shows it: an integral one is an integer (contract 75, 1.2)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def emptynull(value: str) -> str | None:
     """None for empty text."""
     return value or None

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from opsd.contract.errors import OpsError
+from opsd.demo.alerts import URL_VARIABLE, AlertDesk
 from opsd.demo.replay import Player, Recording, list_cases, load_recording
 
 TOKEN_VARIABLE = "OPSD_DEMO_TOKEN"  # noqa: S105 - the name of a variable
@@ -80,7 +81,8 @@ class DemoFleet:
         self._players: list[threading.Thread] = []
         self._runs: list[subprocess.Popen[bytes]] = []
         self._daemon: subprocess.Popen[bytes] | None = None
-        self._env = {**os.environ, TOKEN_VARIABLE: secrets.token_hex(16)}
+        self.desk = AlertDesk()
+        self._env = {**os.environ, TOKEN_VARIABLE: secrets.token_hex(16), URL_VARIABLE: self.desk.url}
 
     @property
     def url(self) -> str:
@@ -96,6 +98,7 @@ class DemoFleet:
                 self._start_service(recording.loop_id, recording.expected_state, len(recording.lines))
             for act in ACTS:
                 self._start_service(act.loop_id, act.ends_in)
+            self.desk.write_catalog(self.folder / "alert-sinks.json")
             self._start_daemon()
             for recording in recordings:
                 self._play(recording)
@@ -161,6 +164,7 @@ class DemoFleet:
         registry.write_text(json.dumps({"schemaVersion": "v1", "fleetId": "demo", "loops": entries}, indent=2) + "\n")
         command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), "--http-port", str(self.port)]
         command += ["--reconcile-resync-seconds", "5", "--observe-idle-resync-seconds", "5", "--log-format", "json"]
+        command += ["--alerts-catalog-file", str(self.folder / "alert-sinks.json")]
         with (self.folder / "opsd.log").open("wb") as log:
             self._daemon = subprocess.Popen(
                 command, env=self._env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
@@ -231,6 +235,7 @@ class DemoFleet:
                 process.stdout.close()
         for thread in self._players:
             thread.join(1)
+        self.desk.close()
 
 
 def _free_port(preferred: int) -> int:

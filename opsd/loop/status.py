@@ -33,6 +33,7 @@ class StatusInputs:
     sequence: Section = None
     drift: Section = None
     dispatch: Section = None
+    delivery: Section = None
     last_intent: Section = None
     last_reconcile: Section = None
     last_control: Section = None
@@ -254,4 +255,5 @@ def _alerts(inputs: StatusInputs) -> Section:
             }
         )
     last = None if delivery is None else drop_null({key: _first(delivery.get(key)) for key in _DELIVERY})
-    return drop_null({"dispatch": shown, "lastDelivery": last})
+    pending = _first(get(dispatch, "delivery", "pendingCount"))
+    return drop_null({"dispatch": shown, "lastDelivery": last, "pendingCount": pending, **(inputs.delivery or {})})

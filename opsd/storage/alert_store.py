@@ -75,6 +75,8 @@ class AlertStore:
         self.incidents_file = paths.beside("alert-incidents.json")
         self.dead_letter_file = paths.beside("alert-dead-letter.jsonl")
         self.attempts_file = os.path.join(os.path.dirname(paths.telemetry) or ".", "alert-deliveries.jsonl")
+        #: Something was appended to the journal through this object.
+        self.journal_has_grown = False
 
     def lock(self, *, wait_s: float) -> int:
         """Take the dispatch lock (R6); give what it returns to :func:`opsd.storage.locks.release`.
@@ -153,6 +155,7 @@ class AlertStore:
     def append_outbox(self, lines: list[JsonObject], *, durable: bool = True) -> None:
         """Append to the journal; on disk when this returns, if ``durable``."""
         if lines:
+            self.journal_has_grown = True
             files.append_lines(self.outbox_file, _encode(lines), durable=durable)
 
     def replace_outbox(self, lines: list[JsonObject]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.timestamps import format_utc
@@ -79,6 +79,8 @@ def replace_file(path: str, data: bytes, *, durable: bool = False, mode: int = 0
     """
     folder, slash, name = path.rpartition("/")
     temporary = f"{folder}{slash}.{name}.{os.getpid()}.tmp"
+    if durable:  # the projections of every pass save themselves the look
+        _refuse_special(path)
     try:
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
@@ -190,6 +192,22 @@ def last_complete_line(path: str) -> bytes:
     return b""
 
 
+def remove_file(path: str) -> None:
+    """Remove a regular file, or a link; anything else that lies there stays.
+
+    Raises:
+        ManagerFileError: it cannot be removed.
+    """
+    try:
+        found = os.lstat(path)
+        if S_ISREG(found.st_mode) or S_ISLNK(found.st_mode):
+            os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise ManagerFileError(f"cannot remove {path}: {error.strerror}") from error
+
+
 def set_aside(path: str) -> str | None:
     """Keep a damaged file for inspection as ``<path>.damaged``; its new name, None when there was none."""
     kept = f"{path}.damaged"
@@ -236,6 +254,16 @@ def sync_folder(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _refuse_special(path: str) -> None:
+    """A rename would put a plain file where a device, a pipe or a socket was: ``/dev/null`` for the whole host."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return
+    if not (S_ISREG(mode) or S_ISLNK(mode) or S_ISDIR(mode)):
+        raise ManagerFileError(f"cannot write {path}: not a regular file")
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -6,6 +6,7 @@ they live is this module's business. Everything that reads, decides and writes d
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
@@ -28,6 +29,7 @@ class FleetDocument(StrEnum):
     POLICY = "policy-state.json"
     HANDOFF = "handoff-state.json"
     PROMOTION = "promotion-state.json"
+    PROMOTION_CI_RESULT = "promotion-ci-result.json"
     DRILLS = "drills/promotion.v1.json"
     SILENCES = "alert-silences.v1.json"
     SINK_HEALTH = "alert-sink-health.json"
@@ -50,7 +52,13 @@ class FleetLog(StrEnum):
     PROMOTION_CONTROLLER = "telemetry/promotion-controller.jsonl"
 
 
-FleetPart = FleetDocument | FleetLog
+class FleetReport(StrEnum):
+    """Texts for people that are replaced as a whole; the value is the file's name."""
+
+    PROMOTION_CI_SUMMARY = "promotion-ci-summary.md"
+
+
+FleetPart = FleetDocument | FleetLog | FleetReport
 
 #: Logs that are written through :meth:`FleetStore.append_audited`.
 AUDITED = (FleetLog.GOVERNANCE, FleetLog.POLICY_CHANGES, FleetLog.HANDOFF_ATTEMPTS)
@@ -170,6 +178,33 @@ class FleetStore(Protocol):
         """
         ...
 
+    def publish(self, document: FleetDocument, log: FleetLog, value: JsonObject, *, wait_s: float) -> None:
+        """Append ``value`` to a log and put it in place of a document, both under a lock of the log's own.
+
+        The row goes first: whatever the document says is in the log too. A row that a crash tore is cut off before.
+
+        Raises:
+            LockTimeoutError: others held the log for ``wait_s`` seconds.
+            ManagerFileError: one of them could not be written.
+        """
+        ...
+
+    def replace_report(self, report: FleetReport, text: str) -> None:
+        """Put a report in place of the former one, atomically.
+
+        Raises:
+            ManagerFileError: it could not be written.
+        """
+        ...
+
+    def remove(self, part: FleetPart) -> None:
+        """Remove a part; nothing happens when there is none.
+
+        Raises:
+            ManagerFileError: it is still there.
+        """
+        ...
+
 
 class FileFleetStore:
     """Files below ``.superloop/ops-manager/fleet``; ``overrides`` are path flags, kept exactly as given."""
@@ -177,7 +212,7 @@ class FileFleetStore:
     def __init__(self, repo: str, overrides: Mapping[FleetPart, str] | None = None) -> None:
         self.folder = f"{repo.rstrip('/')}/.superloop/ops-manager/fleet"
         self._paths: dict[FleetPart, str] = {
-            part: f"{self.folder}/{part.value}" for part in (*FleetDocument, *FleetLog)
+            part: f"{self.folder}/{part.value}" for part in (*FleetDocument, *FleetLog, *FleetReport)
         }
         if overrides:
             self._paths.update(overrides)
@@ -266,6 +301,23 @@ class FileFleetStore:
     def replace(self, document: FleetDocument, value: JsonObject) -> None:
         """See :meth:`FleetStore.replace`."""
         files.replace_file(self._paths[document], jsoncodec.dumps(value) + b"\n", durable=True)
+
+    def publish(self, document: FleetDocument, log: FleetLog, value: JsonObject, *, wait_s: float) -> None:
+        """See :meth:`FleetStore.publish`."""
+        self.prepare(document, log)
+        folder, name = os.path.split(self._paths[log])
+        with locks.exclusive(os.path.join(folder, f".{name}.lock"), wait_s=wait_s, busy="another run writes this log"):
+            self.drop_torn_row(log)
+            self.append(log, [value], durable=True)
+            self.replace(document, value)
+
+    def replace_report(self, report: FleetReport, text: str) -> None:
+        """See :meth:`FleetStore.replace_report`."""
+        files.replace_file(self._paths[report], text.encode("utf-8", "backslashreplace"), durable=True)
+
+    def remove(self, part: FleetPart) -> None:
+        """See :meth:`FleetStore.remove`."""
+        files.remove_file(self._paths[part])
 
     def shared(self, document: FleetDocument, *, durable: bool) -> SharedDocument:
         """A document that is changed outside of the fleet's passes, by many processes: it has a lock of its own."""

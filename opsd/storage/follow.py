@@ -52,6 +52,8 @@ class LogFollower:
 
     def __init__(self, path: str, fold: Fold, *, what: str) -> None:
         self.path = path
+        #: The last :meth:`catch_up` left the end of the file for later, because it does not parse.
+        self.torn = False
         self._fold = fold
         self._what = what
         self._mark: _Mark | None = None
@@ -78,6 +80,7 @@ class LogFollower:
             end = _take(descriptor, start, self._fold.add)
             guard = os.pread(descriptor, min(_GUARD, end), max(0, end - _GUARD))
             self._mark = _Mark(found.st_ino, end, guard)
+            self.torn = end < found.st_size  # not what another process has appended meanwhile
         except ValueError:
             self.forget()
             raise ManagerFileError(f"invalid {self._what} JSONL: {self.path}") from None
@@ -90,6 +93,7 @@ class LogFollower:
     def forget(self) -> None:
         """Begin at the file's start at the next call."""
         self._mark = None
+        self.torn = False
         self._fold.reset()
 
     def _grew(self, descriptor: int, found: os.stat_result) -> bool:

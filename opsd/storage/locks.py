@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from opsd.contract.errors import LockTimeoutError, ManagerFileError
 
 _STEP_S = 0.02
+_BUSY = "another process works on this loop"
 
 
 @contextmanager
-def exclusive(path: str, *, wait_s: float) -> Iterator[None]:
-    """Hold the lock file ``path``, which is created when missing.
+def exclusive(path: str, *, wait_s: float, busy: str = _BUSY) -> Iterator[None]:
+    """Hold the lock file ``path``, which is created when missing. ``busy`` tells a person who else may hold it.
 
     Two holders exclude each other also inside one process. The kernel releases the lock when its holder dies.
 
@@ -23,14 +24,14 @@ def exclusive(path: str, *, wait_s: float) -> Iterator[None]:
         LockTimeoutError: somebody else held it for ``wait_s`` seconds.
         ManagerFileError: the lock file cannot be opened.
     """
-    descriptor = acquire(path, wait_s=wait_s)
+    descriptor = acquire(path, wait_s=wait_s, busy=busy)
     try:
         yield
     finally:
         release(descriptor)
 
 
-def acquire(path: str, *, wait_s: float) -> int:
+def acquire(path: str, *, wait_s: float, busy: str = _BUSY) -> int:
     """:func:`exclusive` without the ``with``: a descriptor that holds the lock until it is closed."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
@@ -49,9 +50,7 @@ def acquire(path: str, *, wait_s: float) -> int:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 os.close(descriptor)
-                raise LockTimeoutError(
-                    f"another process works on this loop and holds {path}; gave up after {wait_s:g} s"
-                ) from None
+                raise LockTimeoutError(f"{busy} and holds {path}; gave up after {wait_s:g} s") from None
             time.sleep(_STEP_S)
 
 

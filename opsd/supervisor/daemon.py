@@ -1,8 +1,8 @@
 """``opsd run``: every part of the daemon, put together, from start to drain.
 
 Long-lived tasks, all owned by one :class:`TaskSupervisor`: the fleet's registry watch and followers, the workers, the
-file watcher, the event-loop lag monitor and the service manager's feeder. SIGHUP reads settings and registry again;
-SIGTERM and SIGINT let running passes end and close everything in order.
+deliverers of alerts, the file watcher, the event-loop lag monitor and the service manager's feeder. SIGHUP reads
+settings and registry again; SIGTERM and SIGINT let running passes and requests end and close everything in order.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import Any
 
 import structlog
 
-from opsd import __version__
+from opsd import __version__, compose_alerts
 from opsd.contract.errors import OpsError
 from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
+from opsd.supervisor.alert_worker import AlertWorker, alert_means
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.loop_factory import LoopFactory
@@ -76,10 +77,13 @@ class Daemon:
             ),
             allow_plaintext_token=settings.transport.allow_plaintext_token,
         )
+        self._alerts = self._alert_worker(settings) if settings.alerts.enabled else None
         self._fleet = FleetSupervisor(
-            self._means(settings), self.queue, self.tasks, self.metrics, self.check, self._in_thread
+            self._means(settings), self.queue, self.tasks, self.metrics, self.check, self._in_thread, self._alerts
         )
-        self._runner = PassRunner(self.queue, self.metrics, _pass_limits(settings), self._in_thread)
+        self._runner = PassRunner(
+            self.queue, self.metrics, _pass_limits(settings), self._in_thread, alerts=self._alerts
+        )
         self._stop = asyncio.Event()
         self._draining = False
 
@@ -88,6 +92,15 @@ class Daemon:
         file = settings.registry.file
         registry = RegistrySource(self._repo, None if file is None else str(file), max_loops=settings.limits.max_loops)
         return Means(settings, factory, factory.judging(), registry)
+
+    def _alert_worker(self, settings: Settings) -> AlertWorker:
+        return AlertWorker(
+            alert_means(self._repo, settings, self._env, self.metrics.alerts),
+            compose_alerts.open_shared_sender(),
+            self.metrics.alerts,
+            lambda loop: self._fleet.alerts_changed(loop),
+            threads=settings.alerts.threads,
+        )
 
     def _sprite_request(self, loop: str, kind: str) -> None:
         self._fleet.sprite_request(loop, kind)
@@ -135,7 +148,9 @@ class Daemon:
         return 0
 
     def _warn(self, settings: Settings) -> None:
-        """Of what can be loaded and cannot be meant (40, weakness 5)."""
+        """Of what can be loaded and cannot be meant (40, weakness 5; 50, W20)."""
+        if self._env.get("OPS_MANAGER_ALERTS_ENABLED", "true") not in ("", "true", "false"):
+            self._log.warning("config.alerts_enabled_unknown", enabled=settings.alerts.enabled)
         if settings.drift.summary_window < 30 and settings.drift.min_confidence != "low":
             self._log.warning("config.drift_cannot_become_active", summary_window=settings.drift.summary_window)
 
@@ -151,6 +166,8 @@ class Daemon:
         self.tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         for number in range(settings.reconcile.max_parallel):
             self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
+        if self._alerts is not None:
+            self._alerts.start(self.tasks, settings)
         if self._service_manager.watchdog_period_s is not None:
             self.tasks.start("watchdog", self._feed_watchdog, deadline_s=silence_s)
 
@@ -206,6 +223,8 @@ class Daemon:
         self.metrics.set_tasks(self.check.tasks_by_state())
         self.metrics.set_ready(self.readiness()[0])
         self.metrics.set_unusable(len(self.check.unusable))
+        if self._alerts is not None:
+            self._alerts.before_scrape()
         self.metrics.set_review_expired(self.check.review_expired)
 
     def _task_event(self, event: str, name: str, error: BaseException | None) -> None:
@@ -235,19 +254,25 @@ class Daemon:
             self._settings = settings
             self._fleet.use(means)
             self._runner.limits = _pass_limits(settings)
+            if self._alerts is not None:
+                self._alerts.use(alert_means(self._repo, settings, self._env, self.metrics.alerts))
             self.metrics.config_reloaded(True, time.time())
             self._log.info("config.reloaded")
         self._service_manager.ready(f"supervising {len(self._fleet.fleet)} loops")
 
     async def _drain(self, api: HttpApi) -> None:
-        """Let running passes end, then close everything in order."""
+        """Let running passes and requests of alerts end, then close everything in order."""
         self._draining = True
         self._service_manager.stopping()
         self._log.info("daemon.draining", running=self.queue.running)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.drain_seconds):
-                await self.queue.idle()
+            async with asyncio.timeout(self._settings.drain_seconds), asyncio.TaskGroup() as draining:
+                draining.create_task(self.queue.idle())
+                if self._alerts is not None:
+                    draining.create_task(self._alerts.drain())
         late = await self.tasks.stop(timeout_s=5.0)
+        if self._alerts is not None:
+            await self._alerts.close()
         await self._client.close()
         await api.stop()
         self._detector.stop()

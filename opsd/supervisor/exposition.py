@@ -10,7 +10,7 @@ Everything is to be called from the event loop's thread.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -76,6 +76,10 @@ class Family:
     def replace(self, values: dict[str, float]) -> None:
         """Exactly these series of a family with one label; all others vanish."""
         self._values = {(key,): value for key, value in list(values.items())[:MAX_CHILDREN]}
+
+    def keep(self, wanted: Callable[[Labels], bool]) -> None:
+        """All series whose labels are not ``wanted`` vanish."""
+        self._values = {labels: value for labels, value in self._values.items() if wanted(labels)}
 
     def value(self, *values: str) -> float | None:
         """What a scrape would show, None when there is no such series."""

@@ -12,6 +12,7 @@ import structlog
 
 from opsd.contract.errors import OpsError
 from opsd.fleet.registry import LoopEntry
+from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.fleet import Fleet
 from opsd.supervisor.follower import LoopFollower
 from opsd.supervisor.loop_factory import Judging, LoopFactory
@@ -45,6 +46,7 @@ class FleetSupervisor:
         means: the settings and what follows from them.
         queue: where passes are asked for.
         tasks: owns the followers.
+        alerts: delivers what the loops escalate; None where alerts are off.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class FleetSupervisor:
         metrics: DaemonMetrics,
         check: SelfCheck,
         in_thread: InThread,
+        alerts: AlertWorker | None = None,
     ) -> None:
         self.fleet = Fleet()
         self._means = means
@@ -63,6 +66,7 @@ class FleetSupervisor:
         self._metrics = metrics
         self._check = check
         self._in_thread = in_thread
+        self._alerts = alerts
         self._wanted = asyncio.Event()
         self._rebuild = False
         self._log = structlog.get_logger("opsd.fleet")
@@ -124,6 +128,8 @@ class FleetSupervisor:
             if self.fleet.get(loop.name) is None:
                 self._queue.forget(loop.name)
                 self._metrics.loops.forget_loop(loop.name)
+                if self._alerts is not None:
+                    self._alerts.forget(loop.name)
         for loop in added:
             self._supervise(loop)
         named = {entry.loop_id for entry in view.entries}
@@ -148,6 +154,8 @@ class FleetSupervisor:
         settings = self._means.settings
         self._metrics.loops.add_loop(loop.name)
         self._metrics.loops.update(loop.name, loop.sample())
+        if self._alerts is not None:
+            self._alerts.add(loop.name)
         follower = LoopFollower(
             loop,
             self._means.factory.news(loop.entry),
@@ -164,6 +172,13 @@ class FleetSupervisor:
         spread_s = min(settings.reconcile.resync_seconds, len(self.fleet) / _FIRST_PASSES_PER_S)
         due = time.monotonic() + spread_s * random.random()  # noqa: S311 - no secret
         self._queue.add(loop.name, Priority.RESYNC, reason="start", not_before=due)
+
+    def alerts_changed(self, loop: str) -> None:
+        """How a loop's alerts stand has changed."""
+        found = self.fleet.get(loop)
+        if found is not None and self._alerts is not None:
+            found.knowledge.alerts = self._alerts.standing(loop)
+            self._metrics.loops.update(loop, found.sample())
 
     # What followers report.
 
@@ -196,7 +211,12 @@ class FleetSupervisor:
     def loop(self, loop: str) -> Mapping[str, object] | None:
         """One supervised loop."""
         found = self.fleet.get(loop)
-        return None if found is None else found.view()
+        if found is None:
+            return None
+        view = found.view()
+        if self._alerts is not None and found.knowledge.alerts is not None:
+            view["alerts"] = {**found.knowledge.alerts.view(), "sinks": list(self._alerts.watch.seen.sinks)}
+        return view
 
     def request_reconcile(self, loop: str) -> bool:
         """An operator wants a pass now."""

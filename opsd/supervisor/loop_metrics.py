@@ -44,6 +44,12 @@ class LoopSample:
     """Status of the loop's last control intent."""
     drift_status: str | None = None
     """Result of the last profile drift evaluation."""
+    alerts_pending: int | None = None
+    """Deliveries of alerts that are not over."""
+    alerts_oldest_pending_at: float | None = None
+    """When the oldest of them was taken in."""
+    alerts_dead_letters: int | None = None
+    """Deliveries that were given up and not replayed since."""
     recommended_profile: str | None = None
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
+from opsd.alerts.standing import delivery_standing
 from opsd.contract.jsoncodec import JsonObject
 from opsd.loop.status import status
 from opsd.loop.status_inputs import read_inputs
 from opsd.loop.summary_files import summary_of
+from opsd.storage.model import Document
 from opsd.supervisor.managed_loop import ManagedLoop
 
 #: As the command's own default.
@@ -24,4 +29,7 @@ def loop_status(loop: ManagedLoop) -> JsonObject:
     def summarize(reconcile_file: str, control_file: str) -> JsonObject:
         return summary_of(settings.repo, settings.loop_id, reconcile_file, control_file, window)
 
-    return status(read_inputs(settings.repo, settings.loop_id, settings.locations, window, summarize, tolerant=True))
+    places = settings.locations
+    inputs = read_inputs(settings.repo, settings.loop_id, places, window, summarize, tolerant=True)
+    delivery = delivery_standing(settings.repo, places[Document.ALERT_DISPATCH], time.time())
+    return status(replace(inputs, delivery=delivery))

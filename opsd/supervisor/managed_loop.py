@@ -15,6 +15,7 @@ from opsd.control.verdict import ControlStatus
 from opsd.fleet.registry import LoopEntry, ObserveMode
 from opsd.loop.outcome import Outcome
 from opsd.loop.reconcile import Reconciler
+from opsd.supervisor.alert_schedule import LoopAlerts
 from opsd.supervisor.loop_metrics import LoopSample
 from opsd.supervisor.observation import ACTIVE_STATES, ObservationPeriods, ObservationPlan, plan_observation
 from opsd.transport.base import AsyncTransport
@@ -38,6 +39,7 @@ class Knowledge:
     trace_id: str | None = None
     cursor_offset: int = 0
     took_in_all_it_may: bool = False
+    alerts: LoopAlerts | None = None
 
 
 class ManagedLoop:
@@ -179,6 +181,7 @@ class ManagedLoop:
         """What the metrics show."""
         known = self.knowledge
         health = known.health
+        alerts = None if known.alerts is None else known.alerts.standing
         return LoopSample(
             state=self.lifecycle_state,
             health=health.get("status"),
@@ -192,6 +195,9 @@ class ManagedLoop:
             control_status=_known_status(get(health, "metrics", "lastControlStatus")),
             drift_status=get(known.state, "drift", "status"),
             recommended_profile=get(known.state, "drift", "recommendedProfile"),
+            alerts_pending=None if alerts is None else alerts.pending,
+            alerts_oldest_pending_at=None if alerts is None else alerts.oldest_pending_at,
+            alerts_dead_letters=None if alerts is None else alerts.dead_letters,
         )
 
     def view(self) -> dict[str, object]:
@@ -219,6 +225,7 @@ class ManagedLoop:
             "lastPassAt": None if known.last_pass_at is None else format_utc(known.last_pass_at),
             "lastSuccessAt": None if known.last_success_at is None else format_utc(known.last_success_at),
             "nextResyncSeconds": self.plan.resync_s,
+            "alerts": None if known.alerts is None else known.alerts.view(),
             "traceId": known.trace_id,
             "stuck": self.stuck,
         }

@@ -1,6 +1,6 @@
 """Every metric of the daemon, declared in one place, with its help text and its unit in its name.
 
-Cardinality: per loop 5 to 12 gauges, one more per health reason, and 11 counters, so about 20,000 series at 1,000
+Cardinality: per loop 5 to 15 gauges, one more per health reason, and 11 counters, so about 22,000 series at 1,000
 loops; all of them vanish with their loop. No histogram carries a loop label. Every other label is a closed set, or
 cut at a hundred values. Moments are exported as ``_timestamp_seconds``, except the age of the queue's oldest item,
 which has no wall-clock moment.
@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 import structlog
 
 from opsd.contract.reasons import EscalationCategory
+from opsd.supervisor.alert_metrics import AlertMetrics
 from opsd.supervisor.exposition import Family, Histogram, label_value
 from opsd.supervisor.loop_metrics import MAX_REASONS, CounterSpec, GaugeSpec, LoopMetrics, LoopSample
 from opsd.supervisor.process_metrics import ProcessMetrics
@@ -99,6 +100,21 @@ LOOP_GAUGES = (
         lambda sample: _word("profile", sample.recommended_profile),
     ),
     GaugeSpec(
+        "opsd_loop_alerts_pending",
+        "Deliveries of the loop's alerts that are not over.",
+        lambda sample: _value(sample.alerts_pending),
+    ),
+    GaugeSpec(
+        "opsd_loop_alerts_oldest_pending_timestamp_seconds",
+        "Time the loop's oldest pending alert was taken in; no series when none is pending.",
+        lambda sample: _value(sample.alerts_oldest_pending_at),
+    ),
+    GaugeSpec(
+        "opsd_loop_alerts_dead_letters",
+        "Deliveries of the loop's alerts that were given up and not replayed since.",
+        lambda sample: _value(sample.alerts_dead_letters),
+    ),
+    GaugeSpec(
         "opsd_loop_cursor_offset_lines",
         "Journal lines of the loop that were taken in.",
         lambda sample: _value(sample.cursor_offset),
@@ -133,6 +149,7 @@ class DaemonMetrics:
 
     def __init__(self, version: str, python: str | None = None) -> None:
         self.loops = LoopMetrics(LOOP_GAUGES, LOOP_COUNTERS)
+        self.alerts = AlertMetrics()
         self._hooks: list[Callable[[], None]] = []
         self._process = ProcessMetrics()
         self._build = Family("gauge", "opsd_build_info", "1, with the version as labels.", ("version", "python"))
@@ -275,7 +292,7 @@ class DaemonMetrics:
                 log.exception("metrics.hook_failed")
         self._loops.set(len(self.loops))
         families = [item for item in vars(self).values() if isinstance(item, Family | Histogram)]
-        yield b"".join(family.render() for family in families) + self._process.render()
+        yield b"".join(family.render() for family in families) + self.alerts.render() + self._process.render()
         async for piece in self.loops.render():
             yield piece
 

@@ -19,6 +19,7 @@ from opsd.contract.ids import new_trace_id
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get
 from opsd.loop.outcome import Outcome
+from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.backoff import next_delay, resync_delay
 from opsd.supervisor.managed_loop import InThread, ManagedLoop
 from opsd.supervisor.metrics import DaemonMetrics
@@ -48,6 +49,7 @@ class PassRunner:
         limits: PassLimits,
         in_thread: InThread,
         *,
+        alerts: AlertWorker | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         rand: Callable[[], float] = random.random,
@@ -56,6 +58,7 @@ class PassRunner:
         self._queue = queue
         self._metrics = metrics
         self._in_thread = in_thread
+        self._alerts = alerts
         self._clock = clock
         self._monotonic = monotonic
         self._rand = rand
@@ -116,6 +119,8 @@ class PassRunner:
         for row in outcome.escalations:
             metrics.count_escalation(loop.name, row["category"])
         metrics.loops.update(loop.name, loop.sample())
+        if self._alerts is not None:
+            self._alerts.passed(loop.name, escalated=bool(outcome.escalations))
         if outcome.events_ingested and code is None and not first:
             stamp = parse_epoch(get(outcome.state, "evidence", "lastEventEnvelope", "event", "timestamp"))
             if stamp is not None:

@@ -45,6 +45,9 @@ CONTRACT_VARIABLES: Mapping[str, str] = {
     "service_token": "OPS_MANAGER_SERVICE_TOKEN",
     "thresholds.profile": "OPS_MANAGER_THRESHOLD_PROFILE",
     "thresholds.profiles_file": "OPS_MANAGER_THRESHOLD_PROFILES_FILE",
+    "alerts.enabled": "OPS_MANAGER_ALERTS_ENABLED",
+    "alerts.catalog_file": "OPS_MANAGER_ALERT_SINKS_FILE",
+    "alerts.delivery_file": "OPS_MANAGER_ALERT_DELIVERY_FILE",
 }
 
 
@@ -191,7 +194,9 @@ def _read_env(env: Mapping[str, str]) -> dict[str, Any]:
         raise SettingsError([f"env: {error}"]) from None
     for key, name in CONTRACT_VARIABLES.items():
         if env.get(name) and not env.get(env_name(key)):
-            _merge(values, _nested({key: env[name]}))
+            # Of the contract's switch only the exact text "true" enables (50, 9.1).
+            value: object = env[name] == "true" if key == "alerts.enabled" else env[name]
+            _merge(values, _nested({key: value}))
     return values
 
 

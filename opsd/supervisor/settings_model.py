@@ -187,6 +187,27 @@ class DriftSettings(Group):
     """Newest rows of telemetry that are summarised; below 30 no recommendation reaches medium. Default 200."""
 
 
+class AlertSettings(Group):
+    """Delivery of alerts (contract 50): what is escalated goes to the sinks of a catalog."""
+
+    enabled: bool = True
+    """Deliver alerts. Off, escalations pile up and are delivered once it is on again. Default true."""
+    catalog_file: Path | None = None
+    """Catalog of sinks and routes. Default: `$OPS_MANAGER_ALERT_SINKS_FILE`, else the one installed with opsd."""
+    delivery_file: Path | None = None
+    """Grouping, repeats, inhibition. Default: `$OPS_MANAGER_ALERT_DELIVERY_FILE`, else the installed one, if any."""
+    budget_seconds: Period = 10.0
+    """Seconds after which an escalation's telemetry row is written, delivered or not. Default 10."""
+    max_parallel: int = Field(default=64, ge=1, le=10_000)
+    """Loops whose alerts are delivered at the same time. Default 64."""
+    threads: int = Field(default=4, ge=1, le=256)
+    """Threads for the file work of deliveries. Default 4."""
+    look_seconds: Period = 2.0
+    """Seconds between looks at catalog, delivery file and silences, which take effect without a signal. Default 2."""
+    sweep_seconds: Period = 30.0
+    """Seconds between looks for work that other processes left in any loop. Default 30."""
+
+
 class WatchdogSettings(Group):
     """How the daemon watches itself."""
 
@@ -236,6 +257,8 @@ class Settings(BaseSettings):
     """When a loop counts as degraded or critical."""
     drift: DriftSettings = DriftSettings()
     """When a threshold profile counts as no longer fitting."""
+    alerts: AlertSettings = AlertSettings()
+    """Delivery of alerts."""
     watchdog: WatchdogSettings = WatchdogSettings()
     """How the daemon watches itself."""
 
@@ -266,6 +289,9 @@ _FIXED = (
     "limits.max_response_bytes",
     "reconcile.max_parallel",
     "reconcile.worker_threads",
+    "alerts.enabled",
+    "alerts.max_parallel",
+    "alerts.threads",
 )
 
 

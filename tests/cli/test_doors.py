@@ -22,7 +22,7 @@ NAMES = [
     "service-client",
     "alert-sink-config",
 ]
-NAMES_OF_TWO_WORDS = ["fleet-status", "fleet-handoff"]
+NAMES_OF_TWO_WORDS = ["fleet-status", "fleet-handoff", "promotion-gates", "promotion-ci"]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -41,3 +42,33 @@ def test_any_files_make_a_page_and_what_they_say_is_text(state: dict[str, Any]) 
     text = page(json.loads(json.dumps(status(inputs))))
     assert "demo" in text
     assert "\x1b" not in text
+
+
+def test_what_alerts_owe_and_gave_up_is_warned_of(opsd: Shell, repo: Repo) -> None:
+    repo.append("loop_start")
+    assert opsd("reconcile", *repo.flags, "--alerts-enabled", "false").exit == 0
+    assert "alerts" not in opsd("status", *repo.flags).json
+    (repo.ops / "alert-dispatch-state.json").write_text('{"status": "failed", "delivery": {"pendingCount": 2}}')
+    letters = [{"deliveryId": "omd_1"}, {"deliveryId": "omd_2"}, {"deliveryId": "omd_1", "replayed": True}]
+    (repo.ops / "alert-dead-letter.jsonl").write_text("".join(json.dumps(letter) + "\n" for letter in letters))
+    fleet = repo.ops.parent / "fleet"
+    fleet.mkdir()
+    since = time.time()
+    ailing = {
+        "sinkType": "webhook",
+        "sinks": {"desk": "d"},
+        "usedAt": since,
+        "breaker": {"failures": 5, "open": {"since": since, "until": since + 600}},
+        "lastError": {"at": since, "reasonCode": "http_error", "httpStatus": 503, "message": "overloaded"},
+    }
+    (fleet / "alert-sink-health.json").write_text(json.dumps({"targets": {"k": ailing}}))
+    document = opsd("status", *repo.flags).json
+    alerts = document["alerts"]
+    assert (alerts["pendingCount"], alerts["deadLetterCount"]) == (2, 1)
+    assert [(sink["id"], sink["state"], sink["lastError"]["httpStatus"]) for sink in alerts["sinks"]] == [
+        ("desk", "open", 503)
+    ]
+    text = page(document)
+    assert "2 deliveries pending" in text
+    assert "warning: 1 dead letters" in text
+    assert "sink desk open overloaded" in text

@@ -24,7 +24,16 @@ from opsd.supervisor.settings import load_settings
 from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
 from tests.daemon.support import LiveLoop
 
-TASKS = ["worker-0", "registry", "file-watcher", "event-loop-lag", "watchdog", "follower:demo"]
+TASKS = [
+    "worker-0",
+    "registry",
+    "file-watcher",
+    "event-loop-lag",
+    "watchdog",
+    "follower:demo",
+    "alerts-0",
+    "alerts-watch",
+]
 DEADLINE_S = 0.3
 
 Fault = Callable[[Heartbeat], Awaitable[None]]
@@ -83,6 +92,9 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Running]:
         "repo": str(tmp_path / "repo"),
         "http.port": 0,
         "reconcile.max_parallel": 1,
+        "alerts.max_parallel": 1,
+        "alerts.budget_seconds": 0.1,
+        "alerts.look_seconds": 0.05,
         "reconcile.deadline_seconds": DEADLINE_S,
         "watchdog.task_deadline_seconds": DEADLINE_S,
         "watchdog.loop_block_seconds": 0.2,

@@ -154,3 +154,23 @@ def test_permission_bits_may_be_restricted(tmp_path: Path) -> None:
     assert owner
     assert changed is not None
     assert changed.endswith("Z")
+
+
+def test_a_device_or_pipe_is_never_replaced_nor_removed(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ManagerFileError, match="pipe: not a regular file"):
+        files.replace_file(str(pipe), b"x", durable=True)
+    files.remove_file(str(pipe))
+    assert pipe.is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_file_or_a_link_is_removed_and_a_missing_one_is_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("kept")
+    (tmp_path / "link").symlink_to("target")
+    for name in ("link", "link", "no/such/file"):
+        files.remove_file(str(tmp_path / name))
+    assert os.listdir(tmp_path) == ["target"]
+    files.remove_file(str(tmp_path / "target"))
+    assert os.listdir(tmp_path) == []

@@ -65,11 +65,11 @@ def test_a_torn_last_line_waits_until_it_is_whole(log: Path) -> None:
     kept, follower = following(log)
     log.write_text('{"a":1}\n{"a":')
     follower.catch_up()
-    assert kept.rows == [{"a": 1}]
+    assert (kept.rows, follower.torn) == ([{"a": 1}], True)
     with log.open("a") as file:
         file.write("2}\n")
     follower.catch_up()
-    assert kept.rows == [{"a": 1}, {"a": 2}]
+    assert (kept.rows, follower.torn) == ([{"a": 1}, {"a": 2}], False)
 
 
 def test_a_last_line_that_only_lacks_its_newline_counts_once(log: Path) -> None:

@@ -157,3 +157,19 @@ def test_a_token_that_would_break_a_header_is_refused_without_being_shown() -> N
         service_token(Settings(), {"A": "one\r\nX-Evil: 1"}, "A")
     assert "Evil" not in str(caught.value)
     assert api_token(Settings()) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "enabled"), [("true", True), ("false", False), ("TRUE", False), ("1", False), ("", True)]
+)
+def test_only_the_exact_text_true_of_the_contracts_switch_enables_alerts(value: str, enabled: bool) -> None:
+    env = {"OPS_MANAGER_ALERTS_ENABLED": value}
+    assert load_settings({}, env, default_file=NOWHERE).settings.alerts.enabled is enabled
+    ours = {**env, "OPSD_ALERTS__ENABLED": "true"}
+    assert load_settings({}, ours, default_file=NOWHERE).settings.alerts.enabled is True
+
+
+def test_the_files_of_alerts_may_be_named_as_the_contract_does() -> None:
+    env = {"OPS_MANAGER_ALERT_SINKS_FILE": "/a.json", "OPS_MANAGER_ALERT_DELIVERY_FILE": "/b.json"}
+    alerts = load_settings({}, env, default_file=NOWHERE).settings.alerts
+    assert (alerts.catalog_file, alerts.delivery_file) == (Path("/a.json"), Path("/b.json"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from opsd.contract.jsoncodec import JsonObject
-from opsd.contract.values import as_object, first_present
+from opsd.contract.values import as_object, first_present, integral
 from opsd.fleet.policy.controls import AutoPauseControls, Controls
 from opsd.fleet.policy.words import Reason
 
@@ -45,7 +45,7 @@ class Metrics:
         """``count`` as an unrounded fraction of what was attempted; may exceed 1."""
         if self.attempted <= 0:
             return 0
-        return _plain(count / self.attempted)
+        return integral(count / self.attempted)
 
     def document(self) -> JsonObject:
         """The ``metrics`` object."""
@@ -118,7 +118,7 @@ def execution_of(row: JsonObject) -> Execution | None:
     when = timestamp if isinstance(timestamp, str) else ""
     if not all(isinstance(count, (int, float)) and not isinstance(count, bool) for count in counts):
         return Execution(when, 0, 0, 0, 0, countable=False)
-    attempted, executed, ambiguous, failed = map(_plain, counts)
+    attempted, executed, ambiguous, failed = map(integral, counts)
     return Execution(when, attempted, executed, ambiguous, failed)
 
 
@@ -159,8 +159,3 @@ def nothing_observed(controls: Controls) -> JsonObject:
     """The state's ``pause`` object where there is no candidate: the wire hides a real pause then (10.1)."""
     hidden = Pause(False, (), controls.auto_pause, Metrics()).document()
     return {**hidden, "manual": controls.paused_manually}
-
-
-def _plain(value: int | float) -> int | float:
-    """An integral number as an integer, which is how the wire shows it."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -117,7 +117,7 @@ class Controller:
 
     def _evaluate(self, request: ControllerRequest, record: JsonObject) -> JsonValue:
         for path in (request.files["promotionCiResultFile"], request.files["promotionCiSummaryFile"]):
-            files.remove(path)
+            files.remove_file(path)
         answer = self._orchestrate(request, Mode.DRY_RUN)
         if answer.exit != 0:
             raise self._failed(records.failed(record, Stage.EVALUATE, answer.exit, said(answer)), said(answer))
@@ -189,7 +189,7 @@ class Controller:
         path = request.files["verifyResultFile"]
         try:
             for old in (path, request.files["verifySummaryFile"]):
-                files.remove(old)
+                files.remove_file(old)
             if self.ci(verify_arguments(request)).exit != 0:
                 return not_verified(Reason.VERIFY_COMMAND)
             return verified(document_in(files.read_bytes(path)))
@@ -235,11 +235,12 @@ class Controller:
             # A rollback of ours goes on whatever the evaluation says; a program knows the contract's arguments only.
             if not self.orchestrate.is_program:
                 argv.append("--emergency")
-            for path in request.outputs(mode):
-                files.remove_quietly(path)
-        else:
-            for path in request.outputs(mode):
-                files.remove(path)
+        for path in request.outputs(mode):
+            try:
+                files.remove_file(path)
+            except ManagerFileError:
+                if mode is not Mode.ROLLBACK:
+                    raise
         return self.orchestrate(argv)
 
     def _failed(self, record: JsonObject, output: str) -> ControllerFailedError:

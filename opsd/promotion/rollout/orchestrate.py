@@ -39,7 +39,7 @@ class Orchestrate:
         try:
             for path in (request.result_file, request.summary_file):
                 files.make_parent(path)
-                files.remove(path)
+                files.remove_file(path)
         except (OpsError, OSError):
             if not request.emergency:  # which pauses first, and fails where it writes its result
                 raise
@@ -48,7 +48,7 @@ class Orchestrate:
         result = result_of(request, found, record, format_utc(self.clock()))
         summary = summary_of(result).encode()
         files.replace_file(request.result_file, jsoncodec.dumps(result) + b"\n", durable=True)
-        files.replace_file(request.summary_file, summary)
+        files.replace_file(request.summary_file, summary, durable=True)
         if request.step_summary_file:
             files.append_lines(request.step_summary_file, summary)
         return result
@@ -58,7 +58,7 @@ class Orchestrate:
         code = 0
         try:
             for old in (path, request.ci_summary_file):
-                files.remove(old)
+                files.remove_file(old)
             answer = self.ci(ci_arguments(request))
             code = answer.exit
             if code != 0 and not request.emergency:
