@@ -23,6 +23,7 @@ NAMES = [
     "alert-sink-config",
 ]
 NAMES_OF_TWO_WORDS = ["fleet-status", "fleet-handoff", "promotion-gates", "promotion-ci"]
+NAMES_OF_TWO_WORDS += ["promotion-apply", "promotion-orchestrate", "promotion-controller"]
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import compact_text, first_present, get, uniq
 from opsd.promotion.controller.request import ControllerRequest
 from opsd.promotion.controller.words import Action, Reason
-from opsd.promotion.rollout.words import PROMOTE, UNKNOWN
+from opsd.promotion.rollout.words import UNKNOWN
+from opsd.promotion.words import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def planned_action(request: ControllerRequest, observed: Observed) -> Action:
     """Propose, unless the pass may apply; then apply only on ``promote`` and without any reason against it."""
     if not request.guarded:
         return Action.PROPOSE
-    return Action.APPLY if observed.decision == PROMOTE and not observed.reasons else Action.HOLD
+    return Action.APPLY if observed.decision == Decision.PROMOTE and not observed.reasons else Action.HOLD
 
 
 def pause_reasons(request: ControllerRequest, is_paused: bool | None) -> list[str]:
@@ -83,7 +84,7 @@ NOT_RUN = Verification(False)
 def verified(result: JsonValue) -> Verification:
     """The verdict on a promotion CI result that this pass's verification has written."""
     decision = compact_text(first_present(get(result, "summary", "decision"), UNKNOWN))
-    return Verification(True, decision, None if decision == PROMOTE else Reason.VERIFY_FAILED)
+    return Verification(True, decision, None if decision == Decision.PROMOTE else Reason.VERIFY_FAILED)
 
 
 def not_verified(reason: Reason) -> Verification:

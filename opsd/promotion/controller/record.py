@@ -13,7 +13,8 @@ from opsd.contract.values import get, uniq
 from opsd.promotion.controller.decide import NOT_RUN, Observed, Verification
 from opsd.promotion.controller.request import ControllerRequest
 from opsd.promotion.controller.words import STATUS_OF, Action, Reason, Stage, Status
-from opsd.promotion.rollout.words import PROMOTE, UNKNOWN
+from opsd.promotion.rollout.words import UNKNOWN
+from opsd.promotion.words import Decision
 
 _STDERR_LIMIT = 4000
 
@@ -57,7 +58,7 @@ def begun(request: ControllerRequest, run_id: str, previous: JsonObject | None, 
 def decided(record: JsonObject, request: ControllerRequest, observed: Observed, planned: Action) -> JsonObject:
     """The record of a pass that ends with its decision, and of one that is about to apply."""
     reasons = observed.reasons
-    if request.guarded and observed.decision != PROMOTE:
+    if request.guarded and observed.decision != Decision.PROMOTE:
         reasons = uniq((*reasons, Reason.NOT_PROMOTE))
     decision = {
         "promotionDecision": observed.decision,

@@ -166,15 +166,16 @@ class Controller:
         }
         self._journal().begin(run_id, "applying", fields)
         answer = self._orchestrate(request, Mode.APPLY)
+        changed = self.store.read(FleetDocument.REGISTRY) != registry_before
         if answer.exit != 0:
-            raise self._failed(records.failed(record, Stage.APPLY, answer.exit, said(answer)), said(answer))
+            final = {**records.failed(record, Stage.APPLY, answer.exit, said(answer)), "registryChanged": changed}
+            raise self._failed(final, said(answer))
         path = request.outputs(Mode.APPLY)[0]
         _result(
             path,
             f"apply orchestration result file not found: {path}",
             f"invalid apply orchestration JSON: {path}",
         )
-        changed = self.store.read(FleetDocument.REGISTRY) != registry_before
         return self._verify(request, {**unfinished_record, "registryChanged": changed})
 
     def _verify(self, request: ControllerRequest, record: JsonObject) -> JsonObject:
@@ -231,10 +232,9 @@ class Controller:
     def _orchestrate(self, request: ControllerRequest, mode: Mode) -> Answer:
         """Start it; what it is expected to write is gone before (weakness 16)."""
         argv = orchestrate_arguments(request, mode)
-        if mode is Mode.ROLLBACK:
-            # A rollback of ours goes on whatever the evaluation says; a program knows the contract's arguments only.
-            if not self.orchestrate.is_program:
-                argv.append("--emergency")
+        # A rollback of ours goes on whatever the evaluation says; a program knows the contract's arguments only.
+        if mode is Mode.ROLLBACK and not self.orchestrate.is_program:
+            argv.append("--emergency")
         for path in request.outputs(mode):
             try:
                 files.remove_file(path)

@@ -9,7 +9,8 @@ from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get, optional_text
-from opsd.promotion.rollout.words import PROMOTE, UNKNOWN, Intent
+from opsd.promotion.rollout.words import UNKNOWN, Intent
+from opsd.promotion.words import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def check_permits(intent: Intent, decision: FoundDecision, *, max_age_s: int | N
     """
     if intent is Intent.ROLLBACK:
         return
-    if decision.text != PROMOTE:
+    if decision.text != Decision.PROMOTE:
         raise UsageError(f"intent {intent} requires promotion decision promote (found: {decision.text})")
     if max_age_s is None:
         return

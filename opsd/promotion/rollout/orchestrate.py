@@ -46,7 +46,7 @@ class Orchestrate:
         found = self._evaluate(request)
         record = None if request.mode is Mode.DRY_RUN else self._apply(request)
         result = result_of(request, found, record, format_utc(self.clock()))
-        summary = summary_of(result).encode()
+        summary = summary_of(result).encode("utf-8", "backslashreplace")
         files.replace_file(request.result_file, jsoncodec.dumps(result) + b"\n", durable=True)
         files.replace_file(request.summary_file, summary, durable=True)
         if request.step_summary_file:

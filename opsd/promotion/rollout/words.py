@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-#: The one decision that permits a promotion, and what stands where a document names none.
-PROMOTE, UNKNOWN = "promote", "unknown"
+#: What stands where a document names no decision.
+UNKNOWN = "unknown"
 
 
 class Intent(StrEnum):
