@@ -72,8 +72,11 @@ def revive(run: DispatchRun, which: str) -> None:
 def conclude(run: DispatchRun) -> None:
     """Ends, then what is told again, for every incident whose beginning is not just being told.
 
-    A long-lived run does not wait with an end: a sink that hangs on the beginning keeps the end from no other sink.
+    A long-lived run does not wait with an end: a sink that hangs on the beginning keeps the end from no other sink. A
+    run that is about to close leaves it to the next.
     """
+    if run.is_closing:
+        return
     busy = {
         entry.incident
         for sink_id in run.waiting_sinks()

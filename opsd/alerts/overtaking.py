@@ -17,7 +17,7 @@ def leaves_first(run: DispatchRun, delivery: Delivery) -> bool:
     """Whether what is put into a delivery's lane now is sent behind it: it is under way, or its first attempt is due
     and nothing holds its lane up.
     """
-    if delivery.id in run.in_flight or not run.means.long_lived or run.is_closing:
+    if delivery.id in run.in_flight or not run.means.long_lived:
         return delivery.id in run.in_flight
     now = run.means.clock()
     held_up = max(delivery.next_at, run.lane_waits.get(delivery.sink_id, 0.0)) > now
@@ -29,18 +29,28 @@ def ends_behind(run: DispatchRun, entry: Entry, delivery: Delivery) -> list[tupl
     """What tells the same sink that the incident of a beginning is over; where keys matter, the incident of its key."""
     if entry.action is not Action.TRIGGER or not entry.incident:
         return []
+    return [item for item in _of_the_same(run, entry, delivery) if item[0].action is Action.RESOLVE]
+
+
+def keeps_its_end(run: DispatchRun, entry: Entry, delivery: Delivery) -> bool:
+    """Whether the sink of a beginning that failed has to be told of the end all the same: it knows of the incident, or
+    may know, or is about to be told of it by another row.
+    """
+    _at, incident = run.ledger.resolved.get(entry.incident, (0.0, None))
+    if delivery.maybe or (incident is not None and delivery.sink_id in incident.told):
+        return True
+    return any(
+        other.action is Action.TRIGGER and beginning is not delivery
+        for other, beginning in _of_the_same(run, entry, delivery)
+    )
+
+
+def _of_the_same(run: DispatchRun, entry: Entry, delivery: Delivery) -> list[tuple[Entry, Delivery]]:
+    """The lane's deliveries about the incident, of the same key where a sink resolves by key."""
     kind = SINK_TYPES.get(str(delivery.view.get("type")))
     by_key = kind is not None and kind.resolves_by_key
     return [
-        (other, end)
-        for other, end in run.lanes.get(delivery.sink_id, ())
-        if other.incident == entry.incident
-        and other.action is Action.RESOLVE
-        and not (by_key and end.dedup_key != delivery.dedup_key)
+        (other, told)
+        for other, told in run.lanes.get(delivery.sink_id, ())
+        if other.incident == entry.incident and not (by_key and told.dedup_key != delivery.dedup_key)
     ]
-
-
-def knows(run: DispatchRun, entry: Entry, delivery: Delivery) -> bool:
-    """Whether the sink of a beginning that failed knows of the incident all the same, or may know."""
-    _at, incident = run.ledger.resolved.get(entry.incident, (0.0, None))
-    return delivery.maybe or (incident is not None and delivery.sink_id in incident.told)

@@ -14,7 +14,7 @@ from opsd.alerts.dead_letters import dead_letter
 from opsd.alerts.incidents import record_told
 from opsd.alerts.model import Action, AttemptResult, HttpAnswer, Member, Notification, ResolvedSink, SinkRequest
 from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, attempt_line
-from opsd.alerts.overtaking import ends_behind, knows
+from opsd.alerts.overtaking import ends_behind, keeps_its_end
 from opsd.alerts.reporting import delivery_ended, members
 from opsd.alerts.row_order import ORDER_GRACE_S
 from opsd.alerts.run import MAX_ATTEMPTS_IN_RUN, DispatchRun
@@ -212,7 +212,7 @@ def _conclude(
             delivery.next_at = following.at
             if ends:
                 delivery.state = DeliveryState.CANCELLED
-        if ends and not knows(run, entry, delivery):
+        if ends and not keeps_its_end(run, entry, delivery):
             for other, end in ends:
                 _cancel(run, other, end)
     means.observer.attempted(delivery, duration_s)

@@ -8,6 +8,7 @@ back because its book-keeping failed.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from opsd.alerts import target_state
@@ -40,6 +41,7 @@ class SinkHealth:
     def __init__(self, document: Shared, *, lock_wait_s: float = 1.0) -> None:
         self._document = document
         self._lock_wait_s = lock_wait_s
+        self._turn = threading.Lock()
         self._own: dict[str, TargetState] = {}
         self.problem: str | None = None
 
@@ -71,7 +73,8 @@ class SinkHealth:
             return _document(targets, target, now), answer
 
         try:
-            answer = self._document.update(shared, wait_s=self._lock_wait_s)
+            with self._turn:  # threads of one process need not poll for each other's lock
+                answer = self._document.update(shared, wait_s=self._lock_wait_s)
             self.problem = None
         except OSError as error:
             self.problem = f"cannot use {self._document.location}: {error.strerror}"

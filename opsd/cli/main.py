@@ -52,6 +52,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "the promotion gates for a pipeline: result, summary, skip, enforce",
     ),
     "audit verify": ("opsd.cli.audit_verify:main", "are the audit logs what was written"),
+    "horizon-bridge": ("opsd.cli.horizon_bridge:main", "move a Horizon outbox into the operator's queue"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),

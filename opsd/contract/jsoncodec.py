@@ -198,12 +198,20 @@ def _dumps_carefully(value: JsonValue, indent: int | None) -> bytes:
     text = json.dumps(
         _finite(value), ensure_ascii=False, separators=separators, indent=indent, allow_nan=False, default=stand_in
     )
-    # A lone surrogate becomes U+FFFD, like any other byte that is not text.
-    data = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+    data = well_formed(text).encode()
     if embedded:
         parts = data.split(f'"{mark}"'.encode())
         data = b"".join(part + raw for part, raw in zip(parts, [*embedded, b""], strict=True))
     return _escape_delete(data)
+
+
+def well_formed(text: str) -> str:
+    """``text`` as it will be read back: a lone surrogate becomes U+FFFD, like any other byte that is not text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _finite(value: JsonValue) -> JsonValue:

@@ -35,6 +35,8 @@ class FleetDocument(StrEnum):
     SINK_HEALTH = "alert-sink-health.json"
     PROMOTION_APPLY = "promotion-apply-state.json"
     PROMOTION_CONTROLLER = "promotion-controller-state.json"
+    BRIDGE_QUEUE = "horizon-bridge-queue.json"
+    BRIDGE_STATE = "horizon-bridge-state.json"
 
 
 class FleetLog(StrEnum):
@@ -50,6 +52,7 @@ class FleetLog(StrEnum):
     PROMOTION = "telemetry/promotion.jsonl"
     PROMOTION_APPLY = "telemetry/promotion-apply.jsonl"
     PROMOTION_CONTROLLER = "telemetry/promotion-controller.jsonl"
+    BRIDGE = "telemetry/horizon-bridge.jsonl"
 
 
 class FleetReport(StrEnum):

@@ -68,6 +68,16 @@ class AlertMetrics:
     def attempted(self, delivery: Delivery, duration_s: float) -> None:
         """See :class:`opsd.alerts.run.Observer`."""
         code = delivery.last.get("reasonCode")
+        if code:
+            self._log.warning(
+                "alert.attempt_failed",
+                sink=delivery.sink_id,
+                id=delivery.id,
+                attempt=delivery.attempts,
+                code=code,
+                http_status=delivery.last.get("httpStatus"),
+                message=delivery.last.get("message"),
+            )
         with self._lock:
             self._attempted[delivery.sink_id, str(code) if code else "ok"] += 1
             if duration_s > 0:

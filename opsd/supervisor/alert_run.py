@@ -17,13 +17,15 @@ from opsd.alerts.reporting import report_late
 from opsd.alerts.run import DispatchRun, Observer
 from opsd.alerts.sink_health import SinkHealth
 from opsd.alerts.telemetry import Run, dispatcher_failed
-from opsd.compose_alerts import AlertOptions, Configuration, alert_paths
+from opsd.compose_alerts import AlertOptions, Configuration, alert_paths, sink_health
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc, parse_epoch
 from opsd.storage import locks
 from opsd.storage.alert_store import AlertStore
 from opsd.storage.files import signature
+from opsd.supervisor.alert_config import remembered
 from opsd.supervisor.alert_schedule import Files, Standing
+from opsd.supervisor.settings import Settings
 
 _T = TypeVar("_T")
 
@@ -75,12 +77,27 @@ class RunMeans:
         self.store(loop).append_telemetry([row])
 
 
+def alert_means(repo: str, settings: Settings, env: Mapping[str, str], observer: Observer) -> RunMeans:
+    """What runs work with under these settings."""
+    alerts = settings.alerts
+    options = AlertOptions(
+        config_file=None if alerts.catalog_file is None else str(alerts.catalog_file),
+        delivery_file=None if alerts.delivery_file is None else str(alerts.delivery_file),
+        budget_s=alerts.budget_seconds,
+        long_lived=True,
+        expected_interval_s=settings.reconcile.resync_seconds,
+    )
+    return RunMeans(repo, options, env, sink_health(repo), remembered(env), observer)
+
+
 class OpenRun:
     """A run and its lock."""
 
     def __init__(self, run: DispatchRun) -> None:
         self.run = run
         self._held: int | None = None
+        #: How the loop stood behind the last step that was observed.
+        self.standing: Standing | None = None
 
     def begin(self) -> None:
         """Take the loop's dispatch lock and read what is stored.
@@ -104,21 +121,28 @@ class OpenRun:
         self.run.means = replace(fresh, store=self.run.means.store)
         return work(*arguments)
 
+    def observed(self, before: Standing, work: Callable[..., _T], *arguments: object) -> _T:
+        """A step of the run, and how the loop stands behind it."""
+        result = work(*arguments)
+        self.standing = self._standing(before)
+        return result
+
     def end(self, before: Standing) -> Standing:
         """Report, publish if there is anything to publish, and say how the loop stands."""
         report_late(self.run, all_of_them=True)
         if self.run.has_changed():
             self.run.finish()
-        store = self.run.means.store
+        return self._standing(before)
+
+    def _standing(self, before: Standing) -> Standing:
+        store, owed = self.run.means.store, self.run.state()["delivery"]
         files = _files_of(store)
-        owed = self.run.state()["delivery"]
+        same_letters = bool(before.files) and before.files[-1] == files[-1]
         return Standing(
             pending=owed["pendingCount"],
             oldest_pending_at=parse_epoch(owed["oldestPendingAt"]),
             incidents=len(self.run.ledger.open),
-            dead_letters=before.dead_letters
-            if before.files and before.files[-1] == files[-1]
-            else len(outstanding(store.read_dead_letters())),
+            dead_letters=before.dead_letters if same_letters else len(outstanding(store.read_dead_letters())),
             wake_at=next_wake(self.run),
             files=files,
         )

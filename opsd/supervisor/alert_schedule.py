@@ -15,6 +15,11 @@ from opsd.supervisor.backoff import next_delay
 
 #: A pass over a loop with open incidents may show a recovery; looks for that alone are at least this far apart.
 LOOK_INTERVAL_S = 1.0
+#: And this far, once nothing that could show one has changed for so long: a fleet that is ill for days costs little.
+QUIET_LOOK_INTERVAL_S = 30.0
+QUIET_AFTER_S = 60.0
+#: How a loop stands is shown so often at most while a run is under way.
+SHOW_INTERVAL_S = 1.0
 #: A timer of a run wakes no sooner, so that nothing can make a run follow a run without a pause.
 SHORTEST_PAUSE_S = 0.1
 #: Another process works on the loop's alerts: asked again after so long.
@@ -44,7 +49,10 @@ class Standing:
 
 @dataclass(slots=True)
 class LoopAlerts:
-    """What the worker knows of one loop; ``not_before`` and ``looked_at`` by the monotonic clock."""
+    """What the worker knows of one loop; ``not_before``, ``looked_at`` and ``changed_at`` by the monotonic clock.
+
+    ``evidence``: what the last pass said that could show a recovery; ``changed_at``: when it last said something else.
+    """
 
     standing: Standing = Standing()
     failures: int = 0
@@ -52,6 +60,13 @@ class LoopAlerts:
     told: set[str] = field(default_factory=set)
     not_before: float = 0.0
     looked_at: float = float("-inf")
+    evidence: object = None
+    changed_at: float = float("-inf")
+
+    def note(self, evidence: object, *, now: float) -> None:
+        """Take in what a pass said."""
+        if evidence != self.evidence:
+            self.evidence, self.changed_at = evidence, now
 
     def view(self) -> JsonObject:
         """What the live API shows."""
@@ -67,12 +82,15 @@ class LoopAlerts:
         }
 
 
-def due_after_pass(known: LoopAlerts, *, escalated: bool, now: float) -> float | None:
-    """When a pass asks for a run, by the monotonic clock; None: it does not."""
+def due_after_pass(known: LoopAlerts, *, escalated: bool, now: float, under_way: bool = False) -> float | None:
+    """When a pass asks for a run or for a step of the one that is ``under_way``, by the monotonic clock; None: it does
+    not.
+    """
     if escalated:
         return max(now, known.not_before)
-    if known.standing.incidents:
-        return max(now, known.not_before, known.looked_at + LOOK_INTERVAL_S)
+    if known.standing.incidents or under_way:
+        interval_s = LOOK_INTERVAL_S if now - known.changed_at < QUIET_AFTER_S else QUIET_LOOK_INTERVAL_S
+        return max(now, known.not_before, known.looked_at + interval_s)
     return None
 
 

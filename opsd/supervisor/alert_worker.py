@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,15 +24,13 @@ from typing import Any, TypeVar
 import structlog
 
 from opsd.alerts.drive import Drive, Sender
-from opsd.alerts.run import Observer
-from opsd.compose_alerts import AlertOptions, sink_health
 from opsd.contract.errors import LockTimeoutError, OpsError
 from opsd.contract.ids import new_trace_id
-from opsd.supervisor import alert_config
 from opsd.supervisor.alert_metrics import AlertMetrics
 from opsd.supervisor.alert_run import OpenRun, RunMeans
 from opsd.supervisor.alert_schedule import (
     BUSY_PAUSE_S,
+    SHOW_INTERVAL_S,
     LoopAlerts,
     due_after_failure,
     due_after_pass,
@@ -50,10 +48,23 @@ _MAX_TOLD = 16
 
 @dataclass(slots=True)
 class _Driven:
-    """A drive under way; ``outdated``: the files that decide have changed since it began."""
+    """A drive under way.
+
+    Args:
+        outdated: the files that decide have changed since it began.
+        later: a poke that is to come.
+        shown_at: when how its loop stands was last shown, by the monotonic clock.
+    """
 
     drive: Drive
     outdated: bool = False
+    later: asyncio.TimerHandle | None = None
+    shown_at: float = 0.0
+
+    def poke(self) -> None:
+        """There may be something for it."""
+        self.later = None
+        self.drive.poke()
 
 
 class AlertWorker:
@@ -105,21 +116,23 @@ class AlertWorker:
         self.loops.pop(loop, None)
         self._queue.forget(loop)
 
-    def passed(self, loop: str, *, escalated: bool) -> None:
-        """A pass over a loop has ended."""
+    def passed(self, loop: str, *, escalated: bool, evidence: object = None) -> None:
+        """A pass over a loop has ended; ``evidence``: equal for passes that show the same recoveries."""
         known = self.loops.get(loop)
         if known is None:
             return
-        due = due_after_pass(known, escalated=escalated, now=self._monotonic())
+        driven, now = self._drives.get(loop), self._monotonic()
+        known.note(evidence, now=now)
+        due = due_after_pass(known, escalated=escalated, now=now, under_way=driven is not None)
         if due is None:
             return
-        driven = self._drives.get(loop)
-        now = self._monotonic()
-        if driven is not None and due <= now:
-            driven.drive.poke()
-            known.looked_at = now
-        else:
+        if driven is None:
             self._queue.add(loop, Priority.EVENT, reason="escalation" if escalated else "pass", not_before=due)
+        elif due <= now:
+            known.looked_at = now
+            driven.drive.poke()
+        elif driven.later is None:
+            driven.later = asyncio.get_running_loop().call_later(due - now, driven.poke)
 
     def standing(self, loop: str) -> LoopAlerts | None:
         """What is known of a loop's alerts; None when it is not supervised."""
@@ -196,20 +209,29 @@ class AlertWorker:
     async def _deliver(self, loop: str, known: LoopAlerts, trace_id: str, heartbeat: Heartbeat) -> None:
         def in_thread(work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
             heartbeat.beat()
+            now = self._monotonic()
             if driven.outdated:
                 driven.outdated = False
                 return self._in_thread(opened.renewed, self.means, work, *arguments)
-            return self._in_thread(work, *arguments)
+            if now - driven.shown_at < SHOW_INTERVAL_S:
+                return self._in_thread(work, *arguments)
+            driven.shown_at = now
+            running = self._in_thread(opened.observed, known.standing, work, *arguments)
+            running.add_done_callback(lambda _done: self._show(loop, known, opened))
+            return running
 
         opened: OpenRun = await self._hop(self.means.prepare, loop, trace_id)
         drive = Drive(opened.run, self._sender, in_thread)
-        driven = self._drives[loop] = _Driven(drive)
+        driven = self._drives[loop] = _Driven(drive, shown_at=self._monotonic())
         try:
             await self._hop(opened.begin)
             await drive.drive()
             known.standing = await self._hop(opened.end, known.standing)
         finally:
             del self._drives[loop]
+            if driven.later is not None:
+                driven.later.cancel()
+                drive.poke()  # the next run sees to it
             opened.release()
         # No await since the drive was last to be found: whoever comes later asks for a run of their own.
         if drive.has_news:
@@ -217,6 +239,12 @@ class AlertWorker:
         due = due_after_run(known.standing, epoch=self._clock(), now=self._monotonic())
         if due is not None:
             self._queue.add(loop, Priority.RESYNC, reason="timer", not_before=due)
+
+    def _show(self, loop: str, known: LoopAlerts, opened: OpenRun) -> None:
+        """How the loop of a run under way stands."""
+        if opened.standing is not None and loop in self._drives:
+            known.standing = opened.standing
+            self._standing_changed(loop)
 
     async def _failed(self, loop: str, known: LoopAlerts, trace_id: str, code: str, message: str) -> None:
         """Tell it, once for each message, and try again later."""
@@ -265,16 +293,3 @@ class AlertWorker:
         """After its tasks have ended: close connections and threads."""
         await self._sender.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def alert_means(repo: str, settings: Settings, env: Mapping[str, str], observer: Observer) -> RunMeans:
-    """What runs work with under these settings."""
-    alerts = settings.alerts
-    options = AlertOptions(
-        config_file=None if alerts.catalog_file is None else str(alerts.catalog_file),
-        delivery_file=None if alerts.delivery_file is None else str(alerts.delivery_file),
-        budget_s=alerts.budget_seconds,
-        long_lived=True,
-        expected_interval_s=settings.reconcile.resync_seconds,
-    )
-    return RunMeans(repo, options, env, sink_health(repo), alert_config.remembered(env), observer)

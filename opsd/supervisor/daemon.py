@@ -23,7 +23,8 @@ from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
-from opsd.supervisor.alert_worker import AlertWorker, alert_means
+from opsd.supervisor.alert_run import alert_means
+from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.loop_factory import LoopFactory
@@ -148,9 +149,7 @@ class Daemon:
         return 0
 
     def _warn(self, settings: Settings) -> None:
-        """Of what can be loaded and cannot be meant (40, weakness 5; 50, W20)."""
-        if self._env.get("OPS_MANAGER_ALERTS_ENABLED", "true") not in ("", "true", "false"):
-            self._log.warning("config.alerts_enabled_unknown", enabled=settings.alerts.enabled)
+        """Of what can be loaded and cannot be meant (40, weakness 5)."""
         if settings.drift.summary_window < 30 and settings.drift.min_confidence != "low":
             self._log.warning("config.drift_cannot_become_active", summary_window=settings.drift.summary_window)
 

@@ -167,6 +167,13 @@ class ManagedLoop:
         return value if isinstance(value, str) else None
 
     @property
+    def recovery_evidence(self) -> tuple[JsonValue, ...]:
+        """What could show that an incident is over (contract 50, R7); equal while none of it changes."""
+        state, health = self.knowledge.state, self.knowledge.health
+        drifts = get(state, "drift", "status"), get(health, "metrics", "sequenceStatus")
+        return (health.get("status"), get(state, "divergence", "any"), *drifts)
+
+    @property
     def cursor_offset(self) -> int:
         """Line offset up to which events are ingested, as far as the daemon knows."""
         return self.knowledge.cursor_offset

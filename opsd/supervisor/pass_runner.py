@@ -120,7 +120,7 @@ class PassRunner:
             metrics.count_escalation(loop.name, row["category"])
         metrics.loops.update(loop.name, loop.sample())
         if self._alerts is not None:
-            self._alerts.passed(loop.name, escalated=bool(outcome.escalations))
+            self._alerts.passed(loop.name, escalated=bool(outcome.escalations), evidence=loop.recovery_evidence)
         if outcome.events_ingested and code is None and not first:
             stamp = parse_epoch(get(outcome.state, "evidence", "lastEventEnvelope", "event", "timestamp"))
             if stamp is not None:

@@ -194,9 +194,10 @@ def _read_env(env: Mapping[str, str]) -> dict[str, Any]:
         raise SettingsError([f"env: {error}"]) from None
     for key, name in CONTRACT_VARIABLES.items():
         if env.get(name) and not env.get(env_name(key)):
-            # Of the contract's switch only the exact text "true" enables (50, 9.1).
-            value: object = env[name] == "true" if key == "alerts.enabled" else env[name]
-            _merge(values, _nested({key: value}))
+            if key == "alerts.enabled" and env[name] not in ("true", "false"):
+                # As the command does (20, 8, row 14): a daemon that silently tells nobody would be worse.
+                raise SettingsError([f"env {name}: {key}: must be true or false"])
+            _merge(values, _nested({key: env[name]}))
     return values
 
 

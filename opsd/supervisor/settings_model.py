@@ -292,6 +292,8 @@ _FIXED = (
     "alerts.enabled",
     "alerts.max_parallel",
     "alerts.threads",
+    "alerts.look_seconds",
+    "alerts.sweep_seconds",
 )
 
 

@@ -150,3 +150,25 @@ async def test_an_incident_that_a_silence_holds_wakes_the_loop_when_the_silence_
     await world.drive(run)[1]
     assert next_wake(run) == now + 3600
     assert world.sender.sent == []
+
+
+async def test_an_end_is_kept_while_another_row_is_about_to_tell_the_beginning(tmp_path: Path) -> None:
+    world = LongRun(tmp_path)
+    world.escalate()
+    world.escalate()
+    run = world.begin()
+    drive, task = world.drive(run)
+    await until(lambda: len(world.sender.open) == 2)
+    world.recover()
+    drive.poke()
+    await until(lambda: len(run.entries) == 3)
+    world.sender.answer("a", FAILED)
+    for _ in range(3):
+        await until(lambda: "b" in [sink for sink, _, _ in world.sender.open])
+        world.sender.answer("b")
+    for _ in range(2):
+        await until(lambda: "a" in [sink for sink, _, _ in world.sender.open])
+        world.sender.answer("a")
+    await task
+    assert [action for sink, action in world.sender.sent if sink == "a"] == ["trigger", "trigger", "resolve"]
+    assert world.end(run)["delivery"]["pendingCount"] == 0

@@ -21,6 +21,7 @@ NAMES = [
     "health",
     "service-client",
     "alert-sink-config",
+    "horizon-bridge",
 ]
 NAMES_OF_TWO_WORDS = ["fleet-status", "fleet-handoff", "promotion-gates", "promotion-ci"]
 NAMES_OF_TWO_WORDS += ["promotion-apply", "promotion-orchestrate", "promotion-controller"]

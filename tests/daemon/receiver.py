@@ -57,7 +57,7 @@ async def receiving() -> AsyncIterator[Receiver]:
     """A receiver, until the end of the block."""
     receiver = Receiver()
     app = web.Application()
-    app.router.add_post("/{path}", receiver.answer)
+    app.router.add_post("/{path:.*}", receiver.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -128,8 +128,15 @@ async def test_a_sink_that_hangs_delays_neither_the_other_nor_the_passes(tmp_pat
         world = World(tmp_path, receiver, a={"timeoutSeconds": 60}, b={})
         loops = [world.stale(f"loop-{number}") for number in range(4)]
         write_registry(world.repo, *({"loopId": loop.loop_id} for loop in loops))
-        async with daemon(world.repo, *world.flags, env=world.env) as running:
+        unswept = [*world.flags, "--alerts-sweep-seconds", "3600"]
+        async with daemon(world.repo, *unswept, env=world.env) as running:
             await until(running, lambda: len(receiver.of("/b")) == 4 and len(receiver.of("/a")) == 4)
+
+            async def one_is_owed() -> bool:
+                alerts = (await running.view("loop-1"))["alerts"] or {}
+                return bool(alerts.get("pendingCount") == 1 and alerts["openIncidentCount"] == 1)
+
+            await running.until(one_is_owed)  # also while it is under way
             loops[0].append("iteration_start")  # the passes go on, and so do the alerts of the other sink
             await until(running, lambda: [one.action for one in receiver.of("/b")].count("resolve") == 1)
             assert "resolve" not in [one.action for one in receiver.of("/a")]
@@ -309,14 +316,33 @@ async def test_alerts_that_are_off_send_nothing_and_lose_nothing(tmp_path: Path)
     async with receiving() as receiver:
         world = World(tmp_path, receiver)
         world.stale()
-        off = {**world.env, "OPS_MANAGER_ALERTS_ENABLED": "TRUE"}  # only the exact text enables (50, W20)
+        off = {**world.env, "OPS_MANAGER_ALERTS_ENABLED": "false"}
         async with daemon(world.repo, *world.flags, env=off) as running:
             await until(running, lambda: world.rows("escalations.jsonl"))
-            assert len(running.logged("config.alerts_enabled_unknown")) == 1
             assert running.stop() == 0
         assert (receiver.told, world.rows("telemetry/alerts.jsonl")) == ([], [])
         async with daemon(world.repo, *world.flags, env=world.env) as running:
             await until(running, lambda: receiver.told)
+
+
+async def test_a_receiver_that_forgets_is_reminded_while_it_lasts_and_of_its_end(tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        world = World(tmp_path, receiver, a={"type": "alertmanager", "resendSeconds": 1})
+        loop = world.stale()
+
+        def alerts() -> list[dict[str, Any]]:
+            return [one.body[0] for one in receiver.of("/a/api/v2/alerts")]
+
+        async with daemon(world.repo, *world.flags, env=world.env) as running:
+            await until(running, lambda: len(alerts()) >= 3)
+            assert not [alert for alert in alerts() if "endsAt" in alert]
+            loop.append("iteration_start")
+            await until(running, lambda: len([alert for alert in alerts() if "endsAt" in alert]) >= 2)
+            metrics = await running.metrics()
+            assert running.stop() == 0
+        assert len({json.dumps(alert["labels"]) for alert in alerts()}) == 1
+        assert metrics['opsd_alert_deliveries_total{sink="a",outcome="delivered"}'] == 2  # reminders do not count
+        assert len(world.rows("telemetry/alerts.jsonl")) == 2
 
 
 def test_told_knows_its_action() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opsd.supervisor.alert_schedule import (
     LOOK_INTERVAL_S,
+    QUIET_LOOK_INTERVAL_S,
     SHORTEST_PAUSE_S,
     LoopAlerts,
     Standing,
@@ -24,8 +25,19 @@ def test_a_pass_that_escalated_asks_at_once() -> None:
 def test_a_quiet_pass_asks_only_where_an_incident_is_open_and_not_all_the_time() -> None:
     assert due_after_pass(LoopAlerts(), escalated=False, now=50.0) is None
     known = LoopAlerts(Standing(incidents=1), looked_at=49.9)
+    known.note("critical", now=48.0)
     assert due_after_pass(known, escalated=False, now=50.0) == 49.9 + LOOK_INTERVAL_S
     assert due_after_pass(known, escalated=False, now=60.0) == 60.0
+    assert due_after_pass(LoopAlerts(), escalated=False, now=50.0, under_way=True) == 50.0
+
+
+def test_a_loop_that_stays_ill_is_looked_at_rarely_until_a_pass_says_something_else() -> None:
+    known = LoopAlerts(Standing(incidents=1), looked_at=1000.0)
+    known.note("critical", now=0.0)
+    known.note("critical", now=1001.0)
+    assert due_after_pass(known, escalated=False, now=1001.0) == 1000.0 + QUIET_LOOK_INTERVAL_S
+    known.note("healthy", now=1002.0)
+    assert due_after_pass(known, escalated=False, now=1002.0) == 1002.0
 
 
 def test_a_loop_whose_runs_fail_is_left_alone_until_its_pause_is_over() -> None:

@@ -159,13 +159,18 @@ def test_a_token_that_would_break_a_header_is_refused_without_being_shown() -> N
     assert api_token(Settings()) is None
 
 
-@pytest.mark.parametrize(
-    ("value", "enabled"), [("true", True), ("false", False), ("TRUE", False), ("1", False), ("", True)]
-)
-def test_only_the_exact_text_true_of_the_contracts_switch_enables_alerts(value: str, enabled: bool) -> None:
+@pytest.mark.parametrize(("value", "enabled"), [("true", True), ("false", False), ("", True)])
+def test_the_contracts_switch_of_alerts_is_obeyed(value: str, enabled: bool) -> None:
     env = {"OPS_MANAGER_ALERTS_ENABLED": value}
     assert load_settings({}, env, default_file=NOWHERE).settings.alerts.enabled is enabled
-    ours = {**env, "OPSD_ALERTS__ENABLED": "true"}
+
+
+@pytest.mark.parametrize("value", ["TRUE", "1", "yes"])
+def test_a_switch_of_alerts_that_could_mean_anything_is_refused(value: str) -> None:
+    assert problems(OPS_MANAGER_ALERTS_ENABLED=value) == [
+        "env OPS_MANAGER_ALERTS_ENABLED: alerts.enabled: must be true or false"
+    ]
+    ours = {"OPS_MANAGER_ALERTS_ENABLED": value, "OPSD_ALERTS__ENABLED": "true"}
     assert load_settings({}, ours, default_file=NOWHERE).settings.alerts.enabled is True
 
 
