@@ -109,6 +109,9 @@ def test_an_edit_by_somebody_else_meanwhile_is_kept(tmp_path: Path) -> None:
     Apply(fleet.store, Meddled(), clock=lambda: NOW).run(apply_request())
     assert fleet.read()["owner"] == "night shift"
     assert fleet.rollout == (35, False)
+    fleet.write(registry(3))
+    fleet.apply(apply_request(Intent.ROLLBACK))
+    assert [row["intent"] for row in fleet.rows()] == ["expand", "rollback"]
 
 
 def test_of_many_expands_at_once_none_is_lost(tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from opsd.contract.errors import LockTimeoutError, OpsError
+from opsd.contract.errors import LockTimeoutError, ManagerFileError, OpsError
+from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.promotion.controller.budget import Budget
 from opsd.promotion.controller.run import Controller, ControllerFailedError
 from opsd.promotion.controller.words import Mode
 from opsd.promotion.rollout.words import Intent
 from opsd.promotion.steps import Step
+from opsd.storage.run_journal import RunJournal
 from tests.promotion.controller_support import World, answer, request
 from tests.promotion.rollout_factories import NOW, Fleet, registry
 
@@ -196,3 +198,34 @@ def test_a_run_that_died_before_it_changed_anything_is_recorded_as_a_failed_appl
     first = fleet.rows(ROWS)[0]
     assert (first["status"], first["error"]["stage"], first["recovered"]) == ("failed", "apply", True)
     assert fleet.rollout == (40, False)
+
+
+def test_a_lost_rollback_is_made_up_for_before_anything_else_is_looked_at(fleet: Fleet) -> None:
+    def die() -> None:
+        if world.calls[-1] == "apply rollback":
+            raise KeyboardInterrupt
+
+    world = World(fleet.store, "promote", "promote", "hold", tick=die)
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    assert fleet.rollout == (65, False)
+    freeze = fleet.folder / "freeze.json"
+    freeze.write_text("{")
+    (fleet.folder / "promotion-controller-state.json").write_text("{")
+    with pytest.raises(OpsError, match="invalid freeze windows JSON"):
+        World(fleet.store, 7).run(freeze_windows_file=str(freeze))
+    assert fleet.rollout == (65, True)
+    assert [(row["status"], row["recovered"]) for row in fleet.rows(ROWS)] == [("rolled_back", True)]
+
+
+def test_a_rollback_does_not_wait_for_the_journal(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = RunJournal.append
+
+    def full(self: RunJournal, run_id: str, phase: str, fields: JsonObject | None = None) -> None:
+        if phase == "rolling_back":
+            raise ManagerFileError("no space left")
+        append(self, run_id, phase, fields)
+
+    monkeypatch.setattr(RunJournal, "append", full)
+    assert World(fleet.store, "promote", "promote", "hold").run()["status"] == "rolled_back"
+    assert fleet.rollout == (65, True)

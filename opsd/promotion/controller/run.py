@@ -3,7 +3,7 @@
 The whole pass holds the controllers' lock. Before an apply is started its unfinished record is in the journal, synced;
 before a rollback is started the failed verification is there too. The final record goes to the telemetry (synced), then
 to the state, then the journal is closed. A pass that may apply and finds a journal open completes that run first: it
-verifies what may have been applied, or rolls back what was to be rolled back. A pass that only proposes counts such a
+rolls back what was to be rolled back, and verifies what may have been applied. A pass that only proposes counts such a
 run in its budget and leaves it open.
 """
 
@@ -77,15 +77,13 @@ class Controller:
             return self._run(request)
 
     def _run(self, request: ControllerRequest) -> JsonObject:
-        self._previous()
-        windows = self._windows(request)
         self.store.drop_torn_row(FleetLog.PROMOTION_CONTROLLER)
         left = unfinished(self.store)
         if request.guarded:
-            for run in left:
-                self._complete(request, run)
+            self._complete(request, left)
             left = []
         previous = self._previous()
+        windows = self._windows(request)
         now = int(self.clock())
         record = records.begun(request, new_trace_id(), previous, now)
         preview = self._evaluate(request, record)
@@ -183,7 +181,10 @@ class Controller:
         if not verification.failed:
             return self._keep(records.concluded(record, verification))
         fields = {"verification": {"decision": verification.decision, "reason": verification.reason}}
-        self._journal().append(record["runId"], "rolling_back", fields)
+        try:
+            self._journal().append(record["runId"], "rolling_back", fields)
+        except ManagerFileError:
+            pass  # the next pass would verify again before it rolls back; this one does not wait for that
         return self._roll_back(request, record, verification)
 
     def _verification(self, request: ControllerRequest) -> Verification:
@@ -214,17 +215,28 @@ class Controller:
         )
         return self._keep(records.concluded(record, verification))
 
-    def _complete(self, request: ControllerRequest, run: Unfinished) -> None:
-        """Bring a run to its end whose process died; this pass's settings serve for it.
+    def _complete(self, request: ControllerRequest, left: list[Unfinished]) -> None:
+        """Bring runs to their end whose process died; this pass's settings serve for them.
 
-        Where the registry is as it was before, nothing was applied; that is recorded as a failed apply, which uses its
-        part of the budget, because a program that was started may still be at work.
+        What was to be rolled back goes before every check that could stop this pass.
+        """
+        for run in left:
+            if run.verification is not None:
+                self._roll_back(request, {**run.record, "recovered": True}, run.verification)
+        self._previous()
+        for run in left:
+            if run.verification is None:
+                self._complete_apply(request, run)
+
+    def _complete_apply(self, request: ControllerRequest, run: Unfinished) -> None:
+        """Verify what may have been applied.
+
+        Where the registry is as it was before, nothing was; that is recorded as a failed apply, which uses its part of
+        the budget, because a program that was started may still be at work.
         """
         recover_now(self.store, wait_s=self.lock_wait_s)
         record = {**run.record, "recovered": True}
-        if run.verification is not None:
-            self._roll_back(request, record, run.verification)
-        elif run.registry_before == digest(self.store.read(FleetDocument.REGISTRY)):
+        if run.registry_before == digest(self.store.read(FleetDocument.REGISTRY)):
             self._keep(records.interrupted(record))
         else:
             self._verify(request, record)

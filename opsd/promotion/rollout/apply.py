@@ -30,15 +30,14 @@ from opsd.promotion.rollout.decision_file import (
     age_of,
     check_permits,
     decision_in,
-    decision_or_unknown,
 )
 from opsd.promotion.rollout.layout import in_layout_of
 from opsd.promotion.rollout.recovery import recover
 from opsd.promotion.rollout.registry_edit import Rollout, edited, paused, rollout_after, rollout_of
 from opsd.promotion.rollout.settle import digest
-from opsd.promotion.rollout.words import Intent
+from opsd.promotion.rollout.words import UNKNOWN, Intent
 from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetStore
-from opsd.storage.run_journal import RECORDED
+from opsd.storage.run_journal import ABANDONED, RECORDED
 
 #: An expand or resume waits so long for a pass over the fleet to end, everyone for another apply, in seconds.
 LOCK_WAIT_S = 30.0
@@ -126,8 +125,13 @@ class Apply:
         return record
 
     def _decision(self, request: ApplyRequest) -> FoundDecision:
-        read = decision_or_unknown if request.emergency else decision_in
-        return read(self.store.read(FleetDocument.PROMOTION), self.store.location(FleetDocument.PROMOTION))
+        path = self.store.location(FleetDocument.PROMOTION)
+        try:
+            return decision_in(self.store.read(FleetDocument.PROMOTION), path)
+        except (OpsError, OSError):
+            if not request.emergency:
+                raise
+            return FoundDecision(UNKNOWN)
 
     @contextmanager
     def _locked(self, request: ApplyRequest) -> Iterator[None]:
@@ -135,7 +139,7 @@ class Apply:
         with ExitStack() as held:
             try:
                 held.enter_context(self.store.lock(wait_s=_ROLLBACK_WAIT_S if is_rollback else self.lock_wait_s))
-            except OpsError:
+            except (OpsError, OSError):
                 if not is_rollback:
                     raise
             with self._aside(request):
@@ -212,9 +216,15 @@ class Apply:
         intended = {"registryFile": location, "before": digest(data), "after": digest(text), "record": record}
         with self._aside(request):
             journal.begin(run_id, "applying", intended)
-        if self.store.read(FleetDocument.REGISTRY) != data:
-            raise _ChangedMeanwhile("the fleet registry was changed by somebody else; nothing was applied")
-        self.store.replace_text(FleetDocument.REGISTRY, text)
+        try:
+            if self.store.read(FleetDocument.REGISTRY) != data:
+                raise _ChangedMeanwhile("the fleet registry was changed by somebody else; nothing was applied")
+            self.store.replace_text(FleetDocument.REGISTRY, text)
+        except (OpsError, OSError):
+            # Said now: once somebody edits the registry, nobody could tell any more that this changed nothing.
+            with self._aside(request):
+                journal.append(run_id, ABANDONED)
+            raise
         with self._aside(request):
             self.store.append(FleetLog.PROMOTION_APPLY, [record], durable=True)
             self.store.replace(FleetDocument.PROMOTION_APPLY, record)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opsd.contract import jsoncodec
-from opsd.contract.errors import OpsError, UsageError
+from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get, optional_text
-from opsd.promotion.rollout.words import UNKNOWN, Intent
+from opsd.promotion.rollout.words import Intent
 from opsd.promotion.words import Decision
 
 
@@ -37,14 +37,6 @@ def decision_in(data: bytes | None, path: str) -> FoundDecision:
     if text is None:
         raise UsageError("promotion state missing summary.decision")
     return FoundDecision(text, parse_epoch(get(document, "generatedAt")))
-
-
-def decision_or_unknown(data: bytes | None, path: str) -> FoundDecision:
-    """:func:`decision_in` for a caller that goes on without one."""
-    try:
-        return decision_in(data, path)
-    except OpsError:
-        return FoundDecision(UNKNOWN)
 
 
 def check_permits(intent: Intent, decision: FoundDecision, *, max_age_s: int | None, now: int) -> None:
