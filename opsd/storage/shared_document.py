@@ -7,7 +7,8 @@ of one change, so that nobody waits for a pass.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from opsd.contract import jsoncodec
@@ -62,6 +63,19 @@ class SharedDocument:
 
     def update(self, change: Callable[[bytes | None], tuple[JsonObject | None, Answer]], *, wait_s: float) -> Answer:
         """See :class:`Shared`."""
+        with self.held(wait_s=wait_s):
+            document, answer = change(self.read())
+            if document is not None:
+                files.replace_file(self._path, jsoncodec.dumps(document) + b"\n", durable=self._durable)
+            return answer
+
+    @contextmanager
+    def held(self, *, wait_s: float) -> Iterator[None]:
+        """The document's lock, for a change that takes more than one step.
+
+        Raises:
+            LockTimeoutError: others held it for ``wait_s`` seconds.
+        """
         try:
             held = locks.acquire(self._lock_path, wait_s=wait_s)
         except LockTimeoutError as error:
@@ -69,9 +83,6 @@ class SharedDocument:
                 f"other processes hold {self._lock_path} without a pause; gave up after {wait_s:g} s"
             ) from error
         try:
-            document, answer = change(self.read())
-            if document is not None:
-                files.replace_file(self._path, jsoncodec.dumps(document) + b"\n", durable=self._durable)
-            return answer
+            yield
         finally:
             locks.release(held)
