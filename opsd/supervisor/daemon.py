@@ -163,6 +163,9 @@ class Daemon:
 
     def _warn(self, settings: Settings) -> None:
         """Of what can be loaded and cannot be meant (40, weakness 5)."""
+        idle_s = settings.observe.idle_resync_seconds * (1 + settings.reconcile.jitter)
+        if settings.fleet.enabled and settings.fleet.max_pass_age_seconds < idle_s:
+            self._log.warning("config.fleet_wakes_idle_sprites", max_pass_age=settings.fleet.max_pass_age_seconds)
         if settings.drift.summary_window < 30 and settings.drift.min_confidence != "low":
             self._log.warning("config.drift_cannot_become_active", summary_window=settings.drift.summary_window)
 
