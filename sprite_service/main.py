@@ -14,6 +14,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from opsd.contract.errors import OpsError
+from opsd.net.probe import require_ready
+from opsd.runtime.credentials import CredentialEnvironment
 from opsd.runtime.watcher import WatchMode
 from sprite_service.config import Config, Limits
 from sprite_service.server import start, tls_context
@@ -90,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
         "--keepalive", type=positive_float, default=15.0, metavar="S", help="between keep-alives of a stream"
     )
     parser.add_argument("--no-access-log", action="store_true", help="no line per request on stderr")
+    parser.add_argument(
+        "--ping", action="store_true", help="start nothing: exit 0 when the service with these options is ready"
+    )
     parser.add_argument("--no-uvloop", action="store_true", help="run on asyncio's own event loop")
     limits = parser.add_argument_group("limits")
     for name, kind in Limits.__annotations__.items():
@@ -169,7 +175,7 @@ async def serve(config: Config, tls: ssl.SSLContext | None) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the service; 0 after a signal, 1 when it cannot start, 2 for unusable options."""
+    """Run the service; 0 after a signal, 1 when it cannot start, 2 for unusable options. Or ask one that runs."""
     options = _parser().parse_args(argv)
     loop_factory = None
     if not options.no_uvloop:
@@ -178,11 +184,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             loop_factory = uvloop.new_event_loop
     try:
-        config = configure(options, os.environ)
+        config = configure(options, CredentialEnvironment(os.environ))
+        if options.ping:
+            require_ready(config.host, config.port, tls=bool(options.tls_cert), token=config.token)
+            return 0
         tls = tls_context(options.tls_cert, options.tls_key) if options.tls_cert else None
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(config, tls))
-    except (StartError, OSError, ssl.SSLError) as error:
+    except (StartError, OpsError, OSError, ssl.SSLError) as error:
         print(str(error), file=sys.stderr)
         return 1
     return 0
