@@ -30,9 +30,17 @@ def required(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program, path=PATH) is None]
     if os.geteuid() != 0:
         missing.append("root's rights")
+    if "python3" in programs and not _python_can_install():
+        missing.append("Python 3.11 or newer with venv as python3 (Debian: python3-venv)")
     if missing:
         assert os.environ.get("CI") != "true", f"missing: {', '.join(missing)}"
         pytest.skip(f"missing: {', '.join(missing)}")
+
+
+def _python_can_install() -> bool:
+    check = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"
+    found = shutil.which("python3", path=PATH)
+    return found is not None and subprocess.run([found, "-c", check], capture_output=True, check=False).returncode == 0
 
 
 class Root:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.deploy.dockerfile import Context, Image, build, parse, stages
 from tests.deploy.documents import ROOT
@@ -160,3 +161,33 @@ def test_the_sprites_service_runs_from_the_same_image(image: Image, data: Path, 
     with container.started(main, [*main, "--ping"], tmp_path / "log") as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_kubernetes_first_registry_is_laid_once_and_the_manager_starts_with_it(
+    image: Image, data: Path, tmp_path: Path
+) -> None:
+    folder = ROOT / "deploy" / "kubernetes"
+    pod = yaml.safe_load((folder / "statefulset.yaml").read_text())["spec"]["template"]["spec"]
+    config = tmp_path / "config"
+    config.mkdir(mode=0o755)
+    for name, text in yaml.safe_load((folder / "configmap.yaml").read_text())["data"].items():
+        (config / name).write_text(text)
+    credentials = tmp_path / "credentials"
+    credentials.mkdir(mode=0o755)
+    (credentials / "OPS_MANAGER_SERVICE_TOKEN").write_text("hush")
+    env = {variable["name"]: variable["value"] for variable in pod["containers"][0]["env"]}
+    (mounted,) = [path for name, path in env.items() if name == "CREDENTIALS_DIRECTORY"]
+    (image.root.path / mounted.lstrip("/")).mkdir(exist_ok=True)
+    (image.root.path / "etc" / "opsd").mkdir(exist_ok=True)
+    volumes = {"/var/lib/opsd": data, "/etc/opsd": config, mounted: credentials}
+    container = Container(image, {**env, "OPSD_HTTP__PORT": str(_free_port())}, volumes)
+    registry = data / ".superloop" / "ops-manager" / "fleet" / "registry.v1.json"
+    lay = pod["initContainers"][0]["command"]
+    assert container.run(*lay).returncode == 0
+    registry.write_text(registry.read_text().replace("my-fleet", "changed-since"))
+    assert container.run(*lay).returncode == 0
+    assert "changed-since" in registry.read_text()
+    main = image.argv("ENTRYPOINT") + image.argv("CMD")
+    with container.started(main, image.argv("HEALTHCHECK"), tmp_path / "log"):
+        assert container.run("opsd", "config", "show").returncode == 0
+    assert '"loops":1' in (tmp_path / "log").read_text().replace(" ", "")
