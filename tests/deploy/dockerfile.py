@@ -111,7 +111,7 @@ def build(folder: Path, work: Path) -> Image:
     image: Image | None = None
     for number, stage in enumerate(stages(parse((folder / "Dockerfile").read_text()))):
         _, *alias = re.split(r"\s+AS\s+", stage[0].rest)
-        image = Image(Root(work / f"stage-{number}"))
+        image = Image(Root.made(work / f"stage-{number}"))
         for instruction in stage[1:]:
             _apply(instruction, image, context, known)
         if alias:

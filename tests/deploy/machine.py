@@ -7,6 +7,7 @@ created there is seen outside. ``Booted`` is one that systemd has booted in.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -14,7 +15,9 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -43,11 +46,36 @@ def _python_can_install() -> bool:
     return found is not None and subprocess.run([found, "-c", check], capture_output=True, check=False).returncode == 0
 
 
+@contextmanager
+def once(factory: pytest.TempPathFactory, name: str) -> Iterator[tuple[Path, bool]]:
+    """A folder that the test processes of one run share, and whether it has to be filled; one at a time fills it.
+
+    The tests of a module may be spread over several processes, and what they share takes a minute to make.
+    """
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, done = base / name, base / f"{name}.done"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o755)
+            yield folder, True
+            done.touch()
+        else:
+            yield folder, False
+
+
+@dataclass(frozen=True, slots=True)
 class Root:
     """A root folder: an ``/etc`` of its own, ``/usr`` of this machine, empty otherwise."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
+
+    @classmethod
+    def made(cls, path: Path) -> Self:
+        """A new one."""
         path.mkdir(mode=0o755)
         for name in ("usr", "dev", "proc", "sys", "run", "root", "opt", "srv", "home", "mnt", "var/lib", "var/log"):
             (path / name).mkdir(mode=0o755, parents=True)
@@ -66,6 +94,12 @@ class Root:
         for name in folders:
             if Path("/etc", name).is_dir():
                 shutil.copytree(f"/etc/{name}", path / "etc" / name, symlinks=True)
+        return cls(path)
+
+    def copy(self, path: Path) -> Root:
+        """The same again, to be changed by itself."""
+        output(["cp", "-a", str(self.path), str(path)])
+        return Root(path)
 
     def command(
         self,

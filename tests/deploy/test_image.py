@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import shutil
 import signal
@@ -17,7 +18,7 @@ import yaml
 
 from tests.deploy.dockerfile import Context, Image, build, parse, stages
 from tests.deploy.documents import ROOT
-from tests.deploy.machine import required
+from tests.deploy.machine import once, required
 
 INSTRUCTIONS = parse((ROOT / "Dockerfile").read_text())
 STAGES = stages(INSTRUCTIONS)
@@ -67,7 +68,11 @@ def test_the_context_holds_what_is_copied_and_nothing_that_lies_about() -> None:
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     required("unshare", "setpriv", "useradd", "python3")
-    return build(ROOT, tmp_path_factory.mktemp("image"))
+    with once(tmp_path_factory, "image") as (folder, empty):
+        if empty:
+            (folder / "image").write_bytes(pickle.dumps(build(ROOT, folder)))
+        built: Image = pickle.loads((folder / "image").read_bytes())
+        return built
 
 
 def _free_port() -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.documents import ROOT, blocks
-from tests.deploy.machine import Booted, Root, boot, output, required
+from tests.deploy.machine import Booted, Root, boot, once, output, required
 
 UNITS = ROOT / "deploy" / "systemd"
 REGISTRY = "/var/lib/opsd/.superloop/ops-manager/fleet/registry.v1.json"
@@ -33,18 +33,24 @@ def test_a_unit_holds_no_key_that_systemd_does_not_know(unit: str, tmp_path: Pat
     assert [line for line in done.stderr.splitlines() if unit in line] == []
 
 
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    """A machine that was set up by the documentation, manager first and then a sprite, block by block."""
-    required("systemctl", "unshare", "nsenter", "python3", "curl", "make", "runuser")
-    wheel, install, *manager = blocks("The manager")
+def _install(root: Root, wheel: str, install: str) -> None:
     output(["sh", "-euc", wheel], cwd=ROOT)
-    root = Root(tmp_path_factory.mktemp("systemd") / "root")
     source = root.path / "root" / "opsd"
     shutil.copytree(ROOT / "dist", source / "dist")
     shutil.copytree(ROOT / "deploy", source / "deploy")
     shutil.copy(ROOT / "requirements.txt", source)
     root.run(["sh", "-euc", install], cwd="/root/opsd")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
+    """A machine that was set up by the documentation, manager first and then a sprite, block by block."""
+    required("systemctl", "unshare", "nsenter", "python3", "curl", "make", "runuser")
+    wheel, install, *manager = blocks("The manager")
+    with once(tmp_path_factory, "installed") as (shared, empty):
+        if empty:
+            _install(Root.made(shared / "root"), wheel, install)
+    root = Root(shared / "root").copy(tmp_path_factory.mktemp("systemd") / "root")
     for unit in ("opsd", "sprite-service"):  # no journal in there
         folder = root.path / "etc" / "systemd" / "system" / f"{unit}.service.d"
         folder.mkdir()
