@@ -128,7 +128,7 @@ def test_the_sprite_sees_that_the_process_of_a_run_has_gone_also_from_its_sandbo
     machine.until(f'{ask} | grep -F \'"verdict":"dead"\'')
 
 
-def test_a_reload_is_waited_for_and_a_killed_service_comes_back(machine: Booted) -> None:
+def test_a_reload_changes_nothing_that_runs_and_a_killed_service_comes_back(machine: Booted) -> None:
     machine.sh("printf '[log]\\nlevel = \"warning\"\\n' > /etc/opsd/opsd.toml")
     machine.sh("systemctl reload opsd")
     machine.until("test $(systemctl show --property=StatusText --value opsd | grep -c 'supervising 1 loops') = 1")
