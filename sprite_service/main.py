@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from opsd.contract.errors import OpsError
 from opsd.runtime.watcher import WatchMode
 from sprite_service.config import Config, Limits
 from sprite_service.server import start, tls_context
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=8787, help="port, 0 for a free one (default 8787)")
     parser.add_argument("--token", help=f"visible to other users: prefer ${TOKEN_VARIABLE} or --token-file")
     parser.add_argument("--token-file", help="file that holds the token")
+    parser.add_argument("--principals-file", help="principals with tokens of their own, beside the shared token")
     parser.add_argument("--allow-anonymous", action="store_true", help="start without a token")
     parser.add_argument("--scripts-dir", help="checked for the contract's commands when given")
     parser.add_argument("--tls-cert", help="PEM certificate chain: serve HTTPS")
@@ -120,6 +122,7 @@ def configure(options: argparse.Namespace, env: Mapping[str, str]) -> Config:
         host=options.host,
         port=options.port,
         token=_token(options, env),
+        principals_file=options.principals_file,
         keepalive_s=options.keepalive,
         watch=WatchMode(options.watch),
         poll_s=options.poll_interval,
@@ -138,6 +141,10 @@ def _token(options: argparse.Namespace, env: Mapping[str, str]) -> str:
             raise StartError(f"token file cannot be read: {options.token_file}") from None
     else:
         token = env.get(TOKEN_VARIABLE, "")
+    if options.principals_file is not None:
+        if options.allow_anonymous:
+            raise StartError("--allow-anonymous and --principals-file exclude each other")
+        return token
     # An explicit empty --token switches authentication off (contract 30, 6.1), but never beyond this host.
     anonymous = options.allow_anonymous or (options.token == "" and _is_loopback(options.host))
     if not token and not anonymous:
@@ -182,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tls = tls_context(options.tls_cert, options.tls_key) if options.tls_cert else None
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(config, tls))
-    except (StartError, OSError, ssl.SSLError) as error:
+    except (StartError, OpsError, OSError, ssl.SSLError) as error:
         print(str(error), file=sys.stderr)
         return 1
     return 0
