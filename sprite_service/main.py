@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, default=8787, help="port, 0 for a free one (default 8787)")
     made.add_argument("--token", help=f"visible to other users: prefer ${TOKEN_VARIABLE} or --token-file")
     made.add_argument("--token-file", help="file that holds the token")
+    made.add_argument("--principals-file", help="principals with tokens of their own, beside the shared token")
     made.add_argument("--allow-anonymous", action="store_true", help="start without a token")
     made.add_argument("--scripts-dir", help="checked for the contract's commands when given")
     made.add_argument("--tls-cert", help="PEM certificate chain: serve HTTPS")
@@ -127,6 +128,7 @@ def configure(options: argparse.Namespace, env: Mapping[str, str]) -> Config:
         host=options.host,
         port=options.port,
         token=_token(options, env),
+        principals_file=options.principals_file,
         keepalive_s=options.keepalive,
         watch=WatchMode(options.watch),
         poll_s=options.poll_interval,
@@ -145,6 +147,10 @@ def _token(options: argparse.Namespace, env: Mapping[str, str]) -> str:
             raise StartError(f"token file cannot be read: {options.token_file}") from None
     else:
         token = env.get(TOKEN_VARIABLE, "")
+    if options.principals_file is not None:
+        if options.allow_anonymous:
+            raise StartError("--allow-anonymous and --principals-file exclude each other")
+        return token
     # An explicit empty --token switches authentication off (contract 30, 6.1), but never beyond this host.
     anonymous = options.allow_anonymous or (options.token == "" and _is_loopback(options.host))
     if not token and not anonymous:
