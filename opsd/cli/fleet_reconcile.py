@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
         max_events=max_events,
     )
     state = _run(repo, _store(arguments, repo), options, deadline_s, lock_wait_s)
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
+    if for_a_person(arguments):
         from rich.console import Console
 
         from opsd.cli.fleet_reconcile_page import fleet_page

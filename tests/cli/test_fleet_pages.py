@@ -29,15 +29,15 @@ FLAGS = ("--repo", "/srv/my repo")
 EVIL = "\x1b[2Jred [bold]alert[/bold]"
 
 
-def _shown(page: Sequence[RenderableType]) -> str:
-    console = Console(file=io.StringIO(), width=100)
+def _shown(page: Sequence[RenderableType], width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width)
     for part in page:
         console.print(part, soft_wrap=isinstance(part, Text))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def _status_page(fleet: Any, policy_state: Any = None, handoff: Any = None) -> str:
+def _status_page(fleet: Any, policy_state: Any = None, handoff: Any = None, width: int = 100) -> str:
     documents = [None if value is None else Document(value, "") for value in (fleet, policy_state, handoff)]
     inputs = FleetStatusInputs(
         "/r",
@@ -50,7 +50,7 @@ def _status_page(fleet: Any, policy_state: Any = None, handoff: Any = None) -> s
         {},
         "2026-11-26T08:00:00Z",
     )
-    return _shown(fleet_status_page(fleet_status(inputs), inputs.policy, inputs.handoff, FLAGS))
+    return _shown(fleet_status_page(fleet_status(inputs), inputs.policy, inputs.handoff, FLAGS), width)
 
 
 def test_the_command_that_confirms_an_intent_is_shown_whole() -> None:
@@ -99,6 +99,18 @@ def test_the_status_page_tells_who_is_in_trouble_why_and_what_waits() -> None:
     shown = _status_page(fleet, policy_state, handoff)
     for word in ("red", "ingest_stale", "category_not_allowlisted", "--intent-id red:health_critical:cancel"):
         assert word in shown
+
+
+def test_no_reason_is_broken_on_80_columns() -> None:
+    reasons = ["autonomous_rollout_canary_excluded", "category_not_allowlisted"]
+    policy_state = policy(candidate("image-resize", autonomous={"reasons": reasons}))
+    handoff = Fleet(policy_state, registry("image-resize")).run()
+    for page in (_status_page({}, policy_state, handoff, width=80), _shown(handoff_page(handoff, FLAGS), width=80)):
+        words = page.split()
+        assert "rollout_canary_excluded" in words
+        assert "category_not_allowlisted" in words
+        assert "image-resize," in words
+        assert "health_critical" in words  # what of several troubles of the loop the command is about
 
 
 def test_an_intent_that_the_policy_no_longer_asks_for_does_not_wait_for_anybody() -> None:
