@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person, show
+from opsd.cli.page import as_typed, for_a_person, show
 from opsd.contract.errors import UsageError
 from opsd.runtime.layout import absolute_repo
 
@@ -91,10 +91,7 @@ def main(argv: Sequence[str]) -> int:
     if for_a_person(arguments):
         from opsd.cli.fleet_handoff_page import handoff_page
 
-        given = [
-            part for flag in ("--repo", *flags.values()) if (path := arguments.given(flag)) for part in (flag, path)
-        ]
-        show(handoff_page(state, given))
+        show(handoff_page(state, as_typed(arguments, "--repo", *flags.values())))
     else:
         write_json(state, pretty=arguments.switch("--pretty"))
     return 0

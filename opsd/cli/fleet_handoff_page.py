@@ -89,11 +89,12 @@ def _reasons(intent: JsonObject) -> list[str]:
 def _intents_table(intents: Sequence[JsonObject]) -> Table:
     page = table("loop", "why", "intent", "state", "autonomy")
     for intent in intents:
-        autonomy = "eligible" if get(intent, "autonomous", "eligible") is True else autonomy_reasons(_reasons(intent))
+        eligible = get(intent, "autonomous", "eligible") is True
+        autonomy: JsonValue = "eligible" if eligible else autonomy_reasons(_reasons(intent))
         state = _STATES.get(intent["status"], intent["status"])
         style = _STYLES.get(intent["status"], "")
-        shown = cells(intent["loopId"], intent.get("category"), intent["intent"], state, style=style)
-        page.add_row(*shown, Text(autonomy or "by hand", style))
+        shown = (intent["loopId"], intent.get("category"), intent["intent"], state, autonomy or "by hand")
+        page.add_row(*cells(*shown, style=style))
     return page
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person
+from opsd.cli.page import as_typed, for_a_person, show
 from opsd.contract.errors import ManagerFileError
 from opsd.runtime.layout import absolute_repo
 
@@ -78,11 +78,9 @@ def main(argv: Sequence[str]) -> int:
         registry = normalized_registry(repo, store.location(FleetDocument.REGISTRY))
         state = run_policy(store, registry, request, clock=time.time)
     if for_a_person(arguments):
-        from rich.console import Console
-
         from opsd.cli.fleet_policy_page import policy_page
 
-        Console().print(policy_page(state))
+        show(policy_page(state, as_typed(arguments, "--repo", "--policy-state-file")))
     else:
         write_json(state, pretty=arguments.switch("--pretty"))
     return 0

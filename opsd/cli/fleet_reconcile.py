@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person
+from opsd.cli.page import for_a_person, show
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
@@ -80,11 +80,9 @@ def main(argv: Sequence[str]) -> int:
     )
     state = _run(repo, _store(arguments, repo), options, deadline_s, lock_wait_s)
     if for_a_person(arguments):
-        from rich.console import Console
-
         from opsd.cli.fleet_reconcile_page import fleet_page
 
-        Console().print(fleet_page(state))
+        show(fleet_page(state))
     else:
         write_json(state, pretty=arguments.switch("--pretty"))
     return 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person, show
+from opsd.cli.page import as_typed, for_a_person, show
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def main(argv: Sequence[str]) -> int:
     if for_a_person(arguments):
         from opsd.cli.fleet_status_page import fleet_status_page
 
-        given = [
-            part for flag in ("--repo", *_HANDOFF_FLAGS) if (path := arguments.given(flag)) for part in (flag, path)
-        ]
+        given = as_typed(arguments, "--repo", *_HANDOFF_FLAGS)
         show(fleet_status_page(document, inputs.policy, inputs.handoff, given))
     else:
         write_json(document, pretty=arguments.switch("--pretty"))

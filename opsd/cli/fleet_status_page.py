@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from opsd.cli.fleet_handoff_page import brake_lines, waiting
-from opsd.cli.page import SHOWN, autonomy_reasons, line, listed, more, table
+from opsd.cli.page import SHOWN, autonomy_reasons, cells, line, more, table
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import compact_text, get, printable
+from opsd.contract.values import compact_text, get
 from opsd.fleet.handoff.intents import candidate_id_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _trouble(loops: Sequence[JsonObject]) -> list[RenderableType]:
     for loop in troubled[:SHOWN]:
         reasons = loop["healthReasonCodes"] if isinstance(loop["healthReasonCodes"], list) else []
         why = [loop["reasonCode"]] if loop.get("reasonCode") not in (None, *reasons) else []
-        _row(page, listed([*why, *reasons]), loop.get("loopId"), loop["status"], loop["healthStatus"])
+        _row(page, loop.get("loopId"), loop["status"], loop["healthStatus"], [*why, *reasons])
     return [page, *more(len(troubled))]
 
 
@@ -99,14 +99,14 @@ def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[st
     page = table("candidate", "severity", "proposes", "autonomy")
     for candidate in section["topCandidates"]:
         if candidate.get("suppressed") not in (None, False):
-            autonomy = listed(["suppressed", candidate.get("suppressionReason")])
+            autonomy: JsonValue = ["suppressed", candidate.get("suppressionReason")]
         elif get(candidate, "autonomous", "eligible") is True:
             autonomy = "eligible"
         else:
             reasons = get(candidate, "autonomous", "reasons")
             autonomy = autonomy_reasons(reasons if isinstance(reasons, list) else []) or "by hand"
         proposal = candidate.get("recommendedIntent") or "nothing"
-        _row(page, autonomy, candidate.get("candidateId"), candidate.get("severity"), proposal)
+        _row(page, candidate.get("candidateId"), candidate.get("severity"), proposal, autonomy)
     return [head, page]
 
 
@@ -145,8 +145,8 @@ def _next(said: str, command: str, flags: Sequence[str]) -> Text:
     return line(said, shlex.join(["opsd", "fleet", command, *flags[:2]]), style="cyan")
 
 
-def _row(page: Table, grounds: str, *values: JsonValue) -> None:
-    """A row whose last cell, ``grounds``, is made for a terminal already."""
-    shown = ("" if value is None else printable(compact_text(value)) for value in values)
-    styled = (Text(cell, _BAD if cell in ("failed", "critical") else _STYLES.get(cell, "")) for cell in shown)
-    page.add_row(*styled, Text(grounds))
+def _row(page: Table, *values: JsonValue) -> None:
+    shown = cells(*values)
+    for cell in shown:
+        cell.stylize(_BAD if cell.plain in ("failed", "critical") else _STYLES.get(cell.plain, ""))
+    page.add_row(*shown)

@@ -30,6 +30,11 @@ def for_a_person(arguments: Arguments) -> bool:
     return sys.stdout.isatty() and not arguments.switch("--pretty")
 
 
+def as_typed(arguments: Arguments, *flags: str) -> list[str]:
+    """Those of ``flags`` that were given, with their values: what a command that a page shows has to repeat."""
+    return [part for flag in flags if (given := arguments.given(flag)) for part in (flag, given)]
+
+
 def show(page: Sequence[RenderableType]) -> None:
     """Print a page; a line that is longer than the terminal stays one line, so that a command can be copied."""
     from rich.console import Console
@@ -66,20 +71,21 @@ def table(*names: str) -> Table:
 
 
 def cells(*values: JsonValue, style: str = "") -> list[Text]:
-    """The cells of a row, all in one style."""
+    """The cells of a row, all in one style; a list has a line for each of its values."""
     from rich.text import Text
 
-    return [Text("" if value is None else printable(compact_text(value)), style=style) for value in values]
+    return [Text(_cell(value), style=style) for value in values]
 
 
-def listed(values: Iterable[JsonValue]) -> str:
-    """One value to a line, for a cell."""
-    return "\n".join(printable(compact_text(value)) for value in values if value is not None)
+def _cell(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return "\n".join(_cell(one) for one in value if one is not None)
+    return "" if value is None else printable(compact_text(value))
 
 
-def autonomy_reasons(reasons: Iterable[JsonValue]) -> str:
-    """Why autonomy is withheld, one reason to a line, for a column that is headed by that word.
+def autonomy_reasons(reasons: Iterable[JsonValue]) -> list[JsonValue]:
+    """Why autonomy is withheld, for a column that is headed by that word.
 
     The words without their common prefix fit a terminal of 80 columns unbroken, and are still found by a search.
     """
-    return listed(compact_text(reason).removeprefix(_PREFIX) for reason in reasons if reason is not None)
+    return [compact_text(reason).removeprefix(_PREFIX) for reason in reasons if reason is not None]
