@@ -6,7 +6,6 @@ On a terminal it is a readable page, elsewhere (and with ``--pretty``) the decis
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person, show
 from opsd.cli.promotion_flags import EVIDENCE_FLAGS, TRACE_FLAG
 from opsd.contract.errors import UsageError
 from opsd.contract.values import integral
@@ -50,8 +50,7 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = SPEC.parse(argv)
     document, exit_code = _evaluate(arguments)
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
-        from opsd.cli.fleet_handoff_page import show
+    if for_a_person(arguments):
         from opsd.cli.promotion_gates_page import gates_page
 
         show(gates_page(document))
