@@ -19,6 +19,7 @@ from opsd.contract.reasons import EscalationCategory
 from opsd.supervisor.alert_metrics import AlertMetrics
 from opsd.supervisor.exposition import Family, Histogram, label_value
 from opsd.supervisor.fleet_metrics import FleetMetrics
+from opsd.supervisor.job_metrics import JobMetrics
 from opsd.supervisor.loop_metrics import MAX_REASONS, CounterSpec, GaugeSpec, LoopMetrics, LoopSample
 from opsd.supervisor.process_metrics import ProcessMetrics
 
@@ -151,6 +152,7 @@ class DaemonMetrics:
     def __init__(self, version: str, python: str | None = None) -> None:
         self.loops = LoopMetrics(LOOP_GAUGES, LOOP_COUNTERS)
         self.fleet = FleetMetrics()
+        self.jobs = JobMetrics()
         self.alerts = AlertMetrics()
         self._hooks: list[Callable[[], None]] = []
         self._process = ProcessMetrics()
@@ -295,7 +297,9 @@ class DaemonMetrics:
         self._loops.set(len(self.loops))
         families = [item for item in vars(self).values() if isinstance(item, Family | Histogram)]
         pieces = [family.render() for family in families]
-        yield b"".join(pieces) + self.alerts.render() + self.fleet.render() + self._process.render()
+        yield (
+            b"".join(pieces) + self.alerts.render() + self.fleet.render() + self.jobs.render() + self._process.render()
+        )
         async for piece in self.loops.render():
             yield piece
 
