@@ -17,6 +17,7 @@ Command = Callable[[Sequence[str]], int]
 #: name -> (module:function, summary); aliases have no summary. A name of two words belongs to a group of commands.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("opsd.cli.run:main", "supervise every loop of a repo until told to stop"),
+    "ping": ("opsd.cli.ping:main", "is the daemon of this host ready"),
     "demo": ("opsd.cli.demo:main", "replay recorded runs and follow them live"),
     "snapshot": ("opsd.cli.snapshot:main", "one loop's state as one JSON envelope"),
     "events": ("opsd.cli.events:main", "the events behind a cursor, as JSON lines"),
@@ -57,6 +58,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "audit verify": ("opsd.cli.audit_verify:main", "are the audit logs what was written"),
     "horizon-bridge": ("opsd.cli.horizon_bridge:main", "move a Horizon outbox into the operator's queue"),
+    "token new": ("opsd.cli.tokens:new", "a token for the API or a sprite service, shown once"),
+    "token list": ("opsd.cli.tokens:list_tokens", "principals, their rights and their tokens"),
+    "token revoke": ("opsd.cli.tokens:revoke", "end a token now"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),

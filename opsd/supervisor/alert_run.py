@@ -13,8 +13,9 @@ from typing import TypeVar
 from opsd import compose_alerts
 from opsd.alerts.conclusion import next_wake, reroute
 from opsd.alerts.dead_letters import outstanding
+from opsd.alerts.means import Observer
 from opsd.alerts.reporting import report_late
-from opsd.alerts.run import DispatchRun, Observer
+from opsd.alerts.run import DispatchRun
 from opsd.alerts.sink_health import SinkHealth
 from opsd.alerts.telemetry import Run, dispatcher_failed
 from opsd.compose_alerts import AlertOptions, Configuration, alert_paths, sink_health

@@ -25,6 +25,7 @@ from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
+from opsd.supervisor.access import Authenticator
 from opsd.supervisor.alert_run import alert_means
 from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.fleet_cycle import FleetCycle
@@ -40,12 +41,13 @@ from opsd.supervisor.loop_status import loop_status
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.notify import ServiceManager
 from opsd.supervisor.pass_runner import PassLimits, PassRunner
+from opsd.supervisor.principals_watch import PrincipalsWatch
 from opsd.supervisor.registry_source import RegistrySource
 from opsd.supervisor.self_check import SelfCheck
 from opsd.supervisor.settings import LoadedSettings, Settings
 from opsd.supervisor.settings_model import needs_restart
 from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
-from opsd.supervisor.tokens import api_token
+from opsd.supervisor.tokens import api_token, principals_source
 from opsd.supervisor.watchdog import BlockDetector, LoopLagMonitor
 from opsd.supervisor.workqueue import WorkQueue
 from opsd.transport.http_client import ClientLimits, ServiceClient
@@ -94,6 +96,7 @@ class Daemon:
             self.queue, self.metrics, _pass_limits(settings), self._in_thread, alerts=self._alerts
         )
         self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet)
+        self._principals: PrincipalsWatch | None = None
         self._jobs = JobGroup(self._repo, settings, self.metrics.jobs, env)
         self._stop = asyncio.Event()
         self._draining = False
@@ -142,16 +145,14 @@ class Daemon:
             self._log.warning("control.recovered", loop=row["loopId"], intent=row["intent"], status=row["status"])
         await self._fleet.refresh()
         self._timer.use(self._cycle(settings), timer_settings(settings))
-        secret = api_token(settings)
-        if secret is not None:
-            logs.redact.add(secret.get_secret_value())
+        access = await self._authenticator(settings)
         self.metrics.before_scrape(self._before_scrape)
         api = HttpApi(
             self.metrics,
             self,
+            access=access,
             host=settings.http.host,
             port=settings.http.port,
-            token=secret,
             limits=ApiLimits(settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests),
         )
         host, port = await api.start()
@@ -164,6 +165,20 @@ class Daemon:
         await self._stop.wait()
         await self._drain(api)
         return 0
+
+    async def _authenticator(self, settings: Settings) -> Authenticator:
+        """Who may ask the API.
+
+        Raises:
+            OpsError: the token's or the principals' file cannot be used.
+        """
+        secret, source = api_token(settings), principals_source(settings)
+        if secret is not None:
+            logs.redact.add(secret.get_secret_value())
+        if source is not None:
+            self._principals = PrincipalsWatch(source, self.metrics.access, self.check, self._in_thread)
+            await self._principals.load()
+        return Authenticator(settings.http.host, self.metrics.access, api_token=secret, source=source)
 
     def _warn(self, settings: Settings) -> None:
         """Of what can be loaded and cannot be meant (40, weakness 5)."""
@@ -185,6 +200,9 @@ class Daemon:
         self.tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s)
         self.tasks.start("registry", self._fleet.watch, deadline_s=silence_s)
         self.tasks.start("fleet", self._timer.run, deadline_s=silence_s)
+        if self._principals is not None:
+            watch, look_s = self._principals, settings.http.principals_look_seconds
+            self.tasks.start("principals", lambda beat: watch.run(beat, look_s=look_s), deadline_s=silence_s + look_s)
         self._jobs.start(self.tasks, silence_s=silence_s)
         self.tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         for number in range(settings.reconcile.max_parallel):

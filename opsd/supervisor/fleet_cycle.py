@@ -155,7 +155,7 @@ class FleetCycle:
             run.policy = self._evaluate(reading, run)
         with self._at(run, Step.HANDOFF):
             run.handoff = self._planner.run_locked(HandoffRequest())
-        if not self._may_execute(reading, run.handoff):
+        if run.halt or not self._may_execute(reading, run.handoff):
             return
         with self._at(run, Step.EXECUTE):
             executor = replace(

@@ -81,6 +81,10 @@ class FleetSupervisor:
         self._rebuild = True
         self._wanted.set()
 
+    def look_now(self) -> None:
+        """Look at the registry now, not when it is time to."""
+        self._wanted.set()
+
     async def watch(self, heartbeat: Heartbeat) -> None:
         """Follow the registry for ever. One that cannot be used changes nothing, and is told once."""
         while True:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 import structlog
 
 from opsd.contract.reasons import EscalationCategory
+from opsd.supervisor.access_metrics import AccessMetrics
 from opsd.supervisor.alert_metrics import AlertMetrics
 from opsd.supervisor.exposition import Family, Histogram, label_value
 from opsd.supervisor.fleet_metrics import FleetMetrics
@@ -154,6 +155,7 @@ class DaemonMetrics:
         self.fleet = FleetMetrics()
         self.jobs = JobMetrics()
         self.alerts = AlertMetrics()
+        self.access = AccessMetrics()
         self._hooks: list[Callable[[], None]] = []
         self._process = ProcessMetrics()
         self._build = Family("gauge", "opsd_build_info", "1, with the version as labels.", ("version", "python"))
@@ -296,10 +298,8 @@ class DaemonMetrics:
                 log.exception("metrics.hook_failed")
         self._loops.set(len(self.loops))
         families = [item for item in vars(self).values() if isinstance(item, Family | Histogram)]
-        pieces = [family.render() for family in families]
-        yield (
-            b"".join(pieces) + self.alerts.render() + self.fleet.render() + self.jobs.render() + self._process.render()
-        )
+        parts = (self.alerts, self.fleet, self.jobs, self.access, self._process)
+        yield b"".join(part.render() for part in (*families, *parts))
         async for piece in self.loops.render():
             yield piece
 

@@ -22,13 +22,17 @@ class HttpSettings(Group):
     """The daemon's own listener: metrics, probes, API."""
 
     host: str = Field(default="127.0.0.1", min_length=1)
-    """Address to listen on. Off loopback the API under `/v1` needs `http.api_token`. Default 127.0.0.1."""
+    """Address to listen on; elsewhere than on loopback the API needs tokens. Default 127.0.0.1."""
     port: int = Field(default=9464, ge=0, le=65535)
     """TCP port; 0 takes a free one. Default 9464."""
     api_token: SecretStr | None = None
-    """Bearer token of the API under `/v1`. Default: none."""
+    """Bearer token of the API, with every right. Default: none."""
     api_token_file: Path | None = None
     """File that holds the API token, used when `http.api_token` is not set. Default: none."""
+    principals_file: Path | None = None
+    """Principals and the hashes of their tokens; the API asks everybody for one then. Default: none."""
+    principals_look_seconds: Period = 1.0
+    """Seconds between looks at the principals file, whose changes take effect by themselves. Default 1."""
     max_body_bytes: Count = 65_536
     """Largest request body, in bytes. Default 65536 (64 KiB)."""
     max_header_bytes: int = Field(default=8_192, ge=1_024, le=1_048_576)
@@ -175,8 +179,9 @@ class FleetSettings(Group):
     max_pass_age_seconds: Period = 1_800.0
     """Age of a loop's last pass, in seconds, beyond which a run makes a new one. One below
     `observe.idle_resync_seconds` wakes idle sprites. Default 1800."""
-    step_deadline_seconds: Period = 120.0
-    """Seconds after which a step counts as late: it is told, and no dispatch starts any more. Default 120."""
+    step_deadline_seconds: Period = 180.0
+    """Seconds after which a step counts as late: it is told, and no dispatch starts any more. A rollup may have to wait
+    for a pass, `reconcile.deadline_seconds`. Default 180."""
     execute_deadline_seconds: Period = 600.0
     """The same for the step that dispatches, which waits for effects. Default 600."""
     lock_wait_seconds: Seconds = 30.0

@@ -36,7 +36,9 @@ class Loop:
 
 def _world(loops: dict[str, Any]) -> tuple[FleetPasses, WorkQueue]:
     queue = WorkQueue()
-    passes = FleetPasses(SimpleNamespace(fleet=loops), lambda: {"bad": "no address"}, queue, clock=lambda: NOW)
+    passes = FleetPasses(
+        SimpleNamespace(fleet=loops, look_now=lambda: None), lambda: {"bad": "no address"}, queue, clock=lambda: NOW
+    )
     return passes, queue
 
 
@@ -55,6 +57,15 @@ async def test_an_old_or_missing_pass_is_made_anew() -> None:
         name = (await queue.get()).key
         {"old": old, "new": new}[name].knowledge.ended(_pass(0, name))
     assert await asked == {name: Observation(_pass(0, name), True) for name in ("old", "new")}
+
+
+async def test_a_loop_that_was_just_added_is_waited_for() -> None:
+    loops: dict[str, Any] = {}
+    passes, _queue = _world(loops)
+    asked = asyncio.create_task(passes.observe(["a"], max_age_s=60, wait_s=60))
+    await asyncio.sleep(0)
+    loops["a"] = Loop(Knowledge(last_pass=_pass(0)))
+    assert await asked == {"a": Observation(_pass(0))}
 
 
 async def test_who_cannot_be_looked_at_is_told_of() -> None:
