@@ -80,7 +80,18 @@ class Sprite:
 
     def run(self, ending: str) -> None:
         """Play one short run to its ending; ``crashed`` leaves a loop that is in trouble."""
-        command = [sys.executable, "-m", "opsd", "simulate", "run", "--repo", str(self.repo), "--loop", self.loop_id]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "opsd",
+            "simulate",
+            "run",
+            "--repo",
+            str(self.repo),
+            "--loop",
+            self.loop_id,
+        ]
         command += ["--iterations", "1", "--seconds", "0", "--ending", ending]
         with (self.folder / "run.log").open("ab") as log:
             subprocess.run(command, stdout=log, stderr=log, env=self._env, check=False, timeout=PATIENCE_S)
@@ -214,7 +225,7 @@ class Sandbox:
         """
         self._daemons += 1
         log = self.folder / f"opsd-{self._daemons}.log"
-        command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), *_FLAGS]
+        command = [sys.executable, "-P", "-m", "opsd", "run", "--repo", str(self.manager), *_FLAGS]
         command += ["--fleet-confirm-timeout-seconds", str(confirm_s)]
         with log.open("wb") as file:
             self._daemon = subprocess.Popen(command, env=self.env, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
@@ -255,7 +266,7 @@ class Sandbox:
 
     def opsd(self, *argv: str) -> subprocess.CompletedProcess[bytes]:
         """A command by hand."""
-        command = [sys.executable, "-m", "opsd", *argv]
+        command = [sys.executable, "-P", "-m", "opsd", *argv]
         return subprocess.run(command, capture_output=True, env=self.env, check=False, timeout=PATIENCE_S)
 
     # What happened.
