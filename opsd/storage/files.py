@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.timestamps import format_utc
@@ -67,12 +67,15 @@ def make_parent(path: str) -> None:
         os.makedirs(parent, exist_ok=True)
 
 
-def replace_file(path: str, data: bytes, *, durable: bool = False, mode: int = 0o666) -> Signature:
+def replace_file(
+    path: str, data: bytes, *, durable: bool = False, mode: int = 0o666, keep_owner: bool = False
+) -> Signature:
     """Put ``data`` in place of ``path`` atomically; the signature of the new file.
 
-    ``mode`` are the new file's permission bits before the umask. ``durable`` syncs content and folder entry before it
-    returns. The temporary name is fixed per process, so a process that is killed leaves at most one, which its
-    successor under the same pid or :func:`sweep` removes.
+    ``mode`` are the new file's permission bits before the umask; with ``keep_owner`` a file that is replaced hands on
+    its own bits, owner and group. ``durable`` syncs content and folder entry before it returns. The temporary name is
+    fixed per process, so a process that is killed leaves at most one, which its successor under the same pid or
+    :func:`sweep` removes.
 
     Raises:
         ManagerFileError: the file cannot be written.
@@ -88,6 +91,8 @@ def replace_file(path: str, data: bytes, *, durable: bool = False, mode: int = 0
             make_parent(path)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
         try:
+            if keep_owner:
+                _take_after(descriptor, path)
             _write_all(descriptor, data)
             if durable:
                 os.fsync(descriptor)
@@ -264,6 +269,18 @@ def _refuse_special(path: str) -> None:
         return
     if not (S_ISREG(mode) or S_ISLNK(mode) or S_ISDIR(mode)):
         raise ManagerFileError(f"cannot write {path}: not a regular file")
+
+
+def _take_after(descriptor: int, path: str) -> None:
+    """Give an open file the owner, group and permission bits of ``path``, if that exists."""
+    try:
+        former = os.stat(path)
+    except FileNotFoundError:
+        return
+    mine = os.fstat(descriptor)
+    if (mine.st_uid, mine.st_gid) != (former.st_uid, former.st_gid):
+        os.fchown(descriptor, former.st_uid, former.st_gid)
+    os.fchmod(descriptor, S_IMODE(former.st_mode))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -43,11 +43,19 @@ class Shared(Protocol):
 
 
 class SharedDocument:
-    """A file. ``durable`` syncs every change to disk; without it a power loss may take the last ones back."""
+    """A file.
 
-    def __init__(self, path: str, *, durable: bool) -> None:
+    Args:
+        durable: sync every change to disk; without it a power loss may take the last ones back.
+        mode: permission bits of a new file before the umask; one that is there keeps its own, and its owner.
+        for_people: indented, for people who edit it by hand.
+    """
+
+    def __init__(self, path: str, *, durable: bool, mode: int | None = None, for_people: bool = False) -> None:
         self._path = path
         self._durable = durable
+        self._mode = mode
+        self._for_people = for_people
         folder, name = os.path.split(path)
         self._lock_path = os.path.join(folder, f".{name}.lock")
 
@@ -71,7 +79,11 @@ class SharedDocument:
         try:
             document, answer = change(self.read())
             if document is not None:
-                files.replace_file(self._path, jsoncodec.dumps(document) + b"\n", durable=self._durable)
+                data = (jsoncodec.dumps_pretty if self._for_people else jsoncodec.dumps)(document) + b"\n"
+                if self._mode is None:
+                    files.replace_file(self._path, data, durable=self._durable)
+                else:
+                    files.replace_file(self._path, data, durable=self._durable, mode=self._mode, keep_owner=True)
             return answer
         finally:
             locks.release(held)

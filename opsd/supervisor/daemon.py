@@ -18,11 +18,13 @@ from typing import Any
 import structlog
 
 from opsd import __version__, compose_alerts
+from opsd.access.source import PrincipalsSource
 from opsd.contract.errors import OpsError
 from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
+from opsd.supervisor.access import Authenticator
 from opsd.supervisor.alert_run import alert_means
 from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
@@ -32,6 +34,7 @@ from opsd.supervisor.loop_status import loop_status
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.notify import ServiceManager
 from opsd.supervisor.pass_runner import PassLimits, PassRunner
+from opsd.supervisor.principals_watch import PrincipalsWatch
 from opsd.supervisor.registry_source import RegistrySource
 from opsd.supervisor.self_check import SelfCheck
 from opsd.supervisor.settings import LoadedSettings, Settings
@@ -85,6 +88,7 @@ class Daemon:
         self._runner = PassRunner(
             self.queue, self.metrics, _pass_limits(settings), self._in_thread, alerts=self._alerts
         )
+        self._principals: PrincipalsWatch | None = None
         self._stop = asyncio.Event()
         self._draining = False
 
@@ -125,16 +129,13 @@ class Daemon:
         for row in await self._in_thread(recover_all, self._repo):
             self._log.warning("control.recovered", loop=row["loopId"], intent=row["intent"], status=row["status"])
         await self._fleet.refresh()
-        secret = api_token(settings)
-        if secret is not None:
-            logs.redact.add(secret.get_secret_value())
         self.metrics.before_scrape(self._before_scrape)
         api = HttpApi(
             self.metrics,
             self,
+            access=await self._authenticator(settings),
             host=settings.http.host,
             port=settings.http.port,
-            token=secret,
             limits=ApiLimits(settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests),
         )
         host, port = await api.start()
@@ -147,6 +148,22 @@ class Daemon:
         await self._stop.wait()
         await self._drain(api)
         return 0
+
+    async def _authenticator(self, settings: Settings) -> Authenticator:
+        """Who may ask.
+
+        Raises:
+            OpsError: the token's or the principals' file cannot be used.
+        """
+        secret = api_token(settings)
+        if secret is not None:
+            logs.redact.add(secret.get_secret_value())
+        file, source = settings.http.principals_file, None
+        if file is not None:
+            source = PrincipalsSource(str(file))
+            self._principals = PrincipalsWatch(source, self.metrics.access, self.check, self._in_thread)
+            await self._principals.load()
+        return Authenticator(settings.http.host, self.metrics.access, api_token=secret, source=source)
 
     def _warn(self, settings: Settings) -> None:
         """Of what can be loaded and cannot be meant (40, weakness 5)."""
@@ -162,6 +179,9 @@ class Daemon:
         )
         self.tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s)
         self.tasks.start("registry", self._fleet.watch, deadline_s=silence_s)
+        if self._principals is not None:
+            watch, look_s = self._principals, settings.http.principals_look_seconds
+            self.tasks.start("principals", lambda beat: watch.run(beat, look_s=look_s), deadline_s=silence_s + look_s)
         self.tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         for number in range(settings.reconcile.max_parallel):
             self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)

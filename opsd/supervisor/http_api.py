@@ -3,9 +3,8 @@
 Guarantees:
 
 * metrics and probes are open and cheap; a scrape is sent in pieces and gives way to the event loop;
-* the API is open for reading on a loopback address; changing anything, or reading from anywhere else, needs the API
-  token (compared in constant time), except that without a configured token a loopback listener accepts operator
-  requests that do not come from a web page (no ``Origin``, and a ``Host`` that is loopback too);
+* the API asks :mod:`opsd.supervisor.access` about every request; who asks is bound to the log, and sees only the loops
+  that they may read;
 * headers, bodies and the number of requests at a time are bounded;
 * an error is ``{"ok": false, "error": {"code", "message"}}``; a stack trace goes to the log and never to the caller.
 """
@@ -13,18 +12,18 @@ Guarantees:
 from __future__ import annotations
 
 import asyncio
-import hmac
-import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 from aiohttp import web
-from pydantic import SecretStr
 
+from opsd.access.authenticate import Extent, Identity, authorize
+from opsd.access.model import Scope
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
+from opsd.supervisor.access import AccessRefused, Authenticator, current_identity, identified
 from opsd.supervisor.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics import DaemonMetrics
 
@@ -69,17 +68,6 @@ class ApiLimits:
     max_requests: int = 64
 
 
-def is_loopback(host: str) -> bool:
-    """True for ``localhost`` and the loopback addresses."""
-    name = host.strip("[]").rstrip(".").lower()
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return name == "localhost"
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address.is_loopback or bool(mapped and mapped.is_loopback)
-
-
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """``value`` as a JSON answer."""
     body = jsoncodec.dumps(value) + b"\n"
@@ -99,16 +87,16 @@ class HttpApi:
         metrics: DaemonMetrics,
         view: LiveView,
         *,
+        access: Authenticator,
         host: str = "127.0.0.1",
         port: int = 9464,
-        token: SecretStr | None = None,
         limits: ApiLimits | None = None,
     ) -> None:
         self._metrics = metrics
         self._view = view
         self._host = host
         self._port = port
-        self._token = token.get_secret_value().encode() if token else None
+        self._access = access
         self._limits = limits or ApiLimits()
         self._running = 0
         self._runner: web.AppRunner | None = None
@@ -163,7 +151,13 @@ class HttpApi:
             return error_response(503, "busy", "too many requests at a time", {"Retry-After": "1"})
         self._running += 1
         try:
-            return self._refusal(request) or await handler(request)
+            identity = await self._identify(request)
+            if identity is None:
+                return await handler(request)
+            with identified(identity):
+                return await handler(request)
+        except AccessRefused as refused:
+            return error_response(refused.status, refused.code, refused.message, refused.headers)
         except web.HTTPException as error:
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
             return error_response(error.status, _code(error.status), _MESSAGES.get(error.status, error.reason), allow)
@@ -175,24 +169,17 @@ class HttpApi:
         finally:
             self._running -= 1
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
-        """Why this request may not be made, None when it may."""
+    async def _identify(self, request: web.Request) -> Identity | None:
+        """Who asks the API, None for what is open to everybody.
+
+        Raises:
+            AccessRefused: they may not.
+        """
         if not request.path.startswith("/v1/"):
             return None
-        local = is_loopback(self._host)
-        reading = request.method in ("GET", "HEAD")
-        if local and reading:
-            return None
-        if self._token is not None:
-            if hmac.compare_digest(_bearer(request), self._token):
-                return None
-            return error_response(401, "unauthorized", "missing or invalid token", {"WWW-Authenticate": "Bearer"})
-        if not local:
-            return error_response(403, "forbidden", "the API is off: not on loopback and no http.api_token is set")
-        # A page in a browser on this host could otherwise send the request in the operator's name.
-        if "Origin" in request.headers or not is_loopback(_host_name(request)):
-            return error_response(403, "forbidden", "requests from web pages need http.api_token")
-        return None
+        scope = Scope.READ if request.method in ("GET", "HEAD") else Scope.CONTROL
+        target = request.match_info.get("loop", Extent.LISTING)
+        return await self._access.check(request, scope, target, open_on_loopback=True)
 
     async def _metrics_page(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
@@ -217,7 +204,9 @@ class HttpApi:
         return json_response({"ok": ready, "reasons": list(reasons)}, 200 if ready else 503)
 
     async def _loops(self, _request: web.Request) -> web.Response:
-        return json_response({"ok": True, "loops": list(self._view.loops())})
+        identity = current_identity()
+        seen = [loop for loop in self._view.loops() if authorize(identity, Scope.READ, str(loop["loopId"]))]
+        return json_response({"ok": True, "loops": seen})
 
     async def _loop(self, request: web.Request) -> web.Response:
         found = self._view.loop(request.match_info["loop"])
@@ -258,13 +247,3 @@ def _code(status: int) -> str:
 def _route(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unknown"
-
-
-def _bearer(request: web.Request) -> bytes:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
-
-
-def _host_name(request: web.Request) -> str:
-    host = request.headers.get("Host", "")
-    return host.rpartition("]")[0] if host.startswith("[") else host.partition(":")[0]

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 import structlog
 
 from opsd.contract.reasons import EscalationCategory
+from opsd.supervisor.access_metrics import AccessMetrics
 from opsd.supervisor.alert_metrics import AlertMetrics
 from opsd.supervisor.exposition import Family, Histogram, label_value
 from opsd.supervisor.loop_metrics import MAX_REASONS, CounterSpec, GaugeSpec, LoopMetrics, LoopSample
@@ -150,6 +151,7 @@ class DaemonMetrics:
     def __init__(self, version: str, python: str | None = None) -> None:
         self.loops = LoopMetrics(LOOP_GAUGES, LOOP_COUNTERS)
         self.alerts = AlertMetrics()
+        self.access = AccessMetrics()
         self._hooks: list[Callable[[], None]] = []
         self._process = ProcessMetrics()
         self._build = Family("gauge", "opsd_build_info", "1, with the version as labels.", ("version", "python"))
@@ -292,7 +294,8 @@ class DaemonMetrics:
                 log.exception("metrics.hook_failed")
         self._loops.set(len(self.loops))
         families = [item for item in vars(self).values() if isinstance(item, Family | Histogram)]
-        yield b"".join(family.render() for family in families) + self.alerts.render() + self._process.render()
+        parts = (self.alerts, self.access, self._process)
+        yield b"".join(part.render() for part in (*families, *parts))
         async for piece in self.loops.render():
             yield piece
 

@@ -2,7 +2,7 @@
 
 Whoever learns a secret adds it to :data:`redact`; from then on it is replaced wherever it appears, also in the forms
 in which Python, JSON and URLs write it. Values under a telling key (``token``, ``Authorization``...) are masked even
-when nobody registered them.
+when nobody registered them, and so is whatever has the form of a token of ours, whoever sent it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from opsd.access.token_format import mask_tokens
 from opsd.contract.secrets import MASK, MIN_SECRET_CHARS, longest_first, mask, secret_forms
 
 _TELLING_KEYS = ("token", "authorization", "password", "passwd", "secret", "cookie", "api_key", "apikey")
@@ -31,7 +32,7 @@ class Redactor:
 
     def text(self, value: str) -> str:
         """``value`` without secrets and bounded: of a long text the beginning and the end are kept."""
-        value = mask(value, self._secrets)
+        value = mask_tokens(mask(value, self._secrets), MASK)
         if len(value) <= MAX_TEXT_CHARS:
             return value
         half = MAX_TEXT_CHARS // 2

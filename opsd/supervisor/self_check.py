@@ -16,6 +16,8 @@ class SelfCheck:
         self._detector = detector
         #: Why the registry on disk is not the one in force; None when it is.
         self.registry_problem: str | None = None
+        #: Why the principals file on disk is not the one in force; None when it is.
+        self.principals_problem: str | None = None
         #: The review deadline of the registry in force has passed; loops are observed, nothing autonomous happens.
         self.review_expired = False
         #: What is odd about the policy's permission for autonomy.
@@ -35,6 +37,8 @@ class SelfCheck:
         found = []
         if self.registry_problem is not None:
             found.append("the registry on disk cannot be used, the last good one is in force")
+        if self.principals_problem is not None:
+            found.append("the principals file on disk cannot be used, the last good one is in force")
         if self.review_expired:
             found.append("the review deadline of the policy has passed, autonomy is off")
         return found + self.governance

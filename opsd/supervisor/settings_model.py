@@ -46,13 +46,17 @@ class HttpSettings(Group):
     """The daemon's own listener: metrics, probes, API."""
 
     host: str = Field(default="127.0.0.1", min_length=1)
-    """Address to listen on. Off loopback the API under `/v1` needs `http.api_token`. Default 127.0.0.1."""
+    """Address to listen on; elsewhere than on loopback the API needs tokens. Default 127.0.0.1."""
     port: int = Field(default=9464, ge=0, le=65535)
     """TCP port; 0 takes a free one. Default 9464."""
     api_token: SecretStr | None = None
-    """Bearer token of the API under `/v1`. Default: none."""
+    """Bearer token of the API, with every right. Default: none."""
     api_token_file: Path | None = None
     """File that holds the API token, used when `http.api_token` is not set. Default: none."""
+    principals_file: Path | None = None
+    """Principals and the hashes of their tokens; the API asks everybody for one then. Default: none."""
+    principals_look_seconds: Period = 1.0
+    """Seconds between looks at the principals file, whose changes take effect by themselves. Default 1."""
     max_body_bytes: Count = 65_536
     """Largest request body, in bytes. Default 65536 (64 KiB)."""
     max_header_bytes: int = Field(default=8_192, ge=1_024, le=1_048_576)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 from pydantic import SecretStr
 
+from opsd.access.model import Scope
+from opsd.access.source import PrincipalsSource
 from opsd.contract.errors import ManagerFileError
-from opsd.supervisor.http_api import ApiLimits, HttpApi, is_loopback
+from opsd.supervisor.access import Authenticator, is_loopback
+from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.metrics import DaemonMetrics
+from tests.access.factories import principal, secret, token, write
 
 
 class View:
@@ -22,12 +28,14 @@ class View:
     def __init__(self) -> None:
         self.reasons: list[str] = []
         self.requested: list[str] = []
+        self.names = ["alpha"]
+        self.on_request: Callable[[], None] = lambda: None
 
     def readiness(self) -> tuple[bool, Sequence[str]]:
         return not self.reasons, self.reasons
 
     def loops(self) -> Sequence[Mapping[str, object]]:
-        return [{"loopId": "alpha"}]
+        return [{"loopId": name} for name in self.names]
 
     def loop(self, loop: str) -> Mapping[str, object] | None:
         if loop == "broken":
@@ -40,6 +48,7 @@ class View:
         return {"health": {}} if loop == "alpha" else None
 
     def request_reconcile(self, loop: str) -> bool:
+        self.on_request()
         if loop != "alpha":
             return False
         self.requested.append(loop)
@@ -59,9 +68,12 @@ class Client:
 
 
 @asynccontextmanager
-async def listening(host: str = "127.0.0.1", **options: Any) -> AsyncIterator[Client]:
+async def listening(
+    host: str = "127.0.0.1", token: SecretStr | None = None, source: PrincipalsSource | None = None, **options: Any
+) -> AsyncIterator[Client]:
     view, metrics = View(), DaemonMetrics("1.2.3")
-    api = HttpApi(metrics, view, host=host, port=0, **options)
+    access = Authenticator(host, metrics.access, api_token=token, source=source)
+    api = HttpApi(metrics, view, access=access, host=host, port=0, **options)
     _, port = await api.start()
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
@@ -236,8 +248,9 @@ def test_requests_beyond_the_limit_are_told_to_come_back() -> None:
 
 def test_a_port_that_is_taken_is_an_error_of_the_system() -> None:
     async def scenario(client: Client) -> None:
+        access = Authenticator("127.0.0.1", client.metrics.access)
         with pytest.raises(OSError, match="address already in use"):
-            await HttpApi(client.metrics, client.view, port=client.port).start()
+            await HttpApi(client.metrics, client.view, access=access, port=client.port).start()
 
     run(scenario)
 
@@ -257,3 +270,51 @@ def test_the_status_of_a_loop_comes_from_its_files() -> None:
             assert (status, body["error"]) == (404, {"code": "not_found", "message": message})
 
     run(scenario)
+
+
+def test_a_principal_sees_and_moves_only_its_own_loops(tmp_path: Path) -> None:
+    source = PrincipalsSource(str(write(tmp_path / "p.json", (principal("ci", Scope.CONTROL, loops=("al*",)),))))
+    source.load()
+
+    async def scenario(client: Client) -> None:
+        client.view.names = ["alpha", "beta"]
+        client.session.headers["Authorization"] = f"Bearer {secret()}"
+        assert (await client.get("/v1/loops"))[1]["loops"] == [{"loopId": "alpha"}]
+        assert (await client.get("/v1/loops/alpha/reconcile", "POST"))[0] == 202
+        for path in ("/v1/loops/beta", "/v1/loops/beta/status", "/v1/loops/nowhere"):
+            status, body = await client.get(path)
+            assert (status, body["error"]["message"]) == (403, "this needs the scope read for this loop")
+        assert (await client.get("/v1/loops/beta/reconcile", "POST"))[0] == 403
+
+    run(scenario, source=source)
+
+
+def test_guessers_are_told_when_to_come_back() -> None:
+    async def scenario(client: Client) -> None:
+        headers = {"Authorization": "Bearer wrong"}
+        statuses = [(await client.get("/v1/loops", headers=headers))[0] for _ in range(11)]
+        assert statuses == [401] * 10 + [429]
+        async with client.session.get(client.base + "/v1/loops", headers=headers) as response:
+            assert 1 <= int(response.headers["Retry-After"]) <= 6
+
+    run(scenario, token=SecretStr("right"))
+
+
+def test_who_asked_is_in_the_log_of_that_request_and_of_no_later_one(tmp_path: Path) -> None:
+    bound: list[Any] = []
+
+    async def scenario(client: Client) -> None:
+        client.view.on_request = lambda: bound.append(dict(structlog.contextvars.get_contextvars()))
+        for seed in (1, 2):
+            headers = {"Authorization": f"Bearer {secret(seed)}"}
+            assert (await client.get("/v1/loops/alpha/reconcile", "POST", headers=headers))[0] == 202
+        assert (await client.get("/healthz"))[0] == 200
+
+    everybody = (principal("ann", Scope.ADMIN, tokens=[token(1)]), principal("ci", Scope.CONTROL, tokens=[token(2)]))
+    source = PrincipalsSource(str(write(tmp_path / "p.json", everybody)))
+    source.load()
+    run(scenario, source=source)
+    assert bound == [
+        {"principal": "ann", "credential": token(1).id},
+        {"principal": "ci", "credential": token(2).id},
+    ]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from opsd.contract.secrets import MASK
 from opsd.supervisor.redaction import MAX_TEXT_CHARS, Redactor
+from tests.access.factories import secret as token_of
 
 
 def redactor(*known: str) -> Redactor:
@@ -93,3 +94,10 @@ def test_an_error_becomes_one_bounded_text() -> None:
     assert known.error(ValueError("bad hush-hush")) == f"ValueError: bad {MASK}"
     assert known.error(TimeoutError()) == "TimeoutError"
     assert len(known.error(ValueError("x" * 9000))) == 500
+
+
+def test_whatever_looks_like_a_token_of_ours_is_masked_though_nobody_registered_it() -> None:
+    planted = token_of(7)
+    assert redactor().text(f"GET /v1/loops?t={planted}&x") == f"GET /v1/loops?t={MASK}&x"
+    assert planted not in str(redactor()(None, "info", {"event": planted, "deep": {planted: [planted]}}))
+    assert redactor().text("opsd_loop_state 1") == "opsd_loop_state 1"

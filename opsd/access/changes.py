@@ -1,0 +1,103 @@
+"""Changes of the principals file: a token more, a token less, and the audit row of each. Pure.
+
+Nobody's rights change behind their back: a principal keeps its scopes and loops as long as a token of it lives. Dead
+tokens are kept, so that the log can tell whose they were; the oldest go where there is no room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from opsd.access.document import MAX_PRINCIPALS, MAX_TOKENS, in_order
+from opsd.access.model import MAX_LIVE_TOKENS, Principal, Principals, Scope, Token, TokenState
+from opsd.contract.errors import UsageError
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.timestamps import format_utc
+
+
+class TokenAction(StrEnum):
+    """What was done to a token."""
+
+    CREATED = "token_created"
+    REVOKED = "token_revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """For whom a token is. No scopes or no loops: those that the principal has; a new one needs scopes."""
+
+    name: str
+    scopes: frozenset[Scope] = frozenset()
+    loops: tuple[str, ...] = ()
+
+
+def with_token(principals: Principals, grant: Grant, token: Token, now: float) -> tuple[Principals, Principal]:
+    """With a further token; also the principal that it belongs to.
+
+    Raises:
+        UsageError: the token would be dead, the principal has enough of them, or its rights would change.
+    """
+    if token.state(now) is not TokenState.ACTIVE:
+        raise UsageError("the token would have expired already")
+    known = next((one for one in principals if one.name == grant.name), None)
+    if known is None:
+        if not grant.scopes:
+            raise UsageError(f"--scope is required: there is no principal {grant.name} yet")
+        if len(principals) >= MAX_PRINCIPALS:
+            raise UsageError(f"there are {MAX_PRINCIPALS} principals already")
+        made = Principal(grant.name, grant.scopes, grant.loops or ("*",), (token,))
+        return (*principals, made), made
+    scopes, loops = grant.scopes or known.scopes, grant.loops or known.loops
+    live = known.live_tokens(now)
+    if live and (scopes, set(loops)) != (known.scopes, set(known.loops)):
+        raise UsageError(
+            f"principal {known.name} has live tokens with scopes {', '.join(in_order(known.scopes))} and loops "
+            f"{', '.join(known.loops)}; revoke them before its rights change, or choose another name"
+        )
+    if len(live) >= MAX_LIVE_TOKENS:
+        raise UsageError(f"principal {known.name} has {len(live)} live tokens; revoke one of them: {_ids(live)}")
+    dead = [one for one in known.tokens if one not in live]
+    kept = dead[-(MAX_TOKENS - len(live) - 1) :]
+    made = Principal(known.name, scopes, loops, (*(one for one in known.tokens if one in live or one in kept), token))
+    return tuple(made if one is known else one for one in principals), made
+
+
+def with_token_revoked(principals: Principals, token_id: str, now: float) -> tuple[Principals, Principal, Token]:
+    """With one token revoked; also its principal and the token as it is then. One that was revoked stays as it is.
+
+    Raises:
+        UsageError: there is none with this id.
+    """
+    for principal in principals:
+        for token in principal.tokens:
+            if token.id != token_id:
+                continue
+            if token.revoked_at is not None:
+                return principals, principal, token
+            revoked = replace(token, revoked_at=int(now))
+            tokens = tuple(revoked if one is token else one for one in principal.tokens)
+            changed = replace(principal, tokens=tokens)
+            return tuple(changed if one is principal else one for one in principals), changed, revoked
+    raise UsageError(f"there is no token with the id {token_id}")
+
+
+def audit_row(action: TokenAction, principal: Principal, token: Token, by: str, now: float) -> JsonObject:
+    """What the audit keeps of a change: who did what to whose token. Neither the token nor its hash."""
+    return {
+        "schemaVersion": "v1",
+        "timestamp": format_utc(now),
+        "action": action.value,
+        "by": by,
+        "principal": principal.name,
+        "scopes": in_order(principal.scopes),
+        "loops": list(principal.loops),
+        "tokenId": token.id,
+        "purpose": token.purpose.value,
+        "expiresAt": None if token.expires_at is None else format_utc(token.expires_at),
+        "note": token.note,
+    }
+
+
+def _ids(tokens: tuple[Token, ...]) -> str:
+    return ", ".join(token.id for token in tokens)

@@ -1,0 +1,253 @@
+"""``opsd token new | list | revoke``: who may ask the daemon's API or a sprite service (docs/security.md).
+
+``new`` prints the token, once, and nothing else; it is kept nowhere. Every change is in the audit log beside the
+file before it takes effect. On a terminal the other answers are readable, elsewhere (and with ``--pretty``) JSON.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from opsd.access import document as rules
+from opsd.access.changes import Grant, TokenAction, audit_row, with_token, with_token_revoked
+from opsd.access.model import MAX_LIVE_TOKENS, Principal, Principals, Scope, Token, TokenState
+from opsd.access.token_format import TokenPurpose, digest_of, mint
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.output import write_bytes, write_json
+from opsd.contract import jsoncodec
+from opsd.contract.durations import parse_duration
+from opsd.contract.errors import ManagerFileError, UsageError
+from opsd.contract.timestamps import format_utc
+from opsd.contract.values import printable
+from opsd.storage.audited_document import AuditedDocument
+
+if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
+
+FILE_VARIABLE = "OPSD_HTTP__PRINCIPALS_FILE"
+_DEFAULT_EXPIRY = "90d"
+_LOCK_WAIT_S = 5.0
+
+_FILE = Flag("--file", f"the principals file; default ${FILE_VARIABLE}", "<path>")
+_BY = Flag("--by", "who does this, for the audit; default $USER", "<name>")
+_PRETTY = Flag("--pretty", "JSON indented by two spaces, also on a terminal")
+
+NEW = CommandSpec(
+    "opsd token new",
+    "Make a token and print it: this is the only time that it is shown.\n"
+    f"A principal has at most {MAX_LIVE_TOKENS} live tokens: make the next one, move over to it, revoke the former.",
+    (
+        _FILE,
+        Flag("--principal", "whose token it is (required)", "<name>"),
+        Flag("--scope", "read, control, policy or admin; may be repeated (required for a new principal)", "<scope>"),
+        Flag("--loops", "which loops, as a glob over loop ids; may be repeated; default *", "<glob>"),
+        Flag("--for", "who accepts it: daemon or sprite; default daemon", "<service>"),
+        Flag(
+            "--expires", f"for how long it works, such as 12h or 30d, or never; default {_DEFAULT_EXPIRY}", "<duration>"
+        ),
+        Flag("--note", "what it is for", "<text>"),
+        _BY,
+    ),
+)
+LIST = CommandSpec(
+    "opsd token list",
+    "Every principal and its live tokens.",
+    (_FILE, Flag("--all", "expired and revoked tokens too"), _PRETTY),
+)
+REVOKE = CommandSpec(
+    "opsd token revoke",
+    "End a token now; running services notice within a second.",
+    (_FILE, Flag("--id", "which one, such as tok_0123456789abcdef (required)", "<id>"), _BY, _PRETTY),
+)
+
+
+def new(argv: Sequence[str]) -> int:
+    """Make a token.
+
+    Raises:
+        OpsError: bad arguments, a principal that has enough tokens, or a file that is damaged or held by others.
+    """
+    import secrets
+
+    arguments = NEW.parse(argv)
+    file = _file(arguments)
+    name = rules.checked_name(arguments.required("--principal"), "--principal")
+    grant = Grant(name, frozenset(map(_scope, arguments.all("--scope"))), _loops(arguments))
+    purpose = _purpose(arguments)
+    if purpose is TokenPurpose.SPRITE and grant.scopes - {Scope.READ, Scope.CONTROL}:
+        raise UsageError("a sprite service knows the scopes read and control only")
+    by, now = _by(arguments), time.time()
+    secret = mint(purpose, secrets.randbelow)
+    token = Token(
+        id=f"tok_{os.urandom(8).hex()}",
+        purpose=purpose,
+        sha256=digest_of(secret),
+        created_at=int(now),
+        created_by=by,
+        expires_at=_expiry(arguments, int(now)),
+        note=rules.checked_text(arguments.optional("--note") or "", "--note"),
+    )
+
+    def change(data: bytes | None) -> tuple[JsonObject, list[JsonObject], None]:
+        principals, principal = with_token(_principals(data, file.location, now), grant, token, now)
+        document = rules.document_of(principals)
+        rules.parse_principals(jsoncodec.dumps_pretty(document), now)  # what could not be read again is not written
+        return document, [audit_row(TokenAction.CREATED, principal, token, by, now)], None
+
+    file.update(change, wait_s=_LOCK_WAIT_S)
+    write_bytes(secret.encode() + b"\n")
+    return 0
+
+
+def list_tokens(argv: Sequence[str]) -> int:
+    """Show principals and tokens.
+
+    Raises:
+        OpsError: bad arguments, or a file that is damaged.
+    """
+    arguments = LIST.parse(argv)
+    file, now = _file(arguments), time.time()
+    data = file.read()
+    if data is None:
+        raise UsageError(f"principals file not found: {file.location}")
+    principals, everything = _principals(data, file.location, now), arguments.switch("--all")
+    if _is_for_a_person(arguments):
+        _print_table(principals, now, everything=everything)
+        return 0
+    shown = [
+        {
+            "name": principal.name,
+            "scopes": rules.in_order(principal.scopes),
+            "loops": list(principal.loops),
+            "tokens": [_token_json(token, now) for token in _shown(principal, now, everything=everything)],
+        }
+        for principal in principals
+    ]
+    document = {"schemaVersion": "v1", "file": file.location, "principals": shown}
+    write_json(document, pretty=arguments.switch("--pretty"))
+    return 0
+
+
+def revoke(argv: Sequence[str]) -> int:
+    """End a token.
+
+    Raises:
+        OpsError: bad arguments, no such token, or a file that is damaged or held by others.
+    """
+    arguments = REVOKE.parse(argv)
+    file, token_id = _file(arguments), arguments.required("--id")
+    by, now = _by(arguments), time.time()
+
+    def change(data: bytes | None) -> tuple[JsonObject, list[JsonObject], tuple[Principal, Token]]:
+        known = _principals(data, file.location, now)
+        after, principal, token = with_token_revoked(known, token_id, now)
+        rows = [audit_row(TokenAction.REVOKED, principal, token, by, now)] if after != known else []
+        return rules.document_of(after), rows, (principal, token)
+
+    principal, token = file.update(change, wait_s=_LOCK_WAIT_S)
+    shown = {"schemaVersion": "v1", "principal": principal.name, "token": _token_json(token, now)}
+    if _is_for_a_person(arguments):
+        write_bytes(f"{token.id} of {principal.name} is revoked\n".encode())
+    else:
+        write_json(shown, pretty=arguments.switch("--pretty"))
+    return 0
+
+
+def _file(arguments: Arguments) -> AuditedDocument:
+    path = arguments.optional("--file", env=FILE_VARIABLE)
+    if path is None:
+        raise UsageError(f"--file is required where {FILE_VARIABLE} is not set")
+    return AuditedDocument(os.path.realpath(path))  # a link to the file stays a link
+
+
+def _principals(data: bytes | None, location: str, now: float) -> Principals:
+    """Those of the file; what cannot be understood must not be overwritten.
+
+    Raises:
+        ManagerFileError: the file is not as it has to be.
+    """
+    try:
+        return () if data is None else rules.parse_principals(data, now)
+    except UsageError as error:
+        raise ManagerFileError(f"invalid principals file: {location}: {error.message}") from None
+
+
+def _scope(text: str) -> Scope:
+    try:
+        return Scope(text)
+    except ValueError:
+        raise UsageError(f"--scope must be one of: {', '.join(Scope)}") from None
+
+
+def _loops(arguments: Arguments) -> tuple[str, ...]:
+    patterns = arguments.all("--loops")
+    if len(patterns) > rules.MAX_LOOP_PATTERNS:
+        raise UsageError(f"--loops may be given {rules.MAX_LOOP_PATTERNS} times at most")
+    return tuple(dict.fromkeys(rules.checked_pattern(pattern, "--loops") for pattern in patterns))
+
+
+def _purpose(arguments: Arguments) -> TokenPurpose:
+    words = [purpose.value for purpose in TokenPurpose]
+    return TokenPurpose(arguments.choice("--for", words[0], words, f"--for must be one of: {', '.join(words)}"))
+
+
+def _by(arguments: Arguments) -> str:
+    by = arguments.optional("--by", env="USER")
+    if by is None:
+        raise UsageError("--by is required where USER is not set")
+    return rules.checked_text(by, "--by")
+
+
+def _expiry(arguments: Arguments, now: int) -> int | None:
+    text = arguments.optional("--expires") or _DEFAULT_EXPIRY
+    if text == "never":
+        return None
+    seconds = parse_duration(text)
+    if seconds is None:
+        raise UsageError(f"--expires must be like 12h, 30d or never, not {text}")
+    return now + seconds
+
+
+def _is_for_a_person(arguments: Arguments) -> bool:
+    return sys.stdout.isatty() and not arguments.switch("--pretty")
+
+
+def _shown(principal: Principal, now: float, *, everything: bool) -> tuple[Token, ...]:
+    return principal.tokens if everything else principal.live_tokens(now)
+
+
+def _token_json(token: Token, now: float) -> JsonObject:
+    return rules.token_json(token) | {"state": token.state(now).value}
+
+
+def _print_table(principals: Principals, now: float, *, everything: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("principal", "scopes", "loops"):
+        table.add_column(name, overflow="fold")
+    table.add_column("token", no_wrap=True)  # somebody will copy it
+    for name in ("for", "state", "until", "note"):
+        table.add_column(name, overflow="fold", no_wrap=name == "until")
+    for principal in principals:
+        who = (principal.name, " ".join(rules.in_order(principal.scopes)), " ".join(principal.loops))
+        tokens = _shown(principal, now, everything=everything)
+        for cells in [_cells(token, now) for token in tokens] or [("no live token", "", "", "", "")]:
+            table.add_row(*(Text(printable(cell)) for cell in (*who, *cells)))
+            who = ("", "", "")
+    if principals:
+        Console().print(table)
+    else:
+        sys.stdout.write("no principals\n")
+
+
+def _cells(token: Token, now: float) -> tuple[str, ...]:
+    moment = token.revoked_at if token.state(now) is TokenState.REVOKED else token.expires_at
+    until = "for ever" if moment is None else format_utc(moment)
+    return token.id, token.purpose.value, token.state(now).value, until, token.note

@@ -1,0 +1,62 @@
+"""Looks at the principals file, so that a token that was made or revoked takes effect without a signal.
+
+A file that cannot be used changes nothing but log, readiness and metrics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from opsd.access.source import PrincipalsSource
+from opsd.supervisor.access_metrics import AccessMetrics
+from opsd.supervisor.heartbeat import Heartbeat
+from opsd.supervisor.self_check import SelfCheck
+
+log = structlog.get_logger("opsd.supervisor.access")
+
+InThread = Callable[..., "asyncio.Future[Any]"]
+
+
+class PrincipalsWatch:
+    """Lives on the event loop's thread; looks are taken in another."""
+
+    def __init__(self, source: PrincipalsSource, metrics: AccessMetrics, check: SelfCheck, in_thread: InThread) -> None:
+        self._source = source
+        self._metrics = metrics
+        self._check = check
+        self._in_thread = in_thread
+
+    async def load(self) -> None:
+        """The first look.
+
+        Raises:
+            UsageError: the file cannot be used.
+        """
+        await self._in_thread(self._source.load)
+        self._tell(changed=True)
+
+    async def run(self, heartbeat: Heartbeat, *, look_s: float) -> None:
+        """Look for ever."""
+        while True:
+            heartbeat.beat()
+            self._tell(changed=await self._in_thread(self._source.look))
+            await asyncio.sleep(look_s)
+
+    def _tell(self, *, changed: bool) -> None:
+        source = self._source
+        self._check.principals_problem = source.problem
+        self._metrics.looked(
+            good=source.problem is None, principals=len(source.principals), next_expiry=source.next_expiry()
+        )
+        if not changed:
+            return
+        if source.problem is not None:
+            log.error("principals.refused", message=source.problem)
+            return
+        if source.warning is not None:
+            log.warning("principals.readable_by_all", message=source.warning)
+        log.info("principals.loaded", principals=len(source.principals))
