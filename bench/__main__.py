@@ -5,7 +5,18 @@ from __future__ import annotations
 import platform
 import sys
 
-from bench import alerts, fleet, fleet_policy, fleet_reconcile, journal, reconcile, remote, snapshot, startup
+from bench import (
+    alerts,
+    fleet,
+    fleet_policy,
+    fleet_reconcile,
+    fleet_steps,
+    journal,
+    reconcile,
+    remote,
+    snapshot,
+    startup,
+)
 
 BENCHMARKS = {
     "ingest": journal.ingest,
@@ -16,6 +27,7 @@ BENCHMARKS = {
     "fleet": fleet.thousand_loops,
     "fleet-reconcile": fleet_reconcile.thousand_loops,
     "fleet-policy": fleet_policy.many_loops,
+    "fleet-steps": fleet_steps.many_loops,
     "latency": fleet.stream_latency,
     "alerts": alerts.alert_latency,
     "outbox": alerts.outbox_throughput,

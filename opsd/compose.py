@@ -162,12 +162,16 @@ def local_transport(repo: str, loop_id: LoopId, *, max_line_bytes: int = DEFAULT
     return LocalTransport(LoopReader(repo, loop_id, max_line_bytes=max_line_bytes))
 
 
-def handoff_control(repo: str, env: Mapping[str, str]) -> Dispatch:
-    """Control as the handoff calls it: in this process, or the program in ``OPS_MANAGER_CONTROL_SCRIPT``."""
-    from opsd.fleet.handoff.control import ControlProgram, InProcessControl
+def handoff_control(repo: str, env: Mapping[str, str], *, service_token: str | None = None) -> Dispatch:
+    """Control as the handoff calls it: in this process, or the program in ``OPS_MANAGER_CONTROL_SCRIPT``.
+
+    ``service_token`` is for services whose registry entry names no variable; None: the one in ``env``.
+    """
+    from opsd.fleet.handoff.control import TOKEN_VARIABLE, ControlProgram, InProcessControl
 
     program = env.get("OPS_MANAGER_CONTROL_SCRIPT")
-    return ControlProgram(program, repo, env) if program else InProcessControl(repo, env)
+    tokens = env if service_token is None else {**env, TOKEN_VARIABLE: service_token}
+    return ControlProgram(program, repo, env, tokens) if program else InProcessControl(repo, env, tokens)
 
 
 def loop_is_controlled(repo: str, loop_id: str) -> bool:

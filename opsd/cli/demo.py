@@ -1,7 +1,7 @@
 """``opsd demo``: recorded runs play in sprite services of their own, one daemon supervises them, the terminal follows.
 
 ``--once`` plays to the end, approves, rejects and cancels on the way, and exits 0 when every loop arrived where it has
-to end and every intent was confirmed.
+to end, every intent was confirmed, and autonomy did what its rails allow and nothing else.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from opsd.demo.table import fleet_table
 
 _DESCRIPTION = (
     "Recorded and simulated runs play behind sprite services of their own, one daemon supervises them, and this "
-    "terminal follows; three of them wait for an approval, a rejection and a cancel. "
+    "terminal follows; three of them wait for an approval, a rejection and a cancel. Of those in trouble the "
+    "manager cancels one by itself. "
     "Ctrl-C ends everything."
 )
 _SETTLE_S = 30.0
-_LOG_WIDTH = 140
+_LOG_WIDTH = 170
 _ALERTS_SHOWN = 6
 _ALERTS_AT_THE_END = 20
 
@@ -83,12 +84,14 @@ def _play_once(console: Console, fleet: DemoFleet) -> int:
             waiting.remove(act)
             running.append((act, fleet.control(act)))
         ended = not waiting and all(process.poll() is not None for _, process in running)
-        settled = ended and fleet.played_out() and fleet.settled(views)
+        told = fleet.told()
+        settled = ended and fleet.played_out() and fleet.settled(views) and fleet.autonomy_settled(told)
         if settled or time.monotonic() > deadline:
             break
         time.sleep(0.1)
     confirmed = [_outcome(console, act, process) for act, process in running]
-    console.print(fleet_table(views, now=time.time(), title="fleet at the end of the demo", width=console.width))
+    title = "fleet at the end of the demo"
+    console.print(fleet_table(views, now=time.time(), title=title, width=console.width, told=told))
     console.print(f"alerts received: {fleet.desk.total}")
     for line in fleet.desk.lines(_ALERTS_AT_THE_END):
         console.print(line)
@@ -96,6 +99,7 @@ def _play_once(console: Console, fleet: DemoFleet) -> int:
         console.print("error: not every loop arrived where it has to end", style="bold red")
         return 1
     console.print(f"all {len(views)} loops arrived where they had to end; every intent was confirmed", style="green")
+    console.print("of the loops in trouble the manager cancelled one within its rails; the others wait for a person")
     return 0
 
 
@@ -114,7 +118,8 @@ def _invite(console: Console, fleet: DemoFleet) -> None:
     program = str(Path(sys.argv[0]).resolve())
     lines = [f"export OPS_MANAGER_SERVICE_TOKEN=$(cat {fleet.token_file})"]
     lines += [shlex.join(fleet.control_command(act, program=program)) for act in ACTS]
-    console.print("three runs wait for an operator; from another terminal:")
+    console.print("three runs wait for an operator, and some loops get into trouble; from another terminal:")
+    lines.append(shlex.join([program, "fleet", "status", "--repo", str(fleet.manager)]))
     for line in lines:
         console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
@@ -124,7 +129,7 @@ def _follow(console: Console, fleet: DemoFleet) -> int:
     try:
         with Live(console=console, refresh_per_second=4) as live:
             while True:
-                table = fleet_table(fleet.views(), now=time.time(), title=title, width=console.width)
+                table = fleet_table(fleet.views(), now=time.time(), title=title, width=console.width, told=fleet.told())
                 live.update(Group(table, f"alerts received: {fleet.desk.total}", *fleet.desk.lines(_ALERTS_SHOWN)))
                 time.sleep(0.5)
     except KeyboardInterrupt:

@@ -50,8 +50,6 @@ _LOOP_TIMEOUT_S = 300
 _LOCK_WAIT_S = 30
 #: Nobody waits for longer than a week.
 _LONGEST_S = 7 * 86400
-#: A row holds every loop's result. The telemetry of about 100 passes over 1,000 loops stays, and as much again.
-_ROTATE_TELEMETRY_OVER_BYTES = 64 * 1024 * 1024
 
 
 def main(argv: Sequence[str]) -> int:
@@ -94,17 +92,16 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(repo: str, store: FileFleetStore, options: FleetOptions, deadline_s: float, lock_wait_s: float) -> JsonObject:
     from opsd.cli.fleet_registry_step import normalized_registry
+    from opsd.fleet.publish import prepare, publish
     from opsd.fleet.reconcile import reconcile_fleet
-    from opsd.fleet.rollup import telemetry_row
-    from opsd.storage.fleet_store import FleetDocument, FleetLog
+    from opsd.storage.fleet_store import FleetDocument
 
-    store.prepare(FleetDocument.STATE, FleetLog.RECONCILE)
+    prepare(store)
     with _signals_end_in_order(), store.lock(wait_s=lock_wait_s):
         registry = normalized_registry(repo, store.location(FleetDocument.REGISTRY))
         runner = _runner(repo, options, deadline_s)
         state = reconcile_fleet(repo, registry, options, runner, env=dict(os.environ), deadline_s=deadline_s)
-        store.replace(FleetDocument.STATE, state)
-        store.append(FleetLog.RECONCILE, [telemetry_row(state)], rotate_over=_ROTATE_TELEMETRY_OVER_BYTES)
+        publish(store, state)
     return state
 
 

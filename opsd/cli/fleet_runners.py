@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from opsd.cli import reconcile
 from opsd.cli.arguments import require_non_negative_int, require_positive_int
-from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, file_trouble
 from opsd.contract.ids import LoopId
 from opsd.contract.reasons import TransportKind
 from opsd.fleet.entries import NO_WHOLE_ATTEMPTS, NO_WHOLE_BACKOFF
-from opsd.fleet.loop_answer import LoopAnswer, find_document
+from opsd.fleet.loop_answer import LoopAnswer, answer_of, find_document, no_outcome
 from opsd.fleet.loop_result import LoopJob
 from opsd.fleet.rollup import FleetOptions
 from opsd.runtime.process import Ending, run_program
@@ -106,14 +105,10 @@ class InProcessRunner:
             with self._ending.ends():
                 outcome = reconcile.run_pass(arguments, self._env, remote)
         except OpsError as error:
-            return LoopAnswer(False, output=f"error: {error.message}\n")
+            return no_outcome(error.message)
         except OSError as error:
-            return LoopAnswer(False, output=f"error: {file_trouble(error)}\n")
-        if outcome.error is not None:
-            return LoopAnswer(False, output=f"error: {outcome.error}\n")
-        if outcome.failure is None:
-            return LoopAnswer(True, outcome.document)
-        return LoopAnswer(False, outcome.document, jsoncodec.dumps(outcome.document).decode() + "\n")
+            return no_outcome(file_trouble(error))
+        return answer_of(outcome)
 
     def _run_remote(
         self, reconciler: Reconciler, loop_id: LoopId, base_url: str, token: str, trace_id: str, env: Mapping[str, str]

@@ -17,14 +17,16 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opsd.contract.errors import OpsError
 from opsd.demo.alerts import URL_VARIABLE, AlertDesk
+from opsd.demo.autonomy import TROUBLES, policy_block, told
 from opsd.demo.replay import Player, Recording, list_cases, load_recording
+from opsd.storage.fleet_store import FileFleetStore, FleetLog
 
 TOKEN_VARIABLE = "OPSD_DEMO_TOKEN"  # noqa: S105 - the name of a variable
 PREFERRED_PORT = 9464
@@ -52,11 +54,11 @@ ACTS = (
 
 @dataclass(slots=True)
 class DemoLoop:
-    """One loop of the demo: its repo, the service in front of it, and how it shall end."""
+    """One loop of the demo: its repo, the service in front of it (None: nobody listens), and how it shall end."""
 
     loop_id: str
     repo: Path
-    service: subprocess.Popen[bytes]
+    service: subprocess.Popen[bytes] | None
     base_url: str
     expected_state: str | None
     expected_lines: int | None = None
@@ -98,12 +100,23 @@ class DemoFleet:
                 self._start_service(recording.loop_id, recording.expected_state, len(recording.lines))
             for act in ACTS:
                 self._start_service(act.loop_id, act.ends_in)
+            for trouble in TROUBLES:
+                if trouble.crashes:
+                    self._start_service(trouble.loop_id, trouble.ends_in)
+                else:
+                    address = f"http://127.0.0.1:{_free_port(0)}"
+                    self.loops.append(
+                        DemoLoop(trouble.loop_id, self._repo(trouble.loop_id), None, address, trouble.ends_in)
+                    )
             self.desk.write_catalog(self.folder / "alert-sinks.json")
             self._start_daemon()
             for recording in recordings:
                 self._play(recording)
             for act in ACTS:
-                self._simulate(act)
+                self._simulate(act.loop_id, act.arguments)
+            for trouble in TROUBLES:
+                if trouble.crashes:
+                    self._simulate(trouble.loop_id, ("--ending", "crashed"))
         except BaseException:
             self.close()
             raise
@@ -136,13 +149,13 @@ class DemoFleet:
         thread.start()
         self._players.append(thread)
 
-    def _simulate(self, act: Act) -> None:
-        command = [sys.executable, "-m", "opsd", "simulate", "run", "--repo", str(self._repo(act.loop_id))]
-        command += ["--loop", act.loop_id, "--iterations", "2", "--seconds", f"{self.duration_s / 4:g}"]
-        with (self.folder / f"{act.loop_id}.run.log").open("wb") as log:
+    def _simulate(self, loop_id: str, arguments: Sequence[str]) -> None:
+        command = [sys.executable, "-m", "opsd", "simulate", "run", "--repo", str(self._repo(loop_id))]
+        command += ["--loop", loop_id, "--iterations", "2", "--seconds", f"{self.duration_s / 4:g}"]
+        with (self.folder / f"{loop_id}.run.log").open("wb") as log:
             self._runs.append(
                 subprocess.Popen(
-                    [*command, *act.arguments],
+                    [*command, *arguments],
                     stdout=log,
                     stderr=log,
                     stdin=subprocess.DEVNULL,
@@ -157,13 +170,15 @@ class DemoFleet:
             {
                 "loopId": loop.loop_id,
                 "transport": "sprite_service",
-                "service": {"baseUrl": loop.base_url, "tokenEnv": TOKEN_VARIABLE},
+                "service": {"baseUrl": loop.base_url, "tokenEnv": TOKEN_VARIABLE, "retryAttempts": 1},
             }
             for loop in self.loops
         ]
-        registry.write_text(json.dumps({"schemaVersion": "v1", "fleetId": "demo", "loops": entries}, indent=2) + "\n")
+        document = {"schemaVersion": "v1", "fleetId": "demo", "loops": entries, "policy": policy_block(time.time())}
+        registry.write_text(json.dumps(document, indent=2) + "\n")
         command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), "--http-port", str(self.port)]
         command += ["--reconcile-resync-seconds", "5", "--observe-idle-resync-seconds", "5", "--log-format", "json"]
+        command += ["--fleet-interval-seconds", "1", "--fleet-confirm-interval-seconds", "1"]
         command += ["--alerts-catalog-file", str(self.folder / "alert-sinks.json")]
         with (self.folder / "opsd.log").open("wb") as log:
             self._daemon = subprocess.Popen(
@@ -190,6 +205,21 @@ class DemoFleet:
         except urllib.error.URLError as error:
             raise OpsError(f"the daemon does not answer; its log: {self.folder / 'opsd.log'}") from error
         return loops
+
+    def told(self) -> dict[str, str]:
+        """What the fleet's policy makes of the loops in trouble."""
+        try:
+            policy = self._get("/v1/fleet/policy")["policy"]
+        except urllib.error.HTTPError:
+            policy = None  # there is none yet
+        except urllib.error.URLError as error:
+            raise OpsError(f"the daemon does not answer; its log: {self.folder / 'opsd.log'}") from error
+        record = FileFleetStore(str(self.manager)).read(FleetLog.HANDOFF_ATTEMPTS) or b""
+        return told(policy, [json.loads(line) for line in record.split(b"\n")[:-1]])
+
+    def autonomy_settled(self, told: dict[str, str]) -> bool:
+        """Every loop in trouble is where it has to be: one cancelled, the others left to a person."""
+        return all(told.get(trouble.loop_id) == trouble.told for trouble in TROUBLES)
 
     def control_command(self, act: Act, *, program: str = "opsd") -> list[str]:
         """What an operator types to carry out an act; the token comes from the environment."""
@@ -221,7 +251,7 @@ class DemoFleet:
         """End everything, the daemon first."""
         self._stop.set()
         processes = [self._daemon] if self._daemon is not None else []
-        processes += [loop.service for loop in self.loops] + self._runs
+        processes += [loop.service for loop in self.loops if loop.service is not None] + self._runs
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -24,14 +24,19 @@ _HEALTH_STYLES = {"healthy": "green", "degraded": "yellow", "critical": "bold re
 
 
 #: Columns in the order shown; those that are not needed go first where the terminal is narrow.
-_COLUMNS = ("loop", "lifecycle", "health", "reasons", "iteration", "events", "lag", "last event", "following")
-_NEEDS_WIDTH = {"iteration": 120, "events": 120, "following": 120, "last event": 96}
+_COLUMNS = ("loop", "lifecycle", "health", "reasons", "iteration", "events", "lag", "last event", "following", "policy")
+_NEEDS_WIDTH = {"policy": 104, "last event": 130, "iteration": 160, "events": 160, "following": 170}
 _NUMBERS = frozenset({"iteration", "events", "lag"})
 _WIDE = 120
 
 
-def fleet_table(loops: Sequence[dict[str, Any]], *, now: float, title: str, width: int) -> Table:
-    """The table for a console of ``width`` columns; ``now`` in seconds since 1970, for ages."""
+def fleet_table(
+    loops: Sequence[dict[str, Any]], *, now: float, title: str, width: int, told: Mapping[str, str] | None = None
+) -> Table:
+    """The table for a console of ``width`` columns; ``now`` in seconds since 1970, for ages.
+
+    ``told`` says what the fleet's policy makes of a loop.
+    """
     shown = [name for name in _COLUMNS if width >= _NEEDS_WIDTH.get(name, 0)]
     look = box.HEAVY_HEAD if width >= _WIDE else box.SIMPLE_HEAD
     table = Table(title=title, title_justify="left", box=look, pad_edge=width >= _WIDE)
@@ -40,6 +45,7 @@ def fleet_table(loops: Sequence[dict[str, Any]], *, now: float, title: str, widt
         table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
     for view in sorted(loops, key=lambda item: str(item["loopId"])):
         cells = _cells(view, now)
+        cells["policy"] = _shown((told or {}).get(str(view["loopId"]), ""))
         table.add_row(*(cells[name] for name in shown))
     return table
 

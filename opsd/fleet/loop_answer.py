@@ -13,6 +13,7 @@ from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.reasons import ReasonCode
 from opsd.contract.values import as_object, first_present, get
 from opsd.loop.health import failure_reason
+from opsd.loop.outcome import Outcome
 
 
 class LoopReason(StrEnum):
@@ -47,6 +48,20 @@ class LoopVerdict:
     health: JsonValue
     health_reasons: list[JsonValue]
     state: JsonValue = None
+
+
+def answer_of(outcome: Outcome) -> LoopAnswer:
+    """What ``opsd reconcile`` would have answered to this outcome of a pass."""
+    if outcome.error is not None:
+        return no_outcome(outcome.error)
+    if outcome.failure is None:
+        return LoopAnswer(True, outcome.document)
+    return LoopAnswer(False, outcome.document, jsoncodec.dumps(outcome.document).decode() + "\n")
+
+
+def no_outcome(message: str) -> LoopAnswer:
+    """The answer of a pass that came to no conclusion; ``message`` is one line."""
+    return LoopAnswer(False, output=f"error: {message}\n")
 
 
 def find_document(stdout: bytes) -> JsonValue:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from opsd.contract.errors import OpsError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.fleet.loop_answer import LoopAnswer
+from opsd.fleet.loop_answer import LoopAnswer, no_outcome
 from opsd.fleet.loop_result import LoopJob, LoopTime, loop_job, loop_result
 from opsd.fleet.rollup import FleetOptions, fleet_state
 from opsd.fleet.window import Window
@@ -72,8 +72,8 @@ def reconcile_fleet(
 
     window: Window[LoopJob, JsonObject] = Window(
         work,
-        failed=lambda job, error: result(job, LoopAnswer(False, output=f"error: {_why(error)}\n")),
-        given_up=lambda job: result(job, LoopAnswer(False, output=f"error: {gave_up(deadline_s)}\n")),
+        failed=lambda job, error: result(job, no_outcome(_why(error))),
+        given_up=lambda job: result(job, no_outcome(gave_up(deadline_s))),
         limit=options.max_parallel,
         deadline_s=deadline_s + _GRACE_S,
         monotonic=monotonic,

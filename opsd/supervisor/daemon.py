@@ -1,8 +1,9 @@
 """``opsd run``: every part of the daemon, put together, from start to drain.
 
 Long-lived tasks, all owned by one :class:`TaskSupervisor`: the fleet's registry watch and followers, the workers, the
-deliverers of alerts, the file watcher, the event-loop lag monitor and the service manager's feeder. SIGHUP reads
-settings and registry again; SIGTERM and SIGINT let running passes and requests end and close everything in order.
+fleet's steps, the deliverers of alerts, the file watcher, the event-loop lag monitor and the service manager's feeder.
+SIGHUP reads settings and registry again; SIGTERM and SIGINT let running passes, steps and requests end and close
+everything in order.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ from opsd.supervisor import logs
 from opsd.supervisor.access import Authenticator
 from opsd.supervisor.alert_run import alert_means
 from opsd.supervisor.alert_worker import AlertWorker
+from opsd.supervisor.fleet_cycle import FleetCycle
+from opsd.supervisor.fleet_means import RollupMaker, fleet_cycle, fleet_view, timer_settings
+from opsd.supervisor.fleet_passes import FleetPasses
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
+from opsd.supervisor.fleet_timer import FleetTimer
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.loop_factory import LoopFactory
 from opsd.supervisor.loop_status import loop_status
@@ -89,6 +94,7 @@ class Daemon:
             self.queue, self.metrics, _pass_limits(settings), self._in_thread, alerts=self._alerts
         )
         self._principals: PrincipalsWatch | None = None
+        self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet)
         self._stop = asyncio.Event()
         self._draining = False
 
@@ -97,6 +103,12 @@ class Daemon:
         file = settings.registry.file
         registry = RegistrySource(self._repo, None if file is None else str(file), max_loops=settings.limits.max_loops)
         return Means(settings, factory, factory.judging(), registry)
+
+    def _cycle(self, settings: Settings) -> FleetCycle | None:
+        passes = FleetPasses(self._fleet, lambda: self.check.unusable, self.queue)
+        loop = asyncio.get_running_loop()
+        rollup = RollupMaker(self._repo, self._env, settings, passes, loop, lambda: self._timer.stopping)
+        return fleet_cycle(self._repo, self._env, settings, rollup)
 
     def _alert_worker(self, settings: Settings) -> AlertWorker:
         return AlertWorker(
@@ -129,6 +141,7 @@ class Daemon:
         for row in await self._in_thread(recover_all, self._repo):
             self._log.warning("control.recovered", loop=row["loopId"], intent=row["intent"], status=row["status"])
         await self._fleet.refresh()
+        self._timer.use(self._cycle(settings), timer_settings(settings))
         self.metrics.before_scrape(self._before_scrape)
         api = HttpApi(
             self.metrics,
@@ -182,6 +195,7 @@ class Daemon:
         if self._principals is not None:
             watch, look_s = self._principals, settings.http.principals_look_seconds
             self.tasks.start("principals", lambda beat: watch.run(beat, look_s=look_s), deadline_s=silence_s + look_s)
+        self.tasks.start("fleet", self._timer.run, deadline_s=silence_s)
         self.tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         for number in range(settings.reconcile.max_parallel):
             self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
@@ -233,6 +247,11 @@ class Daemon:
         found = self._fleet.fleet.get(loop)
         return None if found is None else await self._in_thread(loop_status, found)
 
+    async def fleet(self, name: str) -> Mapping[str, object]:
+        """The fleet's status, policy or handoff state, from its files."""
+        found: Mapping[str, object] = await self._in_thread(fleet_view, self._repo, self._settings, name)
+        return found
+
     def request_reconcile(self, loop: str) -> bool:
         """An operator wants a pass now."""
         return self._fleet.request_reconcile(loop)
@@ -259,7 +278,7 @@ class Daemon:
         self._service_manager.reloading()
         try:
             settings = (await self._in_thread(self._reload)).settings
-            means = self._means(settings)
+            means, cycle = self._means(settings), self._cycle(settings)
         except (OpsError, OSError) as error:
             self.metrics.config_reloaded(False, time.time())
             self._log.error("config.refused", message=str(error))
@@ -272,6 +291,7 @@ class Daemon:
             self._warn(settings)
             self._settings = settings
             self._fleet.use(means)
+            self._timer.use(cycle, timer_settings(settings))
             self._runner.limits = _pass_limits(settings)
             if self._alerts is not None:
                 self._alerts.use(alert_means(self._repo, settings, self._env, self.metrics.alerts))
@@ -287,6 +307,7 @@ class Daemon:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_seconds), asyncio.TaskGroup() as draining:
                 draining.create_task(self.queue.idle())
+                draining.create_task(self._timer.drain())
                 if self._alerts is not None:
                     draining.create_task(self._alerts.drain())
         late = await self.tasks.stop(timeout_s=5.0)
@@ -296,6 +317,7 @@ class Daemon:
         await api.stop()
         self._detector.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._timer.close()
         self._log.info(
             "daemon.stopped", abandoned=late + ([f"{self.queue.running} passes"] if self.queue.running else [])
         )

@@ -10,7 +10,7 @@ Everything is to be called from the event loop's thread.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -76,6 +76,14 @@ class Family:
     def replace(self, values: dict[str, float]) -> None:
         """Exactly these series of a family with one label; all others vanish."""
         self._values = {(key,): value for key, value in list(values.items())[:MAX_CHILDREN]}
+
+    def replace_all(self, values: Mapping[Labels, float]) -> None:
+        """Exactly these series, however many labels the family has; beyond the bound they are added up as ``other``."""
+        kept = dict(list(values.items())[:MAX_CHILDREN])
+        rest = sum(list(values.values())[MAX_CHILDREN:])
+        if rest:
+            kept[("other",) * len(self._labels)] = rest
+        self._values = kept
 
     def keep(self, wanted: Callable[[Labels], bool]) -> None:
         """All series whose labels are not ``wanted`` vanish."""

@@ -22,7 +22,7 @@ from aiohttp import web
 from opsd.access.authenticate import Extent, Identity, authorize
 from opsd.access.model import Scope
 from opsd.contract import jsoncodec
-from opsd.contract.errors import OpsError
+from opsd.contract.errors import OpsError, UsageError
 from opsd.supervisor.access import AccessRefused, Authenticator, current_identity, identified
 from opsd.supervisor.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics import DaemonMetrics
@@ -53,6 +53,13 @@ class LiveView(Protocol):
 
         Raises:
             OpsError: nothing is known of it yet.
+        """
+
+    async def fleet(self, name: str) -> Mapping[str, object]:
+        """The fleet's ``status``, ``policy`` or ``handoff``, from its files.
+
+        Raises:
+            OpsError: there is none yet, or a file cannot be used.
         """
 
     def request_reconcile(self, loop: str) -> bool:
@@ -141,6 +148,7 @@ class HttpApi:
         app.router.add_get("/v1/loops", self._loops)
         app.router.add_get("/v1/loops/{loop}", self._loop)
         app.router.add_get("/v1/loops/{loop}/status", self._status)
+        app.router.add_get("/v1/fleet/{name:status|policy|handoff}", self._fleet)
         app.router.add_post("/v1/loops/{loop}/reconcile", self._reconcile)
         return app
 
@@ -222,6 +230,16 @@ class HttpApi:
         if found is None:
             return error_response(404, "not_found", "no such loop")
         return json_response({"ok": True, "status": found})
+
+    async def _fleet(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        try:
+            found = await self._view.fleet(name)
+        except UsageError as error:
+            return error_response(404, "not_found", error.message)
+        except OpsError as error:
+            return error_response(500, error.code, error.message)
+        return json_response({"ok": True, name: found})
 
     async def _reconcile(self, request: web.Request) -> web.Response:
         try:

@@ -12,6 +12,9 @@ from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import format_utc, parse_epoch
 from opsd.contract.values import get
 from opsd.control.verdict import ControlStatus
+from opsd.fleet.loop_answer import answer_of, no_outcome
+from opsd.fleet.loop_result import LoopTime
+from opsd.fleet.observed import LoopPass
 from opsd.fleet.registry import LoopEntry, ObserveMode
 from opsd.loop.outcome import Outcome
 from opsd.loop.reconcile import Reconciler
@@ -40,6 +43,18 @@ class Knowledge:
     cursor_offset: int = 0
     took_in_all_it_may: bool = False
     alerts: LoopAlerts | None = None
+    #: How the last pass ended, for the fleet's rollup.
+    last_pass: LoopPass | None = None
+    #: Who waits for the next pass to end.
+    waiting: list[asyncio.Future[LoopPass]] = field(default_factory=list)
+
+    def ended(self, last: LoopPass) -> None:
+        """A pass has ended like this."""
+        self.last_pass = last
+        waiting, self.waiting = self.waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(last)
 
 
 class ManagedLoop:
@@ -97,7 +112,13 @@ class ManagedLoop:
             return in_thread(self.reconciler.run, self.transport, trace_id)
         return self.reconciler.run_async(self.transport, trace_id, in_thread)
 
-    def learn(self, outcome: Outcome, *, trace_id: str, now: float) -> None:
+    def next_pass(self) -> asyncio.Future[LoopPass]:
+        """Done when the next pass has ended, also when the loop is built anew in between."""
+        future: asyncio.Future[LoopPass] = asyncio.get_running_loop().create_future()
+        self.knowledge.waiting.append(future)
+        return future
+
+    def learn(self, outcome: Outcome, *, trace_id: str, now: float, duration_s: float = 0.0) -> None:
         """Take in what a pass concluded."""
         known = self.knowledge
         was_active = self.lifecycle_state in ACTIVE_STATES
@@ -120,8 +141,9 @@ class ManagedLoop:
         if was_active and self.lifecycle_state not in ACTIVE_STATES:
             self._lingers_until = self._monotonic() + self._periods.linger_s
         self.replan()
+        known.ended(LoopPass(answer_of(outcome), LoopTime(now - duration_s, now, duration_s), trace_id))
 
-    def learn_error(self, code: str, message: str, *, now: float) -> None:
+    def learn_error(self, code: str, message: str, *, now: float, trace_id: str = "", duration_s: float = 0.0) -> None:
         """A pass ended without an outcome."""
         known = self.knowledge
         known.passes += 1
@@ -129,6 +151,7 @@ class ManagedLoop:
         known.failures_in_a_row += 1
         known.failure = (code, message)
         self.replan()
+        known.ended(LoopPass(no_outcome(message), LoopTime(now - duration_s, now, duration_s), trace_id))
 
     def inherit(self, former: ManagedLoop) -> None:
         """Take over what is known from the loop that this one replaces."""

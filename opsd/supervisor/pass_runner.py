@@ -72,14 +72,16 @@ class PassRunner:
             try:
                 outcome = await self._within_deadline(loop, trace_id)
             except TimeoutError:
-                self._failed(loop, "deadline_exceeded", f"no result within {self.limits.deadline_s:g} s", started)
+                self._failed(
+                    loop, "deadline_exceeded", f"no result within {self.limits.deadline_s:g} s", trace_id, started
+                )
             except OpsError as error:
-                self._failed(loop, error.code, error.message, started)
+                self._failed(loop, error.code, error.message, trace_id, started)
             except OSError as error:
-                self._failed(loop, "io_error", error.strerror or type(error).__name__, started)
+                self._failed(loop, "io_error", error.strerror or type(error).__name__, trace_id, started)
             except Exception:  # noqa: BLE001 - logged whole; one loop's trouble ends no worker
                 self._log.exception("pass.crashed")
-                self._failed(loop, "internal_error", "unexpected error, see the log", started)
+                self._failed(loop, "internal_error", "unexpected error, see the log", trace_id, started)
             else:
                 self._concluded(loop, outcome, trace_id, started)
         if not loop.stuck:
@@ -111,7 +113,7 @@ class PassRunner:
         duration_s = self._monotonic() - started
         first = loop.knowledge.last_success_at is None
         before = loop.lifecycle_state
-        loop.learn(outcome, trace_id=trace_id, now=now)
+        loop.learn(outcome, trace_id=trace_id, now=now, duration_s=duration_s)
         code = None if outcome.failure is None else str(outcome.failure.code)
         metrics = self._metrics
         metrics.observe_reconcile(duration_s, code is None, code)
@@ -156,10 +158,11 @@ class PassRunner:
         if outcome.error is not None:
             self._log.error("pass.manager_file_damaged", message=outcome.error)
 
-    def _failed(self, loop: ManagedLoop, code: str, message: str, started: float) -> None:
+    def _failed(self, loop: ManagedLoop, code: str, message: str, trace_id: str, started: float) -> None:
         """The pass has no outcome: nothing could be judged or written."""
-        loop.learn_error(code, message, now=self._clock())
-        self._metrics.observe_reconcile(self._monotonic() - started, False, code)
+        duration_s = self._monotonic() - started
+        loop.learn_error(code, message, now=self._clock(), trace_id=trace_id, duration_s=duration_s)
+        self._metrics.observe_reconcile(duration_s, False, code)
         self._metrics.loops.update(loop.name, loop.sample())
         self._log.error("pass.failed", code=code, message=message, failures_in_a_row=loop.knowledge.failures_in_a_row)
 

@@ -191,6 +191,34 @@ class DriftSettings(Group):
     """Newest rows of telemetry that are summarised; below 30 no recommendation reaches medium. Default 200."""
 
 
+class FleetSettings(Group):
+    """The fleet's steps on a timer: rollup, policy, handoff plan, and what the registry permits of autonomy."""
+
+    enabled: bool = True
+    """Run the steps where there is a fleet registry. Default true."""
+    autonomous: bool = True
+    """Dispatch what the registry's `guarded_auto` permits; off, this host only proposes. Default true."""
+    interval_seconds: Period = 60.0
+    """Seconds between runs. Policy is evaluated at new trouble, else once per dedupe window. Default 60."""
+    max_pass_age_seconds: Period = 1_800.0
+    """Age of a loop's last pass, in seconds, beyond which a run makes a new one. One below
+    `observe.idle_resync_seconds` wakes idle sprites. Default 1800."""
+    step_deadline_seconds: Period = 120.0
+    """Seconds after which a step counts as late: it is told, and no dispatch starts any more. Default 120."""
+    execute_deadline_seconds: Period = 600.0
+    """The same for the step that dispatches, which waits for effects. Default 600."""
+    lock_wait_seconds: Seconds = 30.0
+    """Seconds a run waits for a command by hand that works on the fleet. Default 30."""
+    confirm_timeout_seconds: int = Field(default=30, ge=0, le=86_400)
+    """Seconds that the effect of a dispatch is looked for. Default 30."""
+    confirm_interval_seconds: int = Field(default=2, ge=0, le=3_600)
+    """Seconds between two looks for it. Default 2."""
+    requested_by: str = Field(default="opsd", min_length=1, max_length=200)
+    """Who autonomous dispatches are recorded as requested by. Default opsd."""
+    skip_empty_executions: bool = False
+    """Executions that attempted nothing do not count for auto-pause (contract 70, weakness 9). Default false."""
+
+
 class AlertSettings(Group):
     """Delivery of alerts (contract 50): what is escalated goes to the sinks of a catalog."""
 
@@ -261,6 +289,8 @@ class Settings(BaseSettings):
     """When a loop counts as degraded or critical."""
     drift: DriftSettings = DriftSettings()
     """When a threshold profile counts as no longer fitting."""
+    fleet: FleetSettings = FleetSettings()
+    """The fleet's steps on a timer."""
     alerts: AlertSettings = AlertSettings()
     """Delivery of alerts."""
     watchdog: WatchdogSettings = WatchdogSettings()

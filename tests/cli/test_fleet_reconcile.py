@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from opsd.cli import fleet_reconcile
 from opsd.cli.fleet_reconcile_page import fleet_page
+from opsd.fleet import publish
 from opsd.storage.fleet_store import FileFleetStore
 from tests.cli.support import Shell
 from tests.contract_vectors.world import Service
@@ -214,7 +214,7 @@ def _lives(pid: int) -> bool:
 
 
 def test_telemetry_is_put_aside_when_it_has_grown(opsd: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet_reconcile, "_ROTATE_TELEMETRY_OVER_BYTES", 1)
+    monkeypatch.setattr(publish, "_ROTATE_TELEMETRY_OVER_BYTES", 1)
     write_registry(tmp_path, {"loopId": "a"})
     for trace in ("first", "second"):
         opsd("fleet", "reconcile", "--repo", tmp_path, "--trace-id", trace)

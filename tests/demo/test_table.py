@@ -23,7 +23,7 @@ _VIEWS = [
 ]
 
 
-@pytest.mark.parametrize(("width", "following"), [(80, False), (140, True)])
+@pytest.mark.parametrize(("width", "following"), [(80, False), (170, True)])
 def test_the_most_important_columns_fit_every_terminal(width: int, following: bool) -> None:
     out = io.StringIO()
     console = Console(file=out, width=width)

@@ -8,7 +8,7 @@ and in no document (weakness 6).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.ids import parse_loop_id
@@ -34,15 +34,16 @@ def token_of(request: DispatchRequest, env: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class InProcessControl:
-    """Calls control in this process; ``env`` holds the hooks of control, and tokens."""
+    """Calls control in this process; ``env`` holds the hooks of control, and tokens where ``tokens`` is None."""
 
     repo: str
     env: Mapping[str, str]
+    tokens: Mapping[str, str] | None = field(default=None, repr=False)
 
     def __call__(self, request: DispatchRequest) -> ControlAnswer:
         """Control's answer; a request that control refuses is an answer with exit code 1."""
         said: list[str] = []
-        token = token_of(request, self.env)
+        token = token_of(request, self.env if self.tokens is None else self.tokens)
         try:
             row, verdict = Control(self._executor(request, token, said.append)).run(self._control_request(request))
         except OpsError as error:
@@ -82,15 +83,17 @@ class InProcessControl:
 
 @dataclass(frozen=True, slots=True)
 class ControlProgram:
-    """Calls an operator's own control program with exactly the contract's arguments."""
+    """Calls an operator's own control program with exactly the contract's arguments; ``tokens`` as above."""
 
     program: str
     repo: str
     env: Mapping[str, str]
+    tokens: Mapping[str, str] | None = field(default=None, repr=False)
 
     def __call__(self, request: DispatchRequest) -> ControlAnswer:
         """The program's answer; one that hangs is ended with everything it started, and has failed with 124."""
-        env, token = dict(self.env), token_of(request, self.env)
+        env = dict(self.env)
+        token = token_of(request, self.env if self.tokens is None else self.tokens)
         if token and request.transport == TransportKind.SPRITE_SERVICE:
             env[TOKEN_VARIABLE] = token
         answer = run_program(self._argv(request), timeout_s=_limit_s(request), env=env)

@@ -58,12 +58,14 @@ class Handoff:
         read_registry: the normalized registry as it is now; also called before every autonomous dispatch.
         dispatch: control.
         is_busy: whether somebody else is carrying out an intent of a loop right now.
+        halted: why the caller wants no further autonomous dispatch; asked last before each.
     """
 
     store: FleetStore
     read_registry: Callable[[], JsonObject]
     dispatch: Dispatch
     is_busy: Callable[[str], bool] = lambda _loop_id: False
+    halted: Callable[[], Sequence[str]] = lambda: ()
     clock: Callable[[], float] = time.time
     lock_wait_s: float = LOCK_WAIT_S
 
@@ -76,15 +78,22 @@ class Handoff:
             LockTimeoutError: another run holds the fleet.
             OpsError: the registry cannot be used.
         """
-        policy_file = self.store.location(FleetDocument.POLICY)
-        if not self.store.exists(FleetDocument.POLICY):
-            raise UsageError(f"policy state file not found: {policy_file}")
-        self.store.prepare(FleetDocument.HANDOFF, FleetLog.HANDOFF)
+        self._prepare()
         with self.store.lock(wait_s=self.lock_wait_s):
-            return self._run(request, policy_file)
+            return self._run(request)
 
-    def _run(self, request: HandoffRequest, policy_file: str) -> JsonObject:
-        order = request.order
+    def run_locked(self, request: HandoffRequest) -> JsonObject:
+        """:meth:`run` for a caller that holds the fleet's lock already, as one that has just run the policy."""
+        self._prepare()
+        return self._run(request)
+
+    def _prepare(self) -> None:
+        if not self.store.exists(FleetDocument.POLICY):
+            raise UsageError(f"policy state file not found: {self.store.location(FleetDocument.POLICY)}")
+        self.store.prepare(FleetDocument.HANDOFF, FleetLog.HANDOFF)
+
+    def _run(self, request: HandoffRequest) -> JsonObject:
+        order, policy_file = request.order, self.store.location(FleetDocument.POLICY)
         registry = self.read_registry()
         policy = self._document(FleetDocument.POLICY, f"invalid policy state JSON: {policy_file}")
         prior_file = self.store.location(FleetDocument.HANDOFF)
@@ -168,7 +177,9 @@ class Handoff:
     def _stops(self, intent: JsonObject, order: Order) -> list[str]:
         if order.mode is ExecutionMode.MANUAL:
             return []
-        return brakes_now(self.read_registry) or ([Brake.LOOP_BUSY.value] if self.is_busy(intent["loopId"]) else [])
+        if self.is_busy(intent["loopId"]):
+            return [Brake.LOOP_BUSY.value]
+        return list(self.halted()) or brakes_now(self.read_registry)
 
     def _note(self, row: JsonObject) -> None:
         self.store.append_audited(FleetLog.HANDOFF_ATTEMPTS, [row])

@@ -66,12 +66,14 @@ class Guard(StrEnum):
 
 
 class Brake(StrEnum):
-    """What stops an autonomous run; the last two are ours."""
+    """What stops an autonomous run; from the third on they are ours."""
 
     KILL_SWITCH = Reason.KILL_SWITCH.value
     PAUSED = Reason.PAUSED_MANUAL.value
     REGISTRY_UNREADABLE = "autonomous_registry_unreadable"
     LOOP_BUSY = "autonomous_loop_in_flight"
+    STOPPING = "autonomous_manager_stopping"
+    OUT_OF_TIME = "autonomous_deadline_passed"
 
 
 class HandoffReason(StrEnum):

@@ -86,6 +86,7 @@ def decide(inputs: PolicyInputs) -> Decisions:
             pause,
             age,
             settings.max_fleet_state_age_s,
+            inputs.now if settings.require_review else None,
         )
         verdicts = gates.ask(subject)
         cooling = cooldown(seen.eligible_at, window_s=controls.cooldown_s, now=inputs.now)

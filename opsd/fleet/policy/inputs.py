@@ -41,12 +41,14 @@ class PolicySettings:
     """What a run is told beside the registry.
 
     ``dedupe_window_s``: seconds, 0 switches the dedupe off. ``max_fleet_state_age_s``: seconds, None for any age.
-    ``skip_empty_executions``: executions that attempted nothing do not count for auto-pause.
+    ``skip_empty_executions``: executions that attempted nothing do not count for auto-pause. ``require_review``: a
+    review deadline that has passed holds autonomy back.
     """
 
     dedupe_window_s: int
     max_fleet_state_age_s: int | None = None
     skip_empty_executions: bool = False
+    require_review: bool = False
 
 
 @dataclass(frozen=True, slots=True)

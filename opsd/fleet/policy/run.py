@@ -45,6 +45,7 @@ class PolicyRequest:
     dedupe_window_s: str | None = None
     max_fleet_state_age_s: int | None = None
     skip_empty_executions: bool = False
+    require_review: bool = False
 
 
 def run_policy(
@@ -73,7 +74,10 @@ def run_policy(
     trace_id = request.trace_id or fleet.trace_id or request.fallback_trace_id or new_trace_id()
     controls = parse_controls(registry)
     settings = PolicySettings(
-        _window_s(request, controls), request.max_fleet_state_age_s, request.skip_empty_executions
+        _window_s(request, controls),
+        request.max_fleet_state_age_s,
+        request.skip_empty_executions,
+        request.require_review,
     )
     prior = _prior(store)
     known = memory or PolicyMemory(store)

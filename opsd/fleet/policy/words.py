@@ -83,6 +83,8 @@ class Reason(StrEnum):
     FAILURE_SPIKE = "autonomous_autopause_failure_spike"
     #: Ours, only where a maximum age was asked for (weakness 11).
     STATE_TOO_OLD = "fleet_state_too_old"
+    #: Ours, only where the caller works on after the review deadline (60, weakness 5).
+    REVIEW_EXPIRED = "autonomous_governance_review_expired"
     KILL_SWITCH = "autonomous_kill_switch_enabled"
     COOLDOWN = "autonomous_cooldown_active"
     RUN_CAP = "autonomous_max_actions_per_run_exceeded"

@@ -13,6 +13,7 @@ from opsd.fleet.policy.gates import (
     intent,
     manual_pause,
     mode,
+    review,
     scope,
     severity,
     state_age,
@@ -32,6 +33,7 @@ GATES: tuple[Gate, ...] = (
     manual_pause.GATE,
     auto_pause.GATE,
     state_age.GATE,
+    review.GATE,
 )
 
 __all__ = ["GATES", "Gate", "Subject", "Verdict", "ask"]

@@ -17,7 +17,10 @@ from opsd.fleet.policy.words import Reason
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """All that a gate may look at. Ages in seconds; ``max_state_age_s`` None: no age is too old."""
+    """All that a gate may look at. Ages in seconds; ``max_state_age_s`` None: no age is too old.
+
+    ``review_at`` is the moment at which the review deadline must not have passed; None: nobody asks.
+    """
 
     candidate: Candidate
     controls: Controls
@@ -26,6 +29,7 @@ class Subject:
     pause: Pause
     state_age_s: int | None = None
     max_state_age_s: int | None = None
+    review_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,73 @@
+"""The fleet registry as the daemon's fleet steps see it: read from disk at every use, the last good one as a fallback.
+
+A review deadline that has passed stops autonomy, never observation; a registry that cannot be used stops policy and
+handoff, never observation (contract 60, weakness 5). Blocking; for one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from opsd.contract.errors import OpsError
+from opsd.contract.jsoncodec import JsonObject
+from opsd.fleet.registry import ParsedRegistry, load_registry
+from opsd.storage.fleet_store import FleetDocument, FleetStore
+
+
+class Reading(NamedTuple):
+    """The registry in force; ``problem`` says why the one on disk is not it, ``expired`` that autonomy has ended."""
+
+    document: JsonObject
+    expired: bool
+    problem: str | None
+
+
+class FleetRegistry:
+    """Reads the registry of one fleet's store."""
+
+    def __init__(self, store: FleetStore, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._good: ParsedRegistry | None = None
+
+    def read(self) -> Reading | None:
+        """The registry to observe by; None where there never was one.
+
+        Raises:
+            OpsError: the one on disk cannot be used, and none before it could.
+        """
+        if self._good is None and not self._store.exists(FleetDocument.REGISTRY):
+            return None
+        problem = None
+        try:
+            self._good = self._load(expiry_is_fatal=False)
+        except OpsError as error:
+            if self._good is None:
+                raise
+            problem = error.message
+        return Reading(self._good.document, self._good.expired(self._clock()), problem)
+
+    def permitting(self) -> JsonObject:
+        """The registry on disk, which permits whatever it says at this very moment.
+
+        Raises:
+            OpsError: it cannot be used, or its review deadline has passed.
+        """
+        return self._load(expiry_is_fatal=True).document
+
+    def observing(self) -> JsonObject:
+        """The registry on disk, for what is only looked at or planned.
+
+        Raises:
+            OpsError: it cannot be used.
+        """
+        return self._load(expiry_is_fatal=False).document
+
+    def _load(self, *, expiry_is_fatal: bool) -> ParsedRegistry:
+        return load_registry(
+            self._store.read(FleetDocument.REGISTRY),
+            source=self._store.location(FleetDocument.REGISTRY),
+            now=self._clock(),
+            expiry_is_fatal=expiry_is_fatal,
+        )

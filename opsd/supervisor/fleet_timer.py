@@ -1,0 +1,182 @@
+"""The fleet's steps as one supervised task: when a run begins, how long its steps may take, what is told of it.
+
+A run holds a thread that cannot be stopped. A step beyond its deadline is told at once and may start no further
+dispatch; the next run waits until the thread is back, and the task counts as hung meanwhile, so that everybody sees
+it. Lives on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.values import get
+from opsd.supervisor.fleet_cycle import CycleRun, FleetCycle, Step, halted_by
+from opsd.supervisor.fleet_metrics import FleetMetrics
+from opsd.supervisor.tasks import Heartbeat
+
+#: Between two looks at how long the current step has taken, in seconds.
+_LOOK_S = 0.2
+#: Waits are moved by this share at random, so that several managers do not work in step.
+_JITTER = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TimerSettings:
+    """Seconds: between runs, and what a step may take; ``execute_deadline_s`` is that of the step that dispatches."""
+
+    interval_s: float
+    step_deadline_s: float
+    execute_deadline_s: float
+
+    def deadline_s(self, step: Step) -> float:
+        """The deadline of one step."""
+        return self.execute_deadline_s if step is Step.EXECUTE else self.step_deadline_s
+
+
+class FleetTimer:
+    """Runs the cycle.
+
+    Args:
+        cycle: what runs; None while there is nothing to run.
+        settings: how often and how long.
+    """
+
+    def __init__(
+        self,
+        cycle: FleetCycle | None,
+        settings: TimerSettings,
+        metrics: FleetMetrics,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        rand: Callable[[], float] = random.random,
+    ) -> None:
+        self._cycle = cycle
+        self._settings = settings
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._rand = rand
+        self._thread = ThreadPoolExecutor(1, "opsd-fleet")
+        self._running: asyncio.Future[None] | None = None
+        self._run: CycleRun | None = None
+        self._stopping = False
+        self._problem: str | None = None
+        self._log = structlog.get_logger("opsd.fleet")
+
+    def use(self, cycle: FleetCycle | None, settings: TimerSettings) -> None:
+        """Work with these from the next run on."""
+        self._cycle, self._settings = cycle, settings
+
+    @property
+    def stopping(self) -> bool:
+        """The daemon ends."""
+        return self._stopping
+
+    async def run(self, heartbeat: Heartbeat) -> None:
+        """For ever: wait, run."""
+        while True:
+            if self._running is not None:  # of a former life of this task
+                await self._watch(heartbeat)
+            with heartbeat.idle():
+                await asyncio.sleep(self._settings.interval_s * (1 + _JITTER * (self._rand() - 0.5)))
+            if self._cycle is None or self._stopping:
+                continue
+            await self._begin(self._cycle, heartbeat)
+
+    async def _begin(self, cycle: FleetCycle, heartbeat: Heartbeat) -> None:
+        run = self._run = CycleRun(step_began=self._monotonic())
+        self._running = asyncio.get_running_loop().run_in_executor(self._thread, cycle.run, run)
+        await self._watch(heartbeat)
+
+    async def _watch(self, heartbeat: Heartbeat) -> None:
+        """Until the run has ended; raises what it raised. There is progress while no step is late."""
+        running, run = self._running, self._run
+        if running is None or run is None:
+            return
+        late: set[Step] = set()
+        while not running.done():
+            await asyncio.wait([running], timeout=_LOOK_S)
+            step, limit_s = run.step, self._settings.deadline_s(run.step)
+            if self._monotonic() - run.step_began <= limit_s:
+                heartbeat.beat()
+            elif not running.done() and step not in late:
+                late.add(step)
+                run.halt = run.halt or halted_by(stopping=False)
+                self._metrics.step_failed(step)
+                self._log.error("fleet.step_late", step=step.value, deadline_s=limit_s, trace=run.trace_id)
+        self._running = self._run = None
+        try:
+            running.result()
+        except Exception:
+            self._metrics.step_failed(run.step)
+            raise  # the supervisor of tasks tells it
+        self._metrics.ended(run)
+        self._tell(run)
+
+    async def drain(self) -> None:
+        """No further dispatch, and the end of what runs."""
+        self._stopping = True
+        run, running = self._run, self._running
+        if run is not None:
+            run.halt = halted_by(stopping=True)
+        if running is not None:
+            await asyncio.wait([running])
+
+    def close(self) -> None:
+        """Give the thread back."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    # One line per thing that happened.
+
+    def _tell(self, run: CycleRun) -> None:
+        log = self._log.bind(trace=run.trace_id)
+        problem = None if run.failure is None else run.failure[1]
+        if run.failure is not None and problem != self._problem:
+            log.error("fleet.run_failed", step=run.failure[0].value, message=problem)
+        self._problem = problem
+        if run.policy is not None:
+            self._tell_policy(log, run, run.policy)
+        if run.execution is not None:
+            self._tell_execution(log, run.execution)
+
+    def _tell_policy(self, log: structlog.BoundLogger, run: CycleRun, policy: JsonObject) -> None:
+        log.info(
+            "fleet.policy_evaluated",
+            due=run.due,
+            candidates=policy["candidateCount"],
+            shown=policy["unsuppressedCount"],
+            eligible=policy["autoEligibleCount"],
+            reasons=[str(code) for code in policy["reasonCodes"]],
+        )
+        for warning in policy["warnings"]:
+            facts = {key: value for key, value in warning.items() if key != "message"}
+            log.warning("fleet.policy_warning", **{**facts, "code": str(warning["code"])}, message=warning["message"])
+        for candidate in policy["candidates"]:
+            if candidate.get("suppressed") is not True:
+                log.info(
+                    "fleet.candidate",
+                    candidate=candidate["candidateId"],
+                    eligible=get(candidate, "autonomous", "eligible"),
+                    reasons=[str(reason) for reason in get(candidate, "autonomous", "reasons") or ()],
+                )
+
+    def _tell_execution(self, log: structlog.BoundLogger, execution: JsonObject) -> None:
+        for result in execution["results"]:
+            tell = log.warning if result["status"] == "executed" else log.error
+            tell(
+                "fleet.dispatched",
+                loop=result["loopId"],
+                intent=result["intentId"],
+                status=result["status"],
+                reason=result["reasonCode"],
+                message=result.get("controlMessage"),
+            )
+        for one in execution.get("withheld", ()):
+            log.warning("fleet.dispatch_withheld", loop=one["loopId"], intent=one["intentId"], reasons=one["reasons"])
