@@ -6,7 +6,7 @@ from __future__ import annotations
 from opsd.alerts import retry
 from opsd.alerts.dead_letters import dead_letter, outstanding, replayed_row, revived
 from opsd.alerts.decide import Routed, Unrouted, muted
-from opsd.alerts.incidents import Incident, Told, record_resolved, record_told
+from opsd.alerts.incidents import Incident, Told, record_repeat, record_resolved, record_told
 from opsd.alerts.intake import route_row
 from opsd.alerts.model import AttemptResult, ResolvedSink, RetryRules
 from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, attempt_line
@@ -60,10 +60,11 @@ def revive(run: DispatchRun, which: str) -> None:
         raise UsageError(f"no dead letter with delivery id: {which}")
     chosen = letters.values() if which == "all" else [letters[which]]
     entries = [entry for letter in chosen if (entry := revived(letter, now=now)) is not None]
-    for entry in entries:
+    new = [entry for entry in entries if entry.id not in run.entries]  # else a killed run has journalled it
+    for entry in new:
         entry.backlog, entry.report_by = True, run.deadline
         run.add(entry)
-    store.append_outbox([entry.as_json() for entry in entries])
+    store.append_outbox([entry.as_json() for entry in new])
     store.append_dead_letters(
         [replayed_row(delivery.id, now=now) for entry in entries for delivery in entry.deliveries]
     )
@@ -84,6 +85,10 @@ def conclude(run: DispatchRun) -> None:
         for entry, delivery in run.lanes[sink_id]
         if delivery.id in run.in_flight or (about_to_start and not delivery.attempts)
     }
+    for entry in run.entries.values():
+        told = {each.incident for each in run.told_by(entry)}
+        if len(told) > 1 and entry.pending:
+            busy |= told  # one end must not take away the beginning of another
     for incident in list(run.ledger.open.values()):
         waits = incident.key in busy
         if (run.means.long_lived or not waits) and _is_over(run, incident):
@@ -115,17 +120,19 @@ def _resolve(run: DispatchRun, incident: Incident) -> None:
     waiting = [
         (entry, delivery)
         for entry in run.entries.values()
-        if entry.incident == incident.key and entry.resolved_at is None
+        if entry.incident == incident.key and entry.resolved_at is None and entry.origin is not Origin.REFRESH
         for delivery in entry.pending
     ]
     first = {delivery.id: delivery for _entry, delivery in waiting if leaves_first(run, delivery)}
     cancelled = [(entry, delivery) for entry, delivery in waiting if delivery.id not in first]
+    lines: list[JsonObject] = []
     for _entry, delivery in cancelled:
         if delivery.maybe:
             record_told(run.ledger, incident.key, delivery.view, delivery.dedup_key, delivery.id, now=now)
         delivery.state = DeliveryState.CANCELLED
         delivery.last = AttemptResult(False, "resolved_before_delivery").as_json()
         leave_lane(run, delivery)
+        lines.append(attempt_line(delivery))
     informed = {sink_id: Told(told.view, dict(told.keys)) for sink_id, told in incident.told.items()}
     for delivery in first.values():
         informed.setdefault(delivery.sink_id, Told(delivery.view)).keys[delivery.dedup_key] = delivery.id
@@ -133,9 +140,9 @@ def _resolve(run: DispatchRun, incident: Incident) -> None:
     if deliveries:
         entry = _entry_of(run, incident, Origin.RESOLVE, deliveries, resolved_at=format_utc(now))
         if entry.id not in run.entries:  # an interrupted run has journalled it, and the ledger does not know
-            run.means.store.append_outbox([entry.as_json()])
+            lines.insert(0, entry.as_json())
             run.add(entry)
-    run.means.store.append_outbox([attempt_line(delivery) for _entry, delivery in cancelled])
+    run.means.store.append_outbox(lines)  # at once: an end that is told and a beginning that is not belong together
     for entry, delivery in cancelled:
         delivery_ended(run, entry, delivery)
     record_resolved(run.ledger, incident, now=now)
@@ -143,13 +150,19 @@ def _resolve(run: DispatchRun, incident: Incident) -> None:
 
 
 def _ends(run: DispatchRun, incident: Incident, told: Told) -> list[Delivery]:
-    """One resolve for each dedup key where keys matter, else one."""
+    """One resolve for each dedup key where keys matter, else one; none for a key that tells another incident too."""
     sink = run.means.current_sink(told.view)
     if sink is None or not sink.rules.send_resolved:
         return []
     kind = SINK_TYPES.get(sink.type)
-    keys = list(told.keys) if kind is not None and kind.resolves_by_key else list(told.keys)[-1:]
-    opened = format_utc(incident.opened_at)
+    if kind is not None and kind.resolves_by_key:
+        others = [
+            one.told[sink.id].keys for one in run.ledger.open.values() if one is not incident and sink.id in one.told
+        ]
+        keys = [key for key in told.keys if not any(key in other for other in others)]
+    else:
+        keys = list(told.keys)[-1:]
+    opened = repr(incident.opened_at)
     return [
         Delivery(derived_delivery_id("resolve", run.loop_id, incident.key, opened, sink.id, key), told.view, key)
         for key in keys
@@ -167,9 +180,9 @@ def _tell_again(run: DispatchRun, incident: Incident) -> None:
         if isinstance(routed, Routed) and routed.sinks and muted(row, routed, run.surroundings()) is None:
             origin = Origin.RELEASED if incident.held else Origin.REPEAT
             incident.severity, incident.route = routed.severity, routed.route
-            incident.held, incident.told_at = "", now
-            incident.repeats += 1
+            record_repeat(incident, now=now)
             entry = _entry_of(run, incident, origin, [_again(run, incident, sink) for sink in routed.sinks])
+            incident.told_at = entry.received_at
             run.means.store.append_outbox([entry.as_json()])
             run.add(entry)
             return
@@ -178,7 +191,7 @@ def _tell_again(run: DispatchRun, incident: Incident) -> None:
 
 def _again(run: DispatchRun, incident: Incident, sink: ResolvedSink) -> Delivery:
     row = incident.escalation
-    opened, number = format_utc(incident.opened_at), str(incident.repeats)
+    opened, number = repr(incident.opened_at), str(incident.repeats)
     key = dedup_key(sink.rules.dedup_key_mode, row.loop_id, row.category, row.timestamp)
     identity = derived_delivery_id("again", run.loop_id, incident.key, opened, number, sink.id)
     return Delivery(identity, sink.view, key)

@@ -7,15 +7,19 @@ dispatcher loads and stores.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any, TypeVar
 
 from opsd.alerts.model import AlertSeverity
 from opsd.alerts.rows import Escalation, UnusableLine, read_line
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import format_utc, parse_epoch
-from opsd.contract.values import drop_null
+from opsd.contract.values import as_object, digits, drop_null
+
+_Parsed = TypeVar("_Parsed")
 
 #: Newest dedup keys that are remembered of one sink; each needs a resolve of its own.
 MAX_KEYS = 500
@@ -114,6 +118,12 @@ def record_told(ledger: Ledger, key: str, view: JsonObject, dedup_key: str, deli
     incident.held = ""
 
 
+def record_repeat(incident: Incident, *, now: float) -> None:
+    """The incident is being told again, or for the first time after it was held back."""
+    incident.held, incident.told_at = "", now
+    incident.repeats += 1
+
+
 def record_resolved(ledger: Ledger, incident: Incident, *, now: float) -> None:
     """The incident is over."""
     ledger.open.pop(incident.key, None)
@@ -155,19 +165,25 @@ def ledger_json(ledger: Ledger, *, now: float) -> JsonObject:
 
 
 def parse_ledger(document: JsonObject) -> Ledger:
-    """The ledger in a document that this project wrote; what makes no sense in it is left out."""
-    ledger = Ledger()
-    try:
-        ledger.last_line = int(document.get("lastLine", 0))
-        ledger.group_told_at = {str(key): float(at) for key, at in document.get("groups", {}).items()}
-        ledger.open = {key: _incident(key, value) for key, value in document.get("incidents", {}).items()}
-        ledger.resolved = {
-            key: (float(value["at"]), _incident(key, value["incident"]))
-            for key, value in document.get("resolved", {}).items()
-        }
-    except (KeyError, TypeError, ValueError, AttributeError):
-        pass
-    return ledger
+    """The ledger in a document that this project wrote; what makes no sense in it is left out, and nothing else."""
+    return Ledger(
+        open=_sensible(document.get("incidents"), _incident),
+        resolved=_sensible(
+            document.get("resolved"), lambda key, value: (float(value["at"]), _incident(key, value["incident"]))
+        ),
+        group_told_at=_sensible(document.get("groups"), lambda _key, at: float(at)),
+        last_line=digits(document.get("lastLine")) or 0,
+    )
+
+
+def _sensible(value: JsonValue, parse: Callable[[str, Any], _Parsed]) -> dict[str, _Parsed]:
+    found = {}
+    for key, item in as_object(value).items():
+        try:
+            found[key] = parse(key, item)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+    return found
 
 
 def _incident_json(incident: Incident) -> JsonObject:

@@ -169,8 +169,9 @@ def _resume(run: DispatchRun, entry: Entry) -> Place:
         return Place(rows=[])
     record_row(run.ledger, entry.escalation, entry.severity, entry.route, now=entry.received_at)
     run.recall(entry)
+    run.recall_end(entry)
     if entry.reported:
         count_report(run, entry)
         return Place(rows=[])
     entry.backlog = False
-    return Place(entry)
+    return Place(rows=[]) if entry.group else Place(entry)  # a group has its own time

@@ -164,6 +164,12 @@ class Entry:
         )
 
 
+def has_told(entry: Entry, delivery: Delivery) -> bool:
+    """Whether a delivery that is over has told its sink of a beginning, or may have (R8)."""
+    arrived = delivery.state is DeliveryState.DELIVERED or (delivery.state is DeliveryState.DEAD and delivery.maybe)
+    return arrived and entry.action is Action.TRIGGER
+
+
 def attempt_line(delivery: Delivery) -> JsonObject:
     """The journal's line behind an attempt."""
     return {"kind": "attempt", **delivery.as_json(), "sink": None}

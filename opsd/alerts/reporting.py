@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from opsd.alerts import telemetry
+from opsd.alerts.model import AttemptResult
 from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, reported_line
 from opsd.alerts.run import DispatchRun
 from opsd.contract.jsoncodec import JsonObject
@@ -20,13 +21,15 @@ def delivery_ended(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
     run.means.observer.ended(entry, delivery)
     if entry.reported:
         _report_alone(run, entry, delivery)
-    elif not entry.pending:
+    if not entry.pending:
         report(run, entry)
 
 
 def report(run: DispatchRun, entry: Entry) -> None:
     """The entry's row, and those of the rows that it tells too."""
-    told = [each for each in (entry, *members(run, entry)) if not each.reported]
+    told = [each for each in run.told_by(entry) if not each.reported]
+    if not told:
+        return
     rows = []
     for each in told:
         each.reported = True
@@ -68,16 +71,11 @@ def count_report(run: DispatchRun, entry: Entry, deliveries: Iterable[Delivery] 
     run.counters.dispatched += len(bad) < len(told)
     run.counters.failed += bool(bad)
     for delivery in bad:
-        run.counters.codes.add(_result(delivery).get("reasonCode") or "sink_dispatch_failed")
-
-
-def members(run: DispatchRun, leader: Entry) -> list[Entry]:
-    """The rows that a grouped notification tells beside its first."""
-    return [entry for entry in run.entries.values() if entry.leader == leader.id] if leader.group else []
+        run.counters.codes.add(_result(run, delivery).get("reasonCode") or "sink_dispatch_failed")
 
 
 def _report_alone(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
-    """What became of one delivery after its entry's row was written (R3, R11)."""
+    """What became of one delivery after the rows of what it tells were written (R3, R11)."""
     if entry.origin is Origin.REFRESH:
         return
     extra: JsonObject = {"deliveryKind": _KINDS.get(entry.origin, entry.origin.value), "deliveryId": delivery.id}
@@ -85,7 +83,8 @@ def _report_alone(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
         extra["reasonCode"] = "dead_lettered"
     elif delivery.state is DeliveryState.CANCELLED:
         extra |= {"status": "skipped", "reasonCode": delivery.last.get("reasonCode")}
-    run.means.store.append_telemetry([_row(run, entry, [delivery], extra)])
+    late = [each for each in run.told_by(entry) if each.reported]
+    run.means.store.append_telemetry([_row(run, each, [delivery], extra) for each in late])
     _count_backlog(run, [delivery])
 
 
@@ -101,19 +100,26 @@ def _kind(entry: Entry) -> JsonObject:
 
 def _row(run: DispatchRun, entry: Entry, deliveries: Iterable[Delivery], extra: JsonObject) -> JsonObject:
     group: JsonObject = {"groupKey": entry.group} if entry.group else {}
-    sinks = [_sink(delivery) for delivery in deliveries]
+    sinks = [_sink(run, delivery) for delivery in deliveries]
     severity = entry.severity.value
     return telemetry.sent(run.telemetry(), entry.escalation, severity, entry.route, sinks, {**group, **extra})
 
 
-def _sink(delivery: Delivery) -> JsonObject:
+def _sink(run: DispatchRun, delivery: Delivery) -> JsonObject:
     kind = delivery.view.get("type")
     shown: JsonObject = {"id": delivery.sink_id, "type": kind if isinstance(kind, str) and kind else "unknown"}
-    shown |= _result(delivery)
+    shown |= _result(run, delivery)
     if delivery.state is DeliveryState.PENDING:
         shown |= {"retryPending": True, "attempts": delivery.attempts, "deliveryId": delivery.id}
     return shown
 
 
-def _result(delivery: Delivery) -> JsonObject:
+def _result(run: DispatchRun, delivery: Delivery) -> JsonObject:
+    """What is known of a delivery. One whose target is left alone says why, with what its last attempt heard (R9, R10).
+
+    That is not kept: a dead letter names the last attempt.
+    """
+    refusal = run.refusal(delivery) if delivery.state is DeliveryState.PENDING else None
+    if refusal is not None:
+        return AttemptResult(False, refusal, message=delivery.last.get("message")).as_json()
     return delivery.last or NOT_TRIED

@@ -1,8 +1,8 @@
 """The new rows of a run, told and reported in their order although sinks work side by side (contract 50, R3).
 
-A row's deliveries start when those of the rows before it have begun. In a one-shot run "begun" is "answered, or under
-way for a moment": a receiver of two sinks sees rows in their order, and a sink that hangs holds the others up for that
-moment only. The daemon does not even wait for it.
+A row's deliveries start when those of the rows before it have begun. In a one-shot run "begun" is "answered, or its
+sink has been busy for a moment": a receiver of two sinks sees rows in their order, and a sink that hangs holds the
+others up for that moment only, however many rows there are. The daemon does not even wait for it.
 """
 
 from __future__ import annotations
@@ -59,28 +59,28 @@ class RowOrder:
         self.reported -= done
         self.begun -= done
 
-    def may_begin(self, entry: Entry, in_flight: Mapping[str, float], held_up: Mapping[str, float], now: float) -> bool:
+    def may_begin(self, entry: Entry, under_way: Mapping[str, float], held_up: Mapping[str, float], now: float) -> bool:
         """Whether every row before this one has begun.
 
         Args:
-            in_flight: when a request left, by delivery id.
+            under_way: since when a sink's lane waits for an answer, by sink id: whatever queues there is held up.
             held_up: until when a sink's lane waits, by sink id: it holds nobody else up.
         """
         while self.begun < len(self.places):
             first = self.places[self.begun].entry
             if first is entry:
                 return True
-            if first is not None and not _has_begun(first, in_flight, held_up, now):
+            if first is not None and not _has_begun(first, under_way, held_up, now):
                 return entry.backlog
             self.begun += 1
         return True
 
 
-def _has_begun(entry: Entry, in_flight: Mapping[str, float], held_up: Mapping[str, float], now: float) -> bool:
+def _has_begun(entry: Entry, under_way: Mapping[str, float], held_up: Mapping[str, float], now: float) -> bool:
     return entry.release_at > now or all(
         delivery.state is not DeliveryState.PENDING
         or delivery.attempts_in_run
         or held_up.get(delivery.sink_id, 0.0) > now
-        or now - in_flight.get(delivery.id, now) >= ORDER_GRACE_S
+        or now - under_way.get(delivery.sink_id, now) >= ORDER_GRACE_S
         for delivery in entry.deliveries
     )

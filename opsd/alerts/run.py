@@ -19,9 +19,17 @@ from typing import Protocol
 
 from opsd.alerts.decide import Routed, Surroundings, Unrouted
 from opsd.alerts.delivery_settings import DeliverySettings
-from opsd.alerts.incidents import Ledger, forget_old, ledger_json, parse_ledger, record_told
-from opsd.alerts.model import Action, Environment, ResolvedSink
-from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, compacted, fold
+from opsd.alerts.incidents import (
+    Ledger,
+    forget_old,
+    ledger_json,
+    parse_ledger,
+    record_repeat,
+    record_resolved,
+    record_told,
+)
+from opsd.alerts.model import Environment, ResolvedSink
+from opsd.alerts.outbox import Delivery, Entry, Origin, compacted, fold, has_told
 from opsd.alerts.row_order import RowOrder
 from opsd.alerts.silences import Silence
 from opsd.alerts.sink_health import SinkHealth
@@ -107,6 +115,7 @@ class DispatchRun:
     Args:
         max_rows: new rows at most, 0 for all.
         lanes: deliveries that are not over, by sink id, in the order in which they may start.
+        lane_waits, lane_refusals: until when a sink's target is left alone, and why, by sink id.
         in_flight: when a request left, by delivery id.
         rows: the new rows of this run in their order.
         is_closing: nothing more is begun.
@@ -121,6 +130,7 @@ class DispatchRun:
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     lanes: dict[str, list[tuple[Entry, Delivery]]] = field(default_factory=dict)
     lane_waits: dict[str, float] = field(default_factory=dict)
+    lane_refusals: dict[str, str] = field(default_factory=dict)
     in_flight: dict[str, float] = field(default_factory=dict)
     rows: RowOrder = field(default_factory=RowOrder)
     ledger: Ledger = field(default_factory=Ledger)
@@ -153,6 +163,7 @@ class DispatchRun:
         for entry in fold(store.read_outbox()).values():
             entry.backlog = True  # what the state has not passed yet is taken in again, as this run's own
             self.add(entry)
+        for entry in self.entries.values():
             self.recall(entry)
         self.published_at = self.means.clock()
         self.deadline = self.published_at + self.means.budget_s
@@ -169,11 +180,36 @@ class DispatchRun:
         return min(due, default=now + self.means.budget_s)
 
     def recall(self, entry: Entry) -> None:
-        """What an interrupted run delivered is known to its sinks, also where the ledger does not say so yet."""
+        """What an interrupted run began to tell is known, also where the ledger does not say so yet."""
+        incident = self.ledger.open.get(entry.incident)
+        if incident is not None and incident.opened_at <= entry.received_at:
+            if entry.origin is Origin.RESOLVE:
+                record_resolved(self.ledger, incident, now=entry.received_at)
+            elif entry.origin in (Origin.REPEAT, Origin.RELEASED) and incident.told_at < entry.received_at:
+                record_repeat(incident, now=entry.received_at)
         for delivery in entry.deliveries:
-            if delivery.state is DeliveryState.DELIVERED and entry.action is Action.TRIGGER:
+            if has_told(entry, delivery):
                 at = delivery.last_attempt_at or entry.received_at
-                record_told(self.ledger, entry.incident, delivery.view, delivery.dedup_key, delivery.id, now=at)
+                for each in self.told_by(entry):
+                    record_told(self.ledger, each.incident, delivery.view, delivery.dedup_key, delivery.id, now=at)
+
+    def recall_end(self, row: Entry) -> None:
+        """A row that is taken in again opens no incident whose end an interrupted run has begun to tell."""
+        for entry in self.entries.values():
+            if (
+                entry.origin is Origin.RESOLVE
+                and entry.incident == row.incident
+                and entry.received_at >= row.received_at
+            ):
+                self.recall(entry)
+
+    def members(self, leader: Entry) -> list[Entry]:
+        """The rows that a grouped notification tells beside its first."""
+        return [entry for entry in self.entries.values() if entry.leader == leader.id] if leader.group else []
+
+    def told_by(self, entry: Entry) -> list[Entry]:
+        """The entries that an entry's notification tells: itself, and the members of its group."""
+        return [entry, *self.members(entry)]
 
     def add(self, entry: Entry) -> None:
         """Take up an entry; its deliveries go to the end of their lanes."""
@@ -189,7 +225,13 @@ class DispatchRun:
 
     def may_begin(self, entry: Entry, now: float) -> bool:
         """Whether an entry's turn among the new rows has come."""
-        return self.rows.may_begin(entry, self.in_flight, self.lane_waits, now)
+        under_way = {self.deliveries[identity].sink_id: since for identity, since in self.in_flight.items()}
+        return self.rows.may_begin(entry, under_way, self.lane_waits, now)
+
+    def refusal(self, delivery: Delivery) -> str | None:
+        """Why a delivery waits although it is due: its target is left alone for now. None when it does not."""
+        waits = self.lane_waits.get(delivery.sink_id, 0.0) > self.means.clock()
+        return self.lane_refusals.get(delivery.sink_id) if waits else None
 
     def waiting_sinks(self) -> list[str]:
         """Sinks with deliveries that are not over."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from opsd.alerts import retry
 from opsd.alerts.dead_letters import dead_letter
 from opsd.alerts.incidents import record_told
-from opsd.alerts.model import Action, AttemptResult, HttpAnswer, Member, Notification, ResolvedSink, SinkRequest
-from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, attempt_line
+from opsd.alerts.model import AttemptResult, HttpAnswer, Member, Notification, ResolvedSink, SinkRequest
+from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin, attempt_line, has_told
 from opsd.alerts.overtaking import ends_behind, keeps_its_end
-from opsd.alerts.reporting import delivery_ended, members
+from opsd.alerts.reporting import delivery_ended
 from opsd.alerts.row_order import ORDER_GRACE_S
 from opsd.alerts.run import MAX_ATTEMPTS_IN_RUN, DispatchRun
 from opsd.alerts.sinks import SINK_TYPES
@@ -102,10 +102,12 @@ def _prepare(run: DispatchRun, entry: Entry, delivery: Delivery) -> Send | None:
     means, now = run.means, run.means.clock()
     sink = means.current_sink(delivery.view)
     if sink is None:
-        _end_without_request(run, entry, delivery, "sink_removed", "the sink is gone or switched off")
+        delivery.last = AttemptResult(False, "sink_removed", message="the sink is gone or switched off").as_json()
+        _end_without_request(run, entry, delivery)
         return None
     if retry.is_too_old(sink.rules.retry, delivery.first_attempt_at or entry.received_at, now):
-        _end_without_request(run, entry, delivery, delivery.last.get("reasonCode") or "age_limit", "too old")
+        delivery.last = delivery.last or AttemptResult(False, "age_limit", message="too old").as_json()
+        _end_without_request(run, entry, delivery)
         return None
     kind = SINK_TYPES.get(sink.type)
     if kind is None:
@@ -125,8 +127,7 @@ def _prepare(run: DispatchRun, entry: Entry, delivery: Delivery) -> Send | None:
     if not admission.admitted:
         wait_s = admission.wait_s if admission.wait_s is not None else sink.rules.retry.cap_s
         run.lane_waits[delivery.sink_id] = now + wait_s
-        code = str(admission.reason)
-        delivery.last = AttemptResult(False, code, message=delivery.last.get("message")).as_json()
+        run.lane_refusals[delivery.sink_id] = str(admission.reason)
         return None
     run.in_flight[delivery.id] = now
     return Send(entry, delivery, sink, kind, request, target, admission.probe, timeout_s)
@@ -151,7 +152,7 @@ def notification_of(run: DispatchRun, entry: Entry, delivery: Delivery, now: flo
         reason_codes=row.reason_codes,
         starts_at=row.starts_at,
         ends_at=ends_at,
-        members=tuple(_member(one) for one in members(run, entry)),
+        members=tuple(_member(one) for one in run.members(entry)),
     )
 
 
@@ -170,13 +171,17 @@ def _member(entry: Entry) -> Member:
 
 def close_group(run: DispatchRun, leader: Entry) -> None:
     """A group's notification is about to leave for the first time: it tells every row that waits for it (R15)."""
-    if not leader.group or members(run, leader) or any(delivery.attempts for delivery in leader.deliveries):
+    if not leader.group or run.members(leader) or any(delivery.attempts for delivery in leader.deliveries):
         return
     run.ledger.group_told_at[leader.group] = run.means.clock()
     followers = [
         entry
         for entry in run.entries.values()
-        if entry.group == leader.group and entry is not leader and not entry.leader and not entry.reported
+        if entry.group == leader.group
+        and entry is not leader
+        and not entry.leader
+        and entry.pending
+        and not any(delivery.attempts for delivery in entry.deliveries)
     ]
     for follower in followers:
         for delivery in follower.deliveries:
@@ -235,8 +240,7 @@ def _conclude(
     _written_down(run, entry, delivery)
 
 
-def _end_without_request(run: DispatchRun, entry: Entry, delivery: Delivery, code: str, message: str) -> None:
-    delivery.last = AttemptResult(False, code, message=message).as_json()
+def _end_without_request(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
     delivery.state = DeliveryState.DEAD
     _written_down(run, entry, delivery)
 
@@ -249,8 +253,9 @@ def _written_down(run: DispatchRun, entry: Entry, delivery: Delivery) -> None:
         run.counters.dead_lettered += 1
     if entry.origin is not Origin.REFRESH:
         store.append_outbox([attempt_line(delivery)])
-    if delivery.state is DeliveryState.DELIVERED and entry.action is Action.TRIGGER:
-        record_told(run.ledger, entry.incident, delivery.view, delivery.dedup_key, delivery.id, now=now)
+    if has_told(entry, delivery):
+        for each in run.told_by(entry):
+            record_told(run.ledger, each.incident, delivery.view, delivery.dedup_key, delivery.id, now=now)
     if delivery.state is not DeliveryState.PENDING:
         leave_lane(run, delivery)
         delivery_ended(run, entry, delivery)
