@@ -40,6 +40,12 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "fleet explain": ("opsd.cli.fleet_explain:main", "why policy decided on a candidate as it did"),
     "fleet status": ("opsd.cli.fleet_status:main", "who is in trouble, what the policy proposes, what waits"),
     "fleet handoff": ("opsd.cli.fleet_handoff:main", "candidates as control intents: plan them, confirm them"),
+    "promotion apply": ("opsd.cli.promotion_apply:main", "change the rollout as a promotion decision permits"),
+    "promotion orchestrate": ("opsd.cli.promotion_orchestrate:main", "evaluate, then preview, apply or roll back"),
+    "promotion controller": (
+        "opsd.cli.promotion_controller:main",
+        "one guarded pass: propose, hold, or apply and verify",
+    ),
     "promotion gates": ("opsd.cli.promotion_gates:main", "may a guarded fleet go beyond dogfood: promote or hold"),
     "promotion ci": (
         "opsd.cli.promotion_ci:main",
@@ -121,7 +127,7 @@ def usage(of_group: str = "") -> str:
     """The list of commands, or of those of one group."""
     names = group(of_group) if of_group else list(_COMMANDS)
     rows = [(name, _COMMANDS[name][1]) for name in names if _COMMANDS[name][1]]
-    lines = "".join(f"  {name:<17} {summary}\n" for name, summary in rows)
+    lines = "".join(f"  {name:<21} {summary}\n" for name, summary in rows)
     return f"usage: opsd <command> [--flag value ...]\n\n{lines}\nopsd <command> --help shows the command's flags.\n"
 
 

@@ -67,7 +67,7 @@ class HealthProgram:
         """
         thresholds = inputs.thresholds
         documents = (inputs.state, inputs.heartbeat, inputs.sequence, inputs.transport_health)
-        with _memory_files(documents) as (state, heartbeat, sequence, transport_health):
+        with memory_files(documents) as (state, heartbeat, sequence, transport_health):
             values = {
                 "--state-file": state,
                 "--heartbeat-state-file": heartbeat,
@@ -158,7 +158,7 @@ def _json_answer(answer: Answer, step: str) -> JsonObject:
 
 
 @contextmanager
-def _memory_files(documents: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
+def memory_files(documents: Sequence[Mapping[str, object]]) -> Iterator[list[str]]:
     """A path for each document, readable by any process of this user while the block lasts; none for an empty one."""
     descriptors: list[int] = []
     paths: list[str] = []

@@ -64,6 +64,21 @@ class ReplacedStepError(OpsError):
         return ()
 
 
+class StepFailedError(OpsError):
+    """A step ended with ``exit_code``; what it printed is handed on as it is, without a word of ours."""
+
+    default_code = "step_failed"
+
+    def __init__(self, message: str, output: str, *, exit_code: int) -> None:
+        super().__init__(message, exit_code=exit_code)
+        self.output = output
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """Nothing: who catches it prints ``output``."""
+        return ()
+
+
 class ArtifactError(OpsError):
     """A runtime artifact that is missing, undecodable, of the wrong type or over a limit."""
 

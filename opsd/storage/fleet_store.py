@@ -17,6 +17,7 @@ from opsd.contract.errors import LockTimeoutError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage import audit_chain, files, locks, tail
 from opsd.storage.follow import Fold, LogFollower
+from opsd.storage.run_journal import RunJournal
 from opsd.storage.shared_document import SharedDocument
 
 
@@ -32,6 +33,8 @@ class FleetDocument(StrEnum):
     DRILLS = "drills/promotion.v1.json"
     SILENCES = "alert-silences.v1.json"
     SINK_HEALTH = "alert-sink-health.json"
+    PROMOTION_APPLY = "promotion-apply-state.json"
+    PROMOTION_CONTROLLER = "promotion-controller-state.json"
     BRIDGE_QUEUE = "horizon-bridge-queue.json"
     BRIDGE_STATE = "horizon-bridge-state.json"
 
@@ -47,6 +50,8 @@ class FleetLog(StrEnum):
     HANDOFF = "telemetry/handoff.jsonl"
     HANDOFF_ATTEMPTS = "handoff-attempts.jsonl"
     PROMOTION = "telemetry/promotion.jsonl"
+    PROMOTION_APPLY = "telemetry/promotion-apply.jsonl"
+    PROMOTION_CONTROLLER = "telemetry/promotion-controller.jsonl"
     BRIDGE = "telemetry/horizon-bridge.jsonl"
 
 
@@ -70,6 +75,16 @@ class FleetStore(Protocol):
 
         Raises:
             LockTimeoutError: somebody else held it for ``wait_s`` seconds.
+        """
+        ...
+
+    def controller_lock(self, *, wait_s: float) -> AbstractContextManager[None]:
+        """A context manager: no other promotion controller of this fleet runs meanwhile.
+
+        Not :meth:`lock`, which the steps that a controller starts take themselves.
+
+        Raises:
+            LockTimeoutError: another one held it for ``wait_s`` seconds.
         """
         ...
 
@@ -113,6 +128,30 @@ class FleetStore(Protocol):
 
         Raises:
             ManagerFileError: they could not be written.
+        """
+        ...
+
+    def lines_backwards(self, log: FleetLog) -> Iterator[bytes]:
+        """The lines of a log, newest first; see :func:`opsd.storage.tail.lines_backwards`."""
+        ...
+
+    def journal(self, log: FleetLog) -> RunJournal:
+        """The write-ahead journal of the runs that end in a row of ``log``."""
+        ...
+
+    def editing(self, document: FleetDocument, *, wait_s: float) -> AbstractContextManager[None]:
+        """A context manager: nobody else edits the document meanwhile. Held for a moment, unlike :meth:`lock`.
+
+        Raises:
+            LockTimeoutError: others held it for ``wait_s`` seconds.
+        """
+        ...
+
+    def replace_text(self, document: FleetDocument, text: bytes) -> None:
+        """:meth:`replace` by a JSON text that is written already, for a document in its owner's own layout.
+
+        Raises:
+            ManagerFileError: it could not be written.
         """
         ...
 
@@ -181,15 +220,20 @@ class FileFleetStore:
         if overrides:
             self._paths.update(overrides)
 
-    @contextmanager
-    def lock(self, *, wait_s: float) -> Iterator[None]:
+    def lock(self, *, wait_s: float) -> AbstractContextManager[None]:
         """See :meth:`FleetStore.lock`."""
+        return self._held(".lock", "another process works on this fleet", wait_s)
+
+    def controller_lock(self, *, wait_s: float) -> AbstractContextManager[None]:
+        """See :meth:`FleetStore.controller_lock`."""
+        return self._held(".promotion-controller.lock", "another promotion controller runs", wait_s)
+
+    @contextmanager
+    def _held(self, name: str, who: str, wait_s: float) -> Iterator[None]:
         try:
-            held = locks.acquire(f"{self.folder}/.lock", wait_s=wait_s)
+            held = locks.acquire(f"{self.folder}/{name}", wait_s=wait_s)
         except LockTimeoutError as error:
-            raise LockTimeoutError(
-                f"another process works on this fleet and holds {self.folder}/.lock; gave up after {wait_s:g} s"
-            ) from error
+            raise LockTimeoutError(f"{who} and holds {self.folder}/{name}; gave up after {wait_s:g} s") from error
         try:
             yield
         finally:
@@ -232,6 +276,22 @@ class FileFleetStore:
     def append_audited(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
         """See :meth:`FleetStore.append_audited`."""
         audit_chain.append_audited(self._paths[log], rows)
+
+    def lines_backwards(self, log: FleetLog) -> Iterator[bytes]:
+        """See :meth:`FleetStore.lines_backwards`."""
+        return tail.lines_backwards(self._paths[log])
+
+    def journal(self, log: FleetLog) -> RunJournal:
+        """A file beside the log's."""
+        return RunJournal(f"{self._paths[log].removesuffix('.jsonl')}-journal.jsonl")
+
+    def editing(self, document: FleetDocument, *, wait_s: float) -> AbstractContextManager[None]:
+        """The lock of :class:`SharedDocument`, so that both ways of editing exclude each other."""
+        return self.shared(document, durable=True).held(wait_s=wait_s)
+
+    def replace_text(self, document: FleetDocument, text: bytes) -> None:
+        """See :meth:`FleetStore.replace_text`."""
+        files.replace_file(self._paths[document], text, durable=True)
 
     def last_row(self, log: FleetLog) -> JsonObject | None:
         """See :meth:`FleetStore.last_row`."""

@@ -7,7 +7,8 @@ of one change, so that nobody waits for a pass.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from opsd.contract import jsoncodec
@@ -70,13 +71,7 @@ class SharedDocument:
 
     def update(self, change: Callable[[bytes | None], tuple[JsonObject | None, Answer]], *, wait_s: float) -> Answer:
         """See :class:`Shared`."""
-        try:
-            held = locks.acquire(self._lock_path, wait_s=wait_s)
-        except LockTimeoutError as error:
-            raise LockTimeoutError(
-                f"other processes hold {self._lock_path} without a pause; gave up after {wait_s:g} s"
-            ) from error
-        try:
+        with self.held(wait_s=wait_s):
             document, answer = change(self.read())
             if document is not None:
                 data = (jsoncodec.dumps_pretty if self._for_people else jsoncodec.dumps)(document) + b"\n"
@@ -85,5 +80,21 @@ class SharedDocument:
                 else:
                     files.replace_file(self._path, data, durable=self._durable, mode=self._mode, keep_owner=True)
             return answer
+
+    @contextmanager
+    def held(self, *, wait_s: float) -> Iterator[None]:
+        """The document's lock, for a change that takes more than one step.
+
+        Raises:
+            LockTimeoutError: others held it for ``wait_s`` seconds.
+        """
+        try:
+            held = locks.acquire(self._lock_path, wait_s=wait_s)
+        except LockTimeoutError as error:
+            raise LockTimeoutError(
+                f"other processes hold {self._lock_path} without a pause; gave up after {wait_s:g} s"
+            ) from error
+        try:
+            yield
         finally:
             locks.release(held)

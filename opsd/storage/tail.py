@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
@@ -40,6 +41,38 @@ def _tail_of_one(path: str, count: int) -> list[bytes]:
     if position > 0 and len(lines) <= count:
         lines = lines[1:]  # begins in the middle of a line
     return lines[-count:]
+
+
+def lines_backwards(path: str) -> Iterator[bytes]:
+    """Every line that is not blank, newest first, without its newline; an unterminated last one is a line too.
+
+    A log that was put aside is read on from ``<path>.1``. Memory holds one block and one line, whatever the file.
+    """
+    for name in (path, f"{path}.1"):
+        yield from _lines_of_one_backwards(name)
+
+
+def _lines_of_one_backwards(path: str) -> Iterator[bytes]:
+    try:
+        file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below, also when the reader stops early
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return
+    with file:
+        position = file.seek(0, os.SEEK_END)
+        rest: list[bytes] = []  # the blocks, last one first, of a line whose beginning was not read yet
+        while position > 0:
+            start = max(0, position - _BLOCK)
+            block = os.pread(file.fileno(), position - start, start)
+            position = start
+            first, *complete = block.split(b"\n")
+            if complete:
+                complete[-1] += b"".join(reversed(rest))
+                yield from (line for line in reversed(complete) if line.strip())
+                rest = []
+            rest.append(first)
+        line = b"".join(reversed(rest))
+        if line.strip():
+            yield line
 
 
 def tail_rows(path: str, window: int) -> list[JsonObject]:

@@ -24,6 +24,7 @@ NAMES = [
     "horizon-bridge",
 ]
 NAMES_OF_TWO_WORDS = ["fleet-status", "fleet-handoff", "promotion-gates", "promotion-ci"]
+NAMES_OF_TWO_WORDS += ["promotion-apply", "promotion-orchestrate", "promotion-controller"]
 
 
 @pytest.fixture

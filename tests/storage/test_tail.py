@@ -13,7 +13,7 @@ from opsd.contract.errors import ManagerFileError
 from opsd.contract.ids import LoopId
 from opsd.storage.model import Commit, RowLog
 from opsd.storage.store import FileLoopStore
-from opsd.storage.tail import newest_row, tail_lines, tail_rows
+from opsd.storage.tail import lines_backwards, newest_row, tail_lines, tail_rows
 
 _LINES = st.lists(st.binary(max_size=30_000).map(lambda data: data.replace(b"\n", b"")), max_size=12)
 
@@ -25,6 +25,19 @@ def test_the_last_complete_lines(
     path = tmp_path_factory.mktemp("tail") / "rows"
     path.write_bytes(b"".join(line + b"\n" for line in lines) + torn)
     assert tail_lines(str(path), count) == lines[-count:]
+
+
+_LONG_LINES = st.lists(st.integers(0, 150_000).map(lambda size: b"%d " % size + b"x" * size), max_size=8)
+
+
+@given(_LINES | _LONG_LINES, st.binary(max_size=9).map(lambda data: data.replace(b"\n", b"")))
+def test_every_line_backwards_across_blocks_and_the_log_that_was_put_aside(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], last: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("tail") / "rows"
+    path.with_name("rows.1").write_bytes(b"older\n\n")
+    path.write_bytes(b"".join(line + b"\n" for line in lines) + last)
+    assert list(lines_backwards(str(path))) == [line for line in (last, *reversed(lines), b"older") if line.strip()]
 
 
 def test_a_log_that_was_put_aside_is_read_on(tmp_path: Path) -> None:

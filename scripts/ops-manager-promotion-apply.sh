@@ -1,0 +1,7 @@
+#!/bin/sh
+# opsd promotion apply under its contract name (contract 95).
+self=$0
+[ ! -h "$self" ] || self=$(readlink -f "$self")
+case $self in */*) ;; *) self=./$self ;; esac
+opsd_command='promotion apply'
+. "${self%/*}/lib/opsd-door.sh"
