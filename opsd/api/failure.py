@@ -47,7 +47,10 @@ ERRORS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.METHOD_NOT_ALLOWED: (405, "the method is not offered here; `Allow` tells which are"),
     ErrorCode.TIMEOUT: (408, "the body did not arrive in time"),
     ErrorCode.CONFLICT: (409, "well formed, but not possible as things stand; the message says why"),
-    ErrorCode.CONTROL_AMBIGUOUS: (409, "the intent was carried out, and its effect was not seen; look before repeating"),
+    ErrorCode.CONTROL_AMBIGUOUS: (
+        409,
+        "the intent was carried out, and its effect was not seen; look before repeating",
+    ),
     ErrorCode.CONTROL_FAILED: (409, "the runtime or the sprite service refused the intent"),
     ErrorCode.OUTCOME_UNKNOWN: (409, "the first request with this key was cut off; look before using a new key"),
     ErrorCode.REGISTRY_UNUSABLE: (409, "the fleet registry is missing or invalid"),

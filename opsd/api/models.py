@@ -144,6 +144,10 @@ class StreamQuery(Query):
     """Only changes of this loop."""
 
 
+class Nothing(Body):
+    """An object without members."""
+
+
 class Reconcile(Body):
     """A pass now."""
 
