@@ -5,8 +5,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPILE := $(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --no-header --no-annotate
 
-.PHONY: help install demo demo-once test lint format bench schema lock clean
+.PHONY: help install demo demo-once test lint format wheel bench schema lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 14
@@ -40,6 +42,10 @@ format: install ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+wheel: install ## dist/opsd-*.whl, for an installation elsewhere
+	rm -f dist/opsd-*.whl
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
 bench: install ## every figure as a ratio, measured side by side
 	@$(BIN)/python -m bench
 
@@ -47,8 +53,10 @@ schema: install ## write schema/*.json from the contract's types
 	$(BIN)/python -m opsd.contract.schema --write
 
 lock: ## renew the pinned requirements from pyproject.toml
-	$(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate -o requirements.txt pyproject.toml
-	$(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate --extra dev -o requirements-dev.txt pyproject.toml
+	$(COMPILE) -o requirements.txt pyproject.toml
+	$(COMPILE) --extra dev -o requirements-dev.txt pyproject.toml
+	$(COMPILE) --only-build-deps --build-deps-for wheel -o requirements-build.txt pyproject.toml
+	$(COMPILE) -c requirements-dev.txt -o tests/deploy/requirements.txt tests/deploy/requirements.in
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

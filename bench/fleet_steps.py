@@ -1,4 +1,4 @@
-"""Fleet status and the handoff's plan over 1,000 loops, and the daemon's rollup: what they cost, and how they grow."""
+"""CPU of fleet status, the handoff's plan and the daemon's rollup over 1,000 loops, and how it grows with the fleet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 
-from bench.measure import Figure, paired
+from bench.measure import Figure, cpu_s, paired
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.handoff.dispatch import ControlAnswer
@@ -44,7 +44,7 @@ def many_loops() -> Iterator[Figure]:
                 for _ in range(10):
                     step(small)
 
-            mine, theirs, ratio = paired(once, ten)
+            mine, theirs, ratio = paired(once, ten, clock=cpu_s)
             shown = f"{_LOOPS / mine:.0f} loops/s" if unit == "loops/s" else f"{mine * 1000:.0f} ms"
             yield Figure(
                 f"fleet {title}: 1,000 loops against ten times 100",

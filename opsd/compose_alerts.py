@@ -14,9 +14,10 @@ from opsd import compose
 from opsd.alerts.catalog import Catalog, check_environment
 from opsd.alerts.decide import Routed, Unrouted
 from opsd.alerts.dispatcher import dispatch
+from opsd.alerts.means import NOBODY, Means, Observer
 from opsd.alerts.model import AlertSeverity, Environment, ResolvedSink
 from opsd.alerts.routing import parse_severity, resolve_route, resolved_sink, sink_view
-from opsd.alerts.run import NOBODY, DispatchRun, Means, Observer
+from opsd.alerts.run import DispatchRun
 from opsd.alerts.silences import silences_or_warning
 from opsd.alerts.sink_health import SinkHealth
 from opsd.alerts.telemetry import Run, dispatcher_failed
@@ -45,7 +46,7 @@ _DISPATCHER_TIMEOUT_S = 300.0
 class AlertOptions:
     """What flags and environment say; None takes the default of the contract (50, 4.1).
 
-    ``budget_s``: seconds within which a run ends (R3). ``long_lived``: see :class:`opsd.alerts.run.Means`.
+    ``budget_s``: seconds within which a run ends (R3). ``long_lived``: see :class:`opsd.alerts.means.Means`.
     """
 
     config_file: str | None = None

@@ -17,6 +17,10 @@ from typing import Any
 
 from aiohttp import web
 
+from opsd.access.authenticate import Extent, authorize
+from opsd.access.authenticate import Refusal as Unknown
+from opsd.access.model import Scope
+from opsd.access.source import PrincipalsSource
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
@@ -25,8 +29,8 @@ from opsd.control.recovery import recover_all
 from opsd.runtime.discovery import list_loops
 from opsd.runtime.reader import PollResult
 from opsd.runtime.watcher import JournalWatcher
-from sprite_service import answers
-from sprite_service.access import Access
+from sprite_service import answers, principals
+from sprite_service.access import Access, Caller
 from sprite_service.answers import Refusal, invalid, json_bytes, json_response
 from sprite_service.background import Background
 from sprite_service.config import Config
@@ -40,7 +44,12 @@ _STOP_S = 1.5
 
 _CONTROL = "/ops/control"
 
-Handler = Callable[[web.BaseRequest, str | None], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest, Caller], Awaitable[web.StreamResponse]]
+
+
+def _shown(principal: str, reason: str = "") -> str:
+    """Who asked, behind a line of the access log; nothing for the shared token."""
+    return "".join(f" {name}={value}" for name, value in (("principal", principal), ("token", reason)) if value)
 
 
 def _refusal(error: Refusal | OpsError | OSError) -> Refusal:
@@ -66,7 +75,8 @@ class Service:
         self.watcher = JournalWatcher(config.watch, poll_s=config.poll_s)
         self.streams = EventStreams(config, self.loops, self.watcher, self.metrics)
         self.background = Background(self._background_failed)
-        self._access = Access(config.token)
+        self._principals = None if config.principals_file is None else PrincipalsSource(config.principals_file)
+        self._access = Access(config.token, self._principals)
         #: How many connections are open; the server behind the service knows.
         self.connections: Callable[[], int] = lambda: 0
         self._idle = asyncio.Event()
@@ -89,7 +99,13 @@ class Service:
 
         Raises:
             OSError: inotify was demanded and is not there.
+            UsageError: the principals file cannot be used.
         """
+        source = self._principals
+        if source is not None:
+            source.load()
+            principals.tell(source)
+            self.background.start("principals", lambda: principals.watch(source, self.loops.in_thread))
         self.watcher.open()
         for row in recover_all(self.config.repo):
             sys.stderr.write(f"notice: an earlier {row['intent']} of {row['loopId']} is recorded as {row['status']}\n")
@@ -115,10 +131,15 @@ class Service:
         started = time.perf_counter()
         metrics = self.metrics
         metrics.in_flight += 1
-        status = 500
+        status, who = 500, ""
         try:
-            trace_id = request.headers.get("X-Trace-Id", "").strip() or None
-            response = await self._handler(request)(request, trace_id)
+            found = self._access.identify(request)
+            if isinstance(found, Unknown):
+                status, who = 401, _shown(found.name, found.reason)
+                return await self._unauthorized(request, found)
+            caller = Caller(found, request.headers.get("X-Trace-Id", "").strip() or None)
+            who = _shown(caller.principal)
+            response = await self._handler(request, caller)(request, caller)
             status = response.status
             return response
         except (Refusal, OpsError, OSError) as error:
@@ -139,23 +160,22 @@ class Service:
             metrics.requests[path, status] = metrics.requests.get((path, status), 0) + 1
             if self.config.access_log:
                 spent_ms = (time.perf_counter() - started) * 1000
-                sys.stderr.write(
-                    f"{format_utc(time.time())} {request.remote} {request.method} {path} {status} {spent_ms:.1f}ms\n"
-                )
+                answered = f"{request.method} {path} {status} {spent_ms:.1f}ms{who}"
+                sys.stderr.write(f"{format_utc(time.time())} {request.remote} {answered}\n")
 
-    def _handler(self, request: web.BaseRequest) -> Handler:
-        """What answers the request: authentication first, then the path, then the limit on requests.
+    def _handler(self, request: web.BaseRequest, caller: Caller) -> Handler:
+        """What answers the request: the path, then the caller's scope, then the limit on requests.
 
         Raises:
             Refusal: nothing does.
         """
-        if not self._access.allows(request):
-            return self._unauthorized
         handler = self._get.get(request.path) if request.method == "GET" else None
         if handler is None:
             if request.method == "POST" and request.path == _CONTROL:
+                caller.require(Scope.CONTROL, Extent.LISTING)
                 return self._control
             raise self._unknown(request)
+        caller.require(Scope.READ, Extent.LISTING)
         if self.metrics.in_flight - self.metrics.streams > self.config.limits.max_requests:
             raise Refusal(503, "overloaded", "too many requests")
         return handler
@@ -167,25 +187,29 @@ class Service:
             return Refusal(413, "payload_too_large", "request body too large")
         return Refusal(404, "not_found", "endpoint not found")
 
-    async def _unauthorized(self, request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+    async def _unauthorized(self, request: web.BaseRequest, unknown: Unknown) -> web.StreamResponse:
         self.metrics.unauthorized += 1
+        self.metrics.refused_tokens[unknown.reason] += 1
         delay_s = self._access.delay_after_failure(request.remote or "")
         if delay_s and self.metrics.in_flight <= self.config.limits.max_requests:
             await asyncio.sleep(delay_s)
         return Refusal(401, "unauthorized", "missing or invalid token").response()
 
-    async def _healthz(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+    async def _healthz(self, _request: web.BaseRequest, _caller: Caller) -> web.StreamResponse:
         return json_bytes(b'{"ok":true}')
 
-    async def _readyz(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+    async def _readyz(self, _request: web.BaseRequest, _caller: Caller) -> web.StreamResponse:
         reasons = [f"background task {name} failed" for name in sorted(self.background.failing)]
         if not os.path.isdir(self.config.repo):  # noqa: ASYNC240 - one stat
             reasons.append("repo path is gone")
         if self.streams.ending.is_set():
             reasons.append("shutting down")
-        return json_response({"ok": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        ready = not reasons
+        if self._principals is not None and self._principals.problem is not None:  # served on, by the last good one
+            reasons.append("the principals file on disk cannot be used, the last good one is in force")
+        return json_response({"ok": ready, "reasons": reasons}, 200 if ready else 503)
 
-    async def _metrics_page(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+    async def _metrics_page(self, _request: web.BaseRequest, _caller: Caller) -> web.StreamResponse:
         body = self.metrics.render(
             cached_loops=len(self.loops),
             connections=self.connections(),
@@ -194,19 +218,22 @@ class Service:
         )
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    async def _list(self, _request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
+    async def _list(self, _request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         found = await self.loops.in_thread(lambda: list_loops(self.config.repo))
-        body = {"ok": True, "schemaVersion": "v1", "loops": [{"loopId": loop_id} for loop_id in found]}
+        seen = [{"loopId": loop_id} for loop_id in found if authorize(caller.identity, Scope.READ, loop_id)]
+        body = {"ok": True, "schemaVersion": "v1", "loops": seen}
         return json_response(body)
 
-    async def _snapshot(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
+    async def _snapshot(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         loop_id = answers.loop_id_of(request.rel_url)
-        known = self.loops.known_snapshot(loop_id, trace_id)
-        return json_bytes(await self.loops.snapshot(loop_id, trace_id) if known is None else known)
+        caller.require(Scope.READ, loop_id)
+        known = self.loops.known_snapshot(loop_id, caller.trace_id)
+        return json_bytes(await self.loops.snapshot(loop_id, caller.trace_id) if known is None else known)
 
-    async def _events(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
-        query = request.query
+    async def _events(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
+        query, trace_id = request.query, caller.trace_id
         loop_id = answers.loop_id(query)
+        caller.require(Scope.READ, loop_id)
         offset, limit = answers.count(query, "cursor"), answers.count(query, "maxEvents")
         skip_line = answers.count(query, "skipLine") or None
         wait_s = answers.seconds(query, "wait", self.config.limits.max_wait_s)
@@ -250,13 +277,20 @@ class Service:
             },
         }
 
-    async def _control(self, request: web.BaseRequest, _trace_id: str | None) -> web.StreamResponse:
-        return await self.control.handle(request)
+    async def _control(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
+        return await self.control.handle(request, caller)
 
-    async def _stream(self, request: web.BaseRequest, trace_id: str | None) -> web.StreamResponse:
+    async def _stream(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         loop_id = answers.loop_id(request.query)
+        caller.require(Scope.READ, loop_id)
         resume: dict[str, Any] = dict(request.query)
         last = request.headers.get("Last-Event-ID", "").strip()
         if last:
             resume["cursor"] = last
-        return await self.streams.serve(request, loop_id, answers.count(resume, "cursor"), trace_id)
+
+        def may_go_on() -> bool:
+            return self._access.still(caller.identity, Scope.READ, loop_id)
+
+        return await self.streams.serve(
+            request, loop_id, answers.count(resume, "cursor"), caller.trace_id, may_go_on=may_go_on
+        )

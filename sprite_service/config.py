@@ -28,12 +28,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One service. An empty ``token`` means that nobody is asked for one."""
+    """One service. Without ``token`` and ``principals_file`` nobody is asked for a token."""
 
     repo: str
     host: str = "127.0.0.1"
     port: int = 8787
     token: str = ""
+    principals_file: str | None = None
     keepalive_s: float = 15.0
     watch: WatchMode = WatchMode.AUTO
     poll_s: float = 0.25

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from aiohttp import web
 
+from opsd.access.model import Scope
 from opsd.contract import jsoncodec
 from opsd.contract.errors import LockTimeoutError, ManagerFileError, OpsError
 from opsd.contract.ids import LoopId, new_trace_id, parse_loop_id
@@ -24,6 +26,7 @@ from opsd.control.ledger import UnrecordedError
 from opsd.control.local import LocalExecutor
 from opsd.control.runner import Control
 from opsd.control.verdict import ControlRequest, Intent
+from sprite_service.access import Caller
 from sprite_service.answers import Refusal, invalid, json_response
 from sprite_service.background import Background, in_own_thread
 from sprite_service.config import Config
@@ -56,14 +59,21 @@ class ControlEndpoint:
         """Look for no effect any longer: what runs is told as ambiguous."""
         self._stopping.set()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+    async def handle(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
+        """Answer one request.
+
+        Raises:
+            Refusal: it cannot be meant, or the caller may not do it.
+            UsageError: not a loop id.
+        """
         wanted, key = parse_control(
             await read_body(request, self._config.limits.max_body_bytes, self._config.limits.header_timeout_s),
             request.headers.get("X-Idempotency-Key", ""),
             request.headers.get("X-Trace-Id", ""),
             repo=self._config.repo,
         )
+        caller.require(Scope.CONTROL, wanted.loop_id)
+        wanted = replace(wanted, principal=caller.principal)
         if not key:
             status, body = await asyncio.shield(self._background.spawn("control", self._unkeyed(wanted)))
             return json_response(body, status)

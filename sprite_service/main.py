@@ -14,6 +14,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from opsd.contract.errors import OpsError
+from opsd.net.probe import require_ready
+from opsd.runtime.credentials import CredentialEnvironment
 from opsd.runtime.watcher import WatchMode
 from sprite_service.config import Config, Limits
 from sprite_service.server import start, tls_context
@@ -69,36 +72,41 @@ def positive_int(text: str) -> int:
     return value
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sprite-service", description="Serves one repo's loops over HTTP.")
-    parser.add_argument("--repo", required=True, help="the managed repo; links are resolved")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8787, help="port, 0 for a free one (default 8787)")
-    parser.add_argument("--token", help=f"visible to other users: prefer ${TOKEN_VARIABLE} or --token-file")
-    parser.add_argument("--token-file", help="file that holds the token")
-    parser.add_argument("--allow-anonymous", action="store_true", help="start without a token")
-    parser.add_argument("--scripts-dir", help="checked for the contract's commands when given")
-    parser.add_argument("--tls-cert", help="PEM certificate chain: serve HTTPS")
-    parser.add_argument("--tls-key", help="PEM key of the certificate")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """What the command line may hold."""
+    made = argparse.ArgumentParser(prog="sprite-service", description="Serves one repo's loops over HTTP.")
+    made.add_argument("--repo", required=True, help="the managed repo; links are resolved")
+    made.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    made.add_argument("--port", type=int, default=8787, help="port, 0 for a free one (default 8787)")
+    made.add_argument("--token", help=f"visible to other users: prefer ${TOKEN_VARIABLE} or --token-file")
+    made.add_argument("--token-file", help="file that holds the token")
+    made.add_argument("--principals-file", help="principals with tokens of their own, beside the shared token")
+    made.add_argument("--allow-anonymous", action="store_true", help="start without a token")
+    made.add_argument("--scripts-dir", help="checked for the contract's commands when given")
+    made.add_argument("--tls-cert", help="PEM certificate chain: serve HTTPS")
+    made.add_argument("--tls-key", help="PEM key of the certificate")
+    made.add_argument(
         "--watch", choices=[mode.value for mode in WatchMode], default="auto", help="how changes are noticed"
     )
-    parser.add_argument(
+    made.add_argument(
         "--poll-interval", type=positive_float, default=0.25, metavar="S", help="where inotify is missing"
     )
-    parser.add_argument(
+    made.add_argument(
         "--keepalive", type=positive_float, default=15.0, metavar="S", help="between keep-alives of a stream"
     )
-    parser.add_argument("--no-access-log", action="store_true", help="no line per request on stderr")
-    parser.add_argument("--no-uvloop", action="store_true", help="run on asyncio's own event loop")
-    limits = parser.add_argument_group("limits")
+    made.add_argument("--no-access-log", action="store_true", help="no line per request on stderr")
+    made.add_argument(
+        "--ping", action="store_true", help="start nothing: exit 0 when the service with these options is ready"
+    )
+    made.add_argument("--no-uvloop", action="store_true", help="run on asyncio's own event loop")
+    limits = made.add_argument_group("limits")
     for name, kind in Limits.__annotations__.items():
         default = getattr(Limits(), name)
         flag = "--" + name.removesuffix("_s").replace("_", "-")
         number = positive_float if kind == "float" else positive_int
         text = f"{_LIMITS[name]} (default {default})"
         limits.add_argument(flag, dest=name, type=number, default=default, metavar="N", help=text)
-    return parser
+    return made
 
 
 def configure(options: argparse.Namespace, env: Mapping[str, str]) -> Config:
@@ -120,6 +128,7 @@ def configure(options: argparse.Namespace, env: Mapping[str, str]) -> Config:
         host=options.host,
         port=options.port,
         token=_token(options, env),
+        principals_file=options.principals_file,
         keepalive_s=options.keepalive,
         watch=WatchMode(options.watch),
         poll_s=options.poll_interval,
@@ -138,6 +147,10 @@ def _token(options: argparse.Namespace, env: Mapping[str, str]) -> str:
             raise StartError(f"token file cannot be read: {options.token_file}") from None
     else:
         token = env.get(TOKEN_VARIABLE, "")
+    if options.principals_file is not None:
+        if options.allow_anonymous:
+            raise StartError("--allow-anonymous and --principals-file exclude each other")
+        return token
     # An explicit empty --token switches authentication off (contract 30, 6.1), but never beyond this host.
     anonymous = options.allow_anonymous or (options.token == "" and _is_loopback(options.host))
     if not token and not anonymous:
@@ -169,8 +182,8 @@ async def serve(config: Config, tls: ssl.SSLContext | None) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the service; 0 after a signal, 1 when it cannot start, 2 for unusable options."""
-    options = _parser().parse_args(argv)
+    """Run the service; 0 after a signal, 1 when it cannot start, 2 for unusable options. Or ask one that runs."""
+    options = parser().parse_args(argv)
     loop_factory = None
     if not options.no_uvloop:
         with contextlib.suppress(ImportError):
@@ -178,11 +191,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             loop_factory = uvloop.new_event_loop
     try:
-        config = configure(options, os.environ)
+        config = configure(options, CredentialEnvironment(os.environ))
+        if options.ping:
+            require_ready(config.host, config.port, tls=bool(options.tls_cert), token=config.token)
+            return 0
         tls = tls_context(options.tls_cert, options.tls_key) if options.tls_cert else None
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve(config, tls))
-    except (StartError, OSError, ssl.SSLError) as error:
+    except (StartError, OpsError, OSError, ssl.SSLError) as error:
         print(str(error), file=sys.stderr)
         return 1
     return 0

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 
 from opsd import __version__
+from opsd.access.authenticate import RefusalReason
+
+_REASONS = tuple(reason for reason in RefusalReason if reason not in (RefusalReason.THROTTLED, RefusalReason.FORBIDDEN))
 
 
 class ServiceMetrics:
@@ -18,6 +21,7 @@ class ServiceMetrics:
         self.streams_dropped = 0
         self.events_sent = 0
         self.unauthorized = 0
+        self.refused_tokens: dict[RefusalReason, int] = dict.fromkeys(_REASONS, 0)
         self.task_failures = 0
         self.protocol_errors = 0
 
@@ -47,6 +51,13 @@ class ServiceMetrics:
         family("streams_dropped_total", "counter", "Streams of clients that did not read.", ("", self.streams_dropped))
         family("events_sent_total", "counter", "Events sent over streams.", ("", self.events_sent))
         family("unauthorized_total", "counter", "Requests without a valid token.", ("", self.unauthorized))
+        refused = self.refused_tokens.items()
+        family(
+            "refused_tokens_total",
+            "counter",
+            "Requests without a valid token, by what is wrong with it.",
+            *((f'{{reason="{reason.value}"}}', count) for reason, count in refused),
+        )
         errors = self.protocol_errors
         family("protocol_errors_total", "counter", "Requests that were no HTTP, or broke off.", ("", errors))
         family("task_failures_total", "counter", "Background tasks that failed.", ("", self.task_failures))

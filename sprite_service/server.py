@@ -126,6 +126,7 @@ async def start(config: Config, tls: ssl.SSLContext | None = None) -> RunningSer
 
     Raises:
         OSError: the address cannot be used, or inotify was demanded and is not there.
+        UsageError: the principals file cannot be used.
     """
     service = Service(config)
     service.start()

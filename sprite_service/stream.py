@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -44,9 +45,15 @@ class EventStreams:
         self.ending = asyncio.Event()
 
     async def serve(
-        self, request: web.BaseRequest, loop_id: LoopId, offset: int, trace_id: str | None
+        self,
+        request: web.BaseRequest,
+        loop_id: LoopId,
+        offset: int,
+        trace_id: str | None,
+        *,
+        may_go_on: Callable[[], bool],
     ) -> web.StreamResponse:
-        """Answer with a stream.
+        """Answer with a stream, for as long as ``may_go_on``: it is asked before everything that is sent.
 
         Raises:
             Refusal: too many streams, or the service is ending.
@@ -68,14 +75,18 @@ class EventStreams:
             await response.prepare(request)
             await self._write(response, b"retry: 2000\n\n")
             while True:
-                while page.events:
+                if not may_go_on():
+                    await self._write(response, b'event: end\ndata: {"reason":"unauthorized"}\n\n')
+                    return response
+                if page.events:
                     await self._write(response, frames)
                     self._metrics.events_sent += len(page.events)
                     page, frames = await self._page(loop_id, page.offset, trace_id, page.anchor)
+                    continue
                 if self.ending.is_set():
                     await self._write(response, b'event: end\ndata: {"reason":"shutdown"}\n\n')
                     return response
-                if not await subscription.wait(self._config.keepalive_s):
+                if not await subscription.wait(self._config.keepalive_s) and may_go_on():
                     await self._write(response, b": keep-alive\n\n")
                 try:
                     page, frames = await self._page(loop_id, page.offset, trace_id, page.anchor)

@@ -92,6 +92,15 @@ def authenticate(principals: Principals, presented: str, now: float, *, purpose:
     return Identity(principal.name, principal.scopes, principal.loops, token.id)
 
 
+def renewed(principals: Principals, identity: Identity, now: float) -> Identity | None:
+    """Who ``identity`` is by now, for what lasts (a stream); None when its token does not work any more."""
+    for principal in principals:
+        for token in principal.live_tokens(now):
+            if token.id == identity.credential:
+                return Identity(principal.name, principal.scopes, principal.loops, token.id)
+    return None
+
+
 def authorize(identity: Identity, scope: Scope, target: Target) -> bool:
     """Whether ``identity`` may do what ``scope`` covers to ``target``."""
     if identity.scopes.isdisjoint(_GRANTING[scope]):

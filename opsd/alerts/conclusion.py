@@ -85,11 +85,14 @@ def conclude(run: DispatchRun) -> None:
         for entry, delivery in run.lanes[sink_id]
         if delivery.id in run.in_flight or (about_to_start and not delivery.attempts)
     }
+    shared: set[str] = set()
     for entry in run.entries.values():
         told = {each.incident for each in run.told_by(entry)}
         if len(told) > 1 and entry.pending:
-            busy |= told  # one end must not take away the beginning of another
+            shared |= told
     for incident in list(run.ledger.open.values()):
+        if incident.key in shared:
+            continue  # its end must not take away the beginning of another
         waits = incident.key in busy
         if (run.means.long_lived or not waits) and _is_over(run, incident):
             _resolve(run, incident)

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from opsd.alerts.conclusion import conclude, reroute, revive
-from opsd.alerts.intake import take_in
+from opsd.alerts.conclusion import reroute, revive
 from opsd.alerts.reporting import report_late
 from opsd.alerts.run import DispatchRun
-from opsd.alerts.sending import outlook
+from opsd.alerts.step import step
 from opsd.contract.errors import LockTimeoutError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage import locks
@@ -22,19 +21,6 @@ if TYPE_CHECKING:
 
 #: How long another run of the loop is waited for, in seconds (R6).
 LOCK_WAIT_S = 5.0
-#: A run that lasts publishes its state so often, in seconds.
-PUBLISH_EVERY_S = 10.0
-
-
-def step(run: DispatchRun, news: bool) -> list[str]:
-    """What has to be done between deliveries; the sinks whose lanes have work now."""
-    if news:
-        take_in(run)
-    report_late(run, all_of_them=False)
-    conclude(run)
-    if run.means.clock() - run.published_at > PUBLISH_EVERY_S:
-        run.finish()
-    return [sink_id for sink_id in run.waiting_sinks() if outlook(run, sink_id) is not None]
 
 
 def dispatch(

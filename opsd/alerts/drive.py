@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from opsd.alerts.dispatcher import step
 from opsd.alerts.model import HttpAnswer, SinkRequest
 from opsd.alerts.run import DispatchRun
 from opsd.alerts.sending import Send, pick, settle
+from opsd.alerts.step import step
 
 _T = TypeVar("_T")
 

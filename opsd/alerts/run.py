@@ -11,14 +11,9 @@ ledger, state (whose offset never passes a row that is not journalled), and only
 
 from __future__ import annotations
 
-import random
-import time as clocks
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from opsd.alerts.decide import Routed, Surroundings, Unrouted
-from opsd.alerts.delivery_settings import DeliverySettings
+from opsd.alerts.decide import Surroundings
 from opsd.alerts.incidents import (
     Ledger,
     forget_old,
@@ -28,11 +23,9 @@ from opsd.alerts.incidents import (
     record_resolved,
     record_told,
 )
-from opsd.alerts.model import Environment, ResolvedSink
+from opsd.alerts.means import Means
 from opsd.alerts.outbox import Delivery, Entry, Origin, compacted, fold, has_told
 from opsd.alerts.row_order import RowOrder
-from opsd.alerts.silences import Silence
-from opsd.alerts.sink_health import SinkHealth
 from opsd.alerts.state import (
     Counters,
     previous_offset,
@@ -44,7 +37,7 @@ from opsd.alerts.telemetry import Run
 from opsd.contract.errors import OpsError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
-from opsd.storage.alert_store import AlertStore, Position
+from opsd.storage.alert_store import Position
 
 #: Attempts of one delivery within one run (50, R3).
 MAX_ATTEMPTS_IN_RUN = 3
@@ -54,58 +47,6 @@ class OffsetAheadError(OpsError):
     """The stored offset lies beyond the escalations file (50, 4.3)."""
 
     default_code = "offset_ahead"
-
-
-class Observer(Protocol):
-    """Whoever counts what deliveries do. Called in the thread of the step; must not raise."""
-
-    def attempted(self, delivery: Delivery, duration_s: float) -> None:
-        """A request has ended; ``delivery.last`` says how."""
-        ...
-
-    def ended(self, entry: Entry, delivery: Delivery) -> None:
-        """A delivery is over: delivered, dead or cancelled."""
-        ...
-
-
-class _Nobody:
-    def attempted(self, delivery: Delivery, duration_s: float) -> None:
-        pass
-
-    def ended(self, entry: Entry, delivery: Delivery) -> None:
-        pass
-
-
-#: Counts nothing.
-NOBODY: Observer = _Nobody()
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a run works with.
-
-    Args:
-        resolve: the route of a category and a severity (empty: none given).
-        current_sink: a sink as the catalog has it now, by its stored view; None when it is gone or switched off.
-        silences: those of the fleet.
-        long_lived: the daemon's way: requests outlive the budget, and the run takes in new rows while it lasts.
-        expected_interval_s: seconds until the next run of a loop, for receivers that forget.
-        observer: told of every attempt and of every delivery's end.
-    """
-
-    store: AlertStore
-    resolve: Callable[[str, str], Routed | Unrouted]
-    current_sink: Callable[[JsonObject], ResolvedSink | None]
-    settings: DeliverySettings
-    health: SinkHealth
-    env: Environment
-    silences: Sequence[Silence] = ()
-    long_lived: bool = False
-    budget_s: float = 10.0
-    expected_interval_s: float = 300.0
-    observer: Observer = NOBODY
-    clock: Callable[[], float] = clocks.time
-    rand: Callable[[], float] = random.random
 
 
 @dataclass(slots=True)

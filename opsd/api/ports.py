@@ -14,6 +14,7 @@ from opsd.api.changes import ChangeFeed
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.jsoncodec import JsonObject
 from opsd.control.verdict import ControlRequest
+from opsd.fleet.handoff.dispatch import Dispatch
 from opsd.fleet.observed import LoopPass
 from opsd.fleet.registry import LoopEntry
 from opsd.storage.fleet_store import FileFleetStore
@@ -95,5 +96,5 @@ class Host(Protocol):
     def alert_options(self) -> AlertOptions:
         """How alerts are delivered here."""
 
-    def dispatch(self) -> Any:
+    def dispatch(self) -> Dispatch:
         """Control as the handoff calls it."""

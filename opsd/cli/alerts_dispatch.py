@@ -10,6 +10,7 @@ from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id, parse_loop_id
+from opsd.runtime.credentials import CredentialEnvironment
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def main(argv: Sequence[str]) -> int:
         telemetry_file=arguments.optional("--dispatch-telemetry-file"),
         budget_s=float(budget_s),
     )
-    run, warnings = compose_alerts.dispatch_run(repo, loop_id, trace_id, options, os.environ, max_rows=max_rows)
+    env = CredentialEnvironment(os.environ)  # the secrets of sinks may be files
+    run, warnings = compose_alerts.dispatch_run(repo, loop_id, trace_id, options, env, max_rows=max_rows)
     document = _perform(arguments, run)
     if warnings and isinstance(document, dict):
         document = {**document, "warnings": warnings}

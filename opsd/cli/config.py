@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from opsd.cli.settings_flags import add_settings_flags, collect_flags
 from opsd.contract import jsoncodec
+from opsd.runtime.credentials import CredentialEnvironment
 from opsd.supervisor.settings import LoadedSettings, SettingsError, load_settings
 from opsd.supervisor.tokens import api_token, service_token
 
@@ -43,7 +44,7 @@ def check(argv: Sequence[str]) -> int:
         return 1
     try:
         api_token(loaded.settings)
-        service_token(loaded.settings, os.environ, None)
+        service_token(loaded.settings, CredentialEnvironment(os.environ), None)
     except SettingsError as error:
         return _complain(error)
     print(f"ok: {loaded.config_file or 'no configuration file'}")
@@ -58,7 +59,7 @@ def _parser(name: str, text: str) -> argparse.ArgumentParser:
 
 def _load(arguments: argparse.Namespace) -> LoadedSettings | None:
     try:
-        return load_settings(collect_flags(arguments), os.environ, arguments.config)
+        return load_settings(collect_flags(arguments), CredentialEnvironment(os.environ), arguments.config)
     except SettingsError as error:
         _complain(error)
         return None

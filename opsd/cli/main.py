@@ -17,6 +17,7 @@ Command = Callable[[Sequence[str]], int]
 #: name -> (module:function, summary); aliases have no summary. A name of two words belongs to a group of commands.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("opsd.cli.run:main", "supervise every loop of a repo until told to stop"),
+    "ping": ("opsd.cli.ping:main", "is the daemon of this host ready"),
     "demo": ("opsd.cli.demo:main", "replay recorded runs and follow them live"),
     "snapshot": ("opsd.cli.snapshot:main", "one loop's state as one JSON envelope"),
     "events": ("opsd.cli.events:main", "the events behind a cursor, as JSON lines"),

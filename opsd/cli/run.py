@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 
 from opsd.cli.settings_flags import add_settings_flags, collect_flags
+from opsd.runtime.credentials import CredentialEnvironment
 from opsd.supervisor import logs
 from opsd.supervisor.daemon import Daemon
 from opsd.supervisor.settings import LoadedSettings, load_settings
@@ -25,9 +26,11 @@ def main(argv: Sequence[str]) -> int:
     add_settings_flags(parser)
     options = parser.parse_args(argv)
     flags = collect_flags(options)
+    env = CredentialEnvironment(os.environ)
 
     def load() -> LoadedSettings:
-        return load_settings(flags, os.environ, options.config)
+        env.refresh()  # a reload takes new secrets along
+        return load_settings(flags, env, options.config)
 
     loaded = load()
     logs.configure(loaded.settings.log.level, loaded.settings.log.format)
@@ -39,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
             loop_factory = uvloop.new_event_loop
 
     async def supervise() -> int:
-        return await Daemon(loaded, os.environ, load).run()
+        return await Daemon(loaded, env, load).run()
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(supervise())

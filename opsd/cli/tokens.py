@@ -60,7 +60,7 @@ LIST = CommandSpec(
 )
 REVOKE = CommandSpec(
     "opsd token revoke",
-    "End a token now; running services notice within a second.",
+    "End a token now; running services notice within a second or two.",
     (_FILE, Flag("--id", "which one, such as tok_0123456789abcdef (required)", "<id>"), _BY, _PRETTY),
 )
 

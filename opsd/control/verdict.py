@@ -49,6 +49,8 @@ class ControlRequest:
     transport: TransportKind = TransportKind.LOCAL
     #: A cancel stops whatever runs in the repo; with this it is refused while that is another loop.
     only_if_active: bool = False
+    #: Whose token asked for it; empty where nobody asked by a token of their own. ``by`` is what the caller says.
+    principal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ def intent_row(request: ControlRequest, verdict: Verdict, time: ControlTime, con
             "commandOutput": verdict.output or None,
             "confirm": verdict.confirmation,
             **(verdict.additions or {}),
+            "principal": request.principal or None,
             "controlId": control_id,
         }
     )
@@ -174,6 +177,7 @@ def telemetry_row(request: ControlRequest, verdict: Verdict, time: ControlTime, 
             "durationSeconds": time.duration_s,
             "retryAttempts": request.retry_attempts,
             "retryBackoffSeconds": request.retry_backoff_s,
+            "principal": request.principal or None,
             "controlId": control_id,
         }
     )
@@ -225,6 +229,7 @@ def invocation_row(request: ControlRequest, verdict: Verdict, time: ControlTime,
                     "durationSeconds": time.duration_s,
                 }
             ),
+            "principal": request.principal or None,
             "controlId": control_id,
         }
     )

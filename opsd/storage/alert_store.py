@@ -16,7 +16,7 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.storage import files, locks
 from opsd.storage.store import parse_document, parse_row
 
-#: Telemetry of single attempts is rotated once it is larger.
+#: Telemetry is put aside as ``<file>.1`` once it is larger (W16); a reader of its end goes on reading there.
 _ROTATE_OVER = 16 * 1024 * 1024
 _BLOCK = 256 * 1024
 
@@ -180,7 +180,7 @@ class AlertStore:
     def append_telemetry(self, rows: list[JsonObject]) -> None:
         """Append to ``telemetry/alerts.jsonl``."""
         if rows:
-            files.append_lines(self.paths.telemetry, _encode(rows))
+            files.append_lines(self.paths.telemetry, _encode(rows), rotate_over=_ROTATE_OVER)
 
     def append_attempts(self, rows: list[JsonObject]) -> None:
         """Append to ``telemetry/alert-deliveries.jsonl`` (R20)."""

@@ -23,7 +23,7 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
-from opsd.access.authenticate import Extent, Identity, Refusal, RefusalReason, Target, authenticate, authorize
+from opsd.access.authenticate import Extent, Identity, Refusal, RefusalReason, Target, authenticate, authorize, renewed
 from opsd.access.limiter import FailureLimiter
 from opsd.access.model import Scope
 from opsd.access.source import PrincipalsSource
@@ -104,6 +104,13 @@ class Authenticator:
         if not authorize(identity, scope, target):
             raise self._forbidden(request, identity, scope, target)
         return identity
+
+    def still(self, identity: Identity, scope: Scope, target: Target) -> bool:
+        """Whether who was let in a while ago would be let in now: for streams, at every event and keep-alive."""
+        if not identity.credential or self._source is None:
+            return True
+        found = renewed(self._source.principals, identity, self._clock())
+        return found is not None and authorize(found, scope, target)
 
     def _authenticated(self, request: web.Request, presented: str) -> Identity:
         now = self._monotonic()

@@ -19,7 +19,6 @@ from typing import Any
 import structlog
 
 from opsd import __version__, compose_alerts
-from opsd.access.source import PrincipalsSource
 from opsd.contract.errors import OpsError
 from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
@@ -45,7 +44,7 @@ from opsd.supervisor.self_check import SelfCheck
 from opsd.supervisor.settings import LoadedSettings, Settings
 from opsd.supervisor.settings_model import needs_restart
 from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
-from opsd.supervisor.tokens import api_token
+from opsd.supervisor.tokens import api_token, principals_source
 from opsd.supervisor.watchdog import BlockDetector, LoopLagMonitor
 from opsd.supervisor.workqueue import WorkQueue
 from opsd.transport.http_client import ClientLimits, ServiceClient
@@ -93,8 +92,8 @@ class Daemon:
         self._runner = PassRunner(
             self.queue, self.metrics, _pass_limits(settings), self._in_thread, alerts=self._alerts
         )
-        self._principals: PrincipalsWatch | None = None
         self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet)
+        self._principals: PrincipalsWatch | None = None
         self._stop = asyncio.Event()
         self._draining = False
 
@@ -142,11 +141,12 @@ class Daemon:
             self._log.warning("control.recovered", loop=row["loopId"], intent=row["intent"], status=row["status"])
         await self._fleet.refresh()
         self._timer.use(self._cycle(settings), timer_settings(settings))
+        access = await self._authenticator(settings)
         self.metrics.before_scrape(self._before_scrape)
         api = HttpApi(
             self.metrics,
             self,
-            access=await self._authenticator(settings),
+            access=access,
             host=settings.http.host,
             port=settings.http.port,
             limits=ApiLimits(settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests),
@@ -163,23 +163,24 @@ class Daemon:
         return 0
 
     async def _authenticator(self, settings: Settings) -> Authenticator:
-        """Who may ask.
+        """Who may ask the API.
 
         Raises:
             OpsError: the token's or the principals' file cannot be used.
         """
-        secret = api_token(settings)
+        secret, source = api_token(settings), principals_source(settings)
         if secret is not None:
             logs.redact.add(secret.get_secret_value())
-        file, source = settings.http.principals_file, None
-        if file is not None:
-            source = PrincipalsSource(str(file))
+        if source is not None:
             self._principals = PrincipalsWatch(source, self.metrics.access, self.check, self._in_thread)
             await self._principals.load()
         return Authenticator(settings.http.host, self.metrics.access, api_token=secret, source=source)
 
     def _warn(self, settings: Settings) -> None:
         """Of what can be loaded and cannot be meant (40, weakness 5)."""
+        idle_s = settings.observe.idle_resync_seconds * (1 + settings.reconcile.jitter)
+        if settings.fleet.enabled and settings.fleet.max_pass_age_seconds < idle_s:
+            self._log.warning("config.fleet_wakes_idle_sprites", max_pass_age=settings.fleet.max_pass_age_seconds)
         if settings.drift.summary_window < 30 and settings.drift.min_confidence != "low":
             self._log.warning("config.drift_cannot_become_active", summary_window=settings.drift.summary_window)
 
@@ -192,10 +193,10 @@ class Daemon:
         )
         self.tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s)
         self.tasks.start("registry", self._fleet.watch, deadline_s=silence_s)
+        self.tasks.start("fleet", self._timer.run, deadline_s=silence_s)
         if self._principals is not None:
             watch, look_s = self._principals, settings.http.principals_look_seconds
             self.tasks.start("principals", lambda beat: watch.run(beat, look_s=look_s), deadline_s=silence_s + look_s)
-        self.tasks.start("fleet", self._timer.run, deadline_s=silence_s)
         self.tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         for number in range(settings.reconcile.max_parallel):
             self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)

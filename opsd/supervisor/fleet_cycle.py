@@ -119,7 +119,12 @@ class FleetCycle:
         self._planner = Handoff(store, self.registry.observing, dispatch, is_busy, clock=clock)
 
     def run(self, run: CycleRun) -> None:
-        """Carry out ``run``, which tells the rest. Raises nothing that a file, a registry or a loop can cause."""
+        """Carry out ``run``, which tells the rest; nothing where there is no registry.
+
+        Raises nothing that a file, a registry or a loop can cause.
+        """
+        if self.registry.missing:
+            return
         try:
             with ExitStack() as held:
                 with self._at(run, Step.LOCK):
@@ -133,7 +138,7 @@ class FleetCycle:
     def _steps(self, run: CycleRun) -> None:
         with self._at(run, Step.REGISTRY):
             reading = run.reading = self.registry.read()
-        if reading is None or run.halt:
+        if run.halt:
             return
         with self._at(run, Step.RECONCILE):
             prepare(self._store)
@@ -150,7 +155,7 @@ class FleetCycle:
             run.policy = self._evaluate(reading, run)
         with self._at(run, Step.HANDOFF):
             run.handoff = self._planner.run_locked(HandoffRequest())
-        if not self._may_execute(reading, run.handoff):
+        if run.halt or not self._may_execute(reading, run.handoff):
             return
         with self._at(run, Step.EXECUTE):
             executor = replace(

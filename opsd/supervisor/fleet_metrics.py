@@ -29,37 +29,52 @@ class FleetMetrics:
         self._codes: dict[str, list[str]] = {}
 
         def counter(name: str, text: str, *labels: str) -> Family:
-            return Family("counter", f"opsd_fleet_{name}_total", text, labels)
+            return Family("counter", name, text, labels)
 
         def gauge(name: str, text: str, *labels: str) -> Family:
-            return Family("gauge", f"opsd_fleet_{name}", text, labels)
+            return Family("gauge", name, text, labels)
 
-        self._runs = counter("runs", "Runs of the fleet's steps, by result.", "result")
-        self._failures = counter("step_failures", "Failed or late steps of the fleet's runs, by step.", "step")
-        self._last = gauge("step_last_success_timestamp_seconds", "Time the step last succeeded.", "step")
-        self._duration = gauge("step_last_duration_seconds", "Duration of the step's last run.", "step")
-        self._results = gauge(
-            "results", "Loops in the rollup, by status and by the pass that it comes from.", "status", "source"
+        self._runs = counter("opsd_fleet_runs_total", "Runs of the fleet's steps, by result.", "result")
+        self._failures = counter(
+            "opsd_fleet_step_failures_total", "Failed or late steps of the fleet's runs, by step.", "step"
         )
-        self._reasons = gauge("reason", "1 for each reason code, by the document that holds it.", "document", "reason")
+        self._last = gauge("opsd_fleet_step_last_success_timestamp_seconds", "Time the step last succeeded.", "step")
+        self._duration = gauge("opsd_fleet_step_last_duration_seconds", "Duration of the step's last run.", "step")
+        self._results = gauge(
+            "opsd_fleet_results",
+            "Loops in the rollup, by status and by the pass that it comes from.",
+            "status",
+            "source",
+        )
+        self._reasons = gauge(
+            "opsd_fleet_reason", "1 for each reason code, by the document that holds it.", "document", "reason"
+        )
         self._candidates = gauge(
-            "candidates",
+            "opsd_fleet_candidates",
             "Candidates by category; suppression is empty for those that are shown.",
             "category",
             "suppression",
         )
-        self._held_back = gauge("autonomy_reasons", "Shown candidates that autonomy leaves alone, by reason.", "reason")
-        self._eligible = gauge("autonomous_eligible", "Candidates that autonomy may act on.")
-        self._intents = gauge("intents", "Intents of the handoff, by state.", "state")
-        self._dispatches = counter("autonomous_dispatches", "Autonomous dispatches, by outcome.", "outcome")
-        self._mode = gauge("policy_mode", "1 for the registry's policy mode.", "mode")
-        self._kill_switch = gauge("kill_switch", "1 while the registry's kill switch is on.")
-        self._paused = gauge("rollout_paused", "1 while the rollout is paused, by cause.", "cause")
-        self._canary = gauge("rollout_canary_percent", "Share of loops that autonomy reaches.")
-        self._cohort = gauge("rollout_candidates", "Shown candidates in and out of the cohort.", "cohort")
-        self._review_at = gauge("review_deadline_timestamp_seconds", "When the permission for autonomy ends.")
-        self._days_left = gauge("governance_days_left", "Days until the review deadline, negative once it has passed.")
-        self._warnings = gauge("policy_warnings", "Warnings of the policy state, by code.", "code")
+        self._held_back = gauge(
+            "opsd_fleet_autonomy_reasons", "Shown candidates that autonomy leaves alone, by reason.", "reason"
+        )
+        self._eligible = gauge("opsd_fleet_autonomous_eligible", "Candidates that autonomy may act on.")
+        self._intents = gauge("opsd_fleet_intents", "Intents of the handoff, by state.", "state")
+        self._dispatches = counter(
+            "opsd_fleet_autonomous_dispatches_total", "Autonomous dispatches, by outcome.", "outcome"
+        )
+        self._mode = gauge("opsd_fleet_policy_mode", "1 for the registry's policy mode.", "mode")
+        self._kill_switch = gauge("opsd_fleet_kill_switch", "1 while the registry's kill switch is on.")
+        self._paused = gauge("opsd_fleet_rollout_paused", "1 while the rollout is paused, by cause.", "cause")
+        self._canary = gauge("opsd_fleet_rollout_canary_percent", "Share of loops that autonomy reaches.")
+        self._cohort = gauge("opsd_fleet_rollout_candidates", "Shown candidates in and out of the cohort.", "cohort")
+        self._review_at = gauge(
+            "opsd_fleet_review_deadline_timestamp_seconds", "When the permission for autonomy ends."
+        )
+        self._days_left = gauge(
+            "opsd_fleet_governance_days_left", "Days until the review deadline, negative once it has passed."
+        )
+        self._warnings = gauge("opsd_fleet_policy_warnings", "Warnings of the policy state, by code.", "code")
         for result in ("success", "failure"):
             self._runs.inc(result, by=0)
         for step in Step:

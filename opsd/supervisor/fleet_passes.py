@@ -18,6 +18,10 @@ from opsd.supervisor.fleet import Fleet
 from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.supervisor.workqueue import Priority, WorkQueue
 
+#: How long a loop of the registry may take to be supervised, and how often that is looked at, in seconds.
+_KNOWN_S = 30.0
+_LOOK_S = 0.05
+
 
 class Supervised(Protocol):
     """Who is supervised."""
@@ -25,6 +29,10 @@ class Supervised(Protocol):
     @property
     def fleet(self) -> Fleet:
         """The loops as they are now."""
+        ...
+
+    def look_now(self) -> None:
+        """Look at the registry now."""
         ...
 
 
@@ -56,12 +64,23 @@ class FleetPasses:
             max_age_s: a pass that ended longer ago is made anew.
             wait_s: all new passes together are waited for so long; a loop whose pass has not ended then has failed.
         """
+        await self._until_known(names, wait_s)
         asked = {name: loop.next_pass() for name in names if (loop := self._stale(name, max_age_s)) is not None}
         for name in asked:
             self._queue.add(name, Priority.RESYNC, reason="fleet")
         if asked:
             await asyncio.wait(asked.values(), timeout=wait_s)
         return {name: self._observation(name, asked.get(name), wait_s) for name in names}
+
+    async def _until_known(self, names: Collection[str], wait_s: float) -> None:
+        """A loop that was just added to the registry is no loop that failed."""
+        try:
+            async with asyncio.timeout(min(wait_s, _KNOWN_S)):
+                while any(self._supervised.fleet.get(name) is None and name not in self._unusable() for name in names):
+                    self._supervised.look_now()
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            return
 
     def _stale(self, name: str, max_age_s: float) -> ManagedLoop | None:
         loop = self._supervised.fleet.get(name)

@@ -31,14 +31,17 @@ class FleetRegistry:
         self._clock = clock
         self._good: ParsedRegistry | None = None
 
-    def read(self) -> Reading | None:
-        """The registry to observe by; None where there never was one.
+    @property
+    def missing(self) -> bool:
+        """There is none: a repo whose loops are supervised without one."""
+        return not self._store.exists(FleetDocument.REGISTRY)
+
+    def read(self) -> Reading:
+        """The registry to observe by.
 
         Raises:
             OpsError: the one on disk cannot be used, and none before it could.
         """
-        if self._good is None and not self._store.exists(FleetDocument.REGISTRY):
-            return None
         problem = None
         try:
             self._good = self._load(expiry_is_fatal=False)

@@ -47,6 +47,7 @@ class FleetTimer:
     Args:
         cycle: what runs; None while there is nothing to run.
         settings: how often and how long.
+        on_end: told of every run that has ended.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class FleetTimer:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         rand: Callable[[], float] = random.random,
+        on_end: Callable[[CycleRun], None] = lambda _run: None,
     ) -> None:
+        self._on_end = on_end
         self._cycle = cycle
         self._settings = settings
         self._metrics = metrics
@@ -110,7 +113,7 @@ class FleetTimer:
                 late.add(step)
                 run.halt = run.halt or halted_by(stopping=False)
                 self._metrics.step_failed(step)
-                self._log.error("fleet.step_late", step=step.value, deadline_s=limit_s, trace=run.trace_id)
+                self._log.error("fleet_run.step_late", step=step.value, deadline_s=limit_s, trace=run.trace_id)
         self._running = self._run = None
         try:
             running.result()
@@ -118,6 +121,7 @@ class FleetTimer:
             self._metrics.step_failed(run.step)
             raise  # the supervisor of tasks tells it
         self._metrics.ended(run)
+        self._on_end(run)
         self._tell(run)
 
     async def drain(self) -> None:
@@ -139,7 +143,7 @@ class FleetTimer:
         log = self._log.bind(trace=run.trace_id)
         problem = None if run.failure is None else run.failure[1]
         if run.failure is not None and problem != self._problem:
-            log.error("fleet.run_failed", step=run.failure[0].value, message=problem)
+            log.error("fleet_run.failed", step=run.failure[0].value, message=problem)
         self._problem = problem
         if run.policy is not None:
             self._tell_policy(log, run, run.policy)
@@ -148,7 +152,7 @@ class FleetTimer:
 
     def _tell_policy(self, log: structlog.BoundLogger, run: CycleRun, policy: JsonObject) -> None:
         log.info(
-            "fleet.policy_evaluated",
+            "policy.evaluated",
             due=run.due,
             candidates=policy["candidateCount"],
             shown=policy["unsuppressedCount"],
@@ -157,11 +161,11 @@ class FleetTimer:
         )
         for warning in policy["warnings"]:
             facts = {key: value for key, value in warning.items() if key != "message"}
-            log.warning("fleet.policy_warning", **{**facts, "code": str(warning["code"])}, message=warning["message"])
+            log.warning("policy.warning", **{**facts, "code": str(warning["code"])}, message=warning["message"])
         for candidate in policy["candidates"]:
             if candidate.get("suppressed") is not True:
                 log.info(
-                    "fleet.candidate",
+                    "policy.candidate",
                     candidate=candidate["candidateId"],
                     eligible=get(candidate, "autonomous", "eligible"),
                     reasons=[str(reason) for reason in get(candidate, "autonomous", "reasons") or ()],
@@ -171,7 +175,7 @@ class FleetTimer:
         for result in execution["results"]:
             tell = log.warning if result["status"] == "executed" else log.error
             tell(
-                "fleet.dispatched",
+                "autonomy.dispatched",
                 loop=result["loopId"],
                 intent=result["intentId"],
                 status=result["status"],
@@ -179,4 +183,4 @@ class FleetTimer:
                 message=result.get("controlMessage"),
             )
         for one in execution.get("withheld", ()):
-            log.warning("fleet.dispatch_withheld", loop=one["loopId"], intent=one["intentId"], reasons=one["reasons"])
+            log.warning("autonomy.withheld", loop=one["loopId"], intent=one["intentId"], reasons=one["reasons"])

@@ -186,7 +186,8 @@ class HttpApi:
         if not request.path.startswith("/v1/"):
             return None
         scope = Scope.READ if request.method in ("GET", "HEAD") else Scope.CONTROL
-        target = request.match_info.get("loop", Extent.LISTING)
+        everything = Extent.LISTING if request.path == "/v1/loops" else Extent.FLEET
+        target = request.match_info.get("loop", everything)
         return await self._access.check(request, scope, target, open_on_loopback=True)
 
     async def _metrics_page(self, request: web.Request) -> web.StreamResponse:

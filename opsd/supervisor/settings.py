@@ -3,8 +3,9 @@
 Guarantees: every value's origin is known by name; a bad or unknown key is reported with the flag, the variable or
 the file it came from, all of them at once; no message repeats the value of a secret.
 
-The environment variable of ``http.port`` is ``OPSD_HTTP__PORT``. A few names of the contract (20, 2.1) are read
-where ours is not set. The file is ``--config``, else ``$OPSD_CONFIG``, else ``/etc/opsd/opsd.toml`` if present.
+The environment variable of ``http.port`` is ``OPSD_HTTP__PORT``; a credential file of that name stands in for it
+(:mod:`opsd.runtime.credentials`). A few names of the contract (20, 2.1) are read where ours is not set. The file is
+``--config``, else ``$OPSD_CONFIG``, else ``/etc/opsd/opsd.toml`` if present.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError as SourceError
 
 from opsd.contract.errors import UsageError
+from opsd.runtime.credentials import CredentialEnvironment
 from opsd.supervisor.settings_model import Settings
 
 __all__ = [
@@ -63,9 +65,9 @@ class SettingsError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where one value came from. ``name`` is the flag, the variable or the file; empty for a default."""
+    """Where one value came from. ``name`` is the flag, variable, credential or file; empty for a default."""
 
-    kind: Literal["flag", "env", "file", "default"]
+    kind: Literal["flag", "env", "credential", "file", "default"]
     name: str = ""
 
     def __str__(self) -> str:
@@ -206,7 +208,9 @@ def _named(layer: Origin, key: str, env: Mapping[str, str]) -> Origin:
         return Origin("flag", flag_name(key))
     if layer.kind == "env":
         own = env_name(key)
-        return Origin("env", own if env.get(own) else CONTRACT_VARIABLES.get(key, own))
+        used = own if env.get(own) else CONTRACT_VARIABLES.get(key, own)
+        is_file = isinstance(env, CredentialEnvironment) and env.is_file(used)
+        return Origin("credential" if is_file else "env", used)
     return layer
 
 

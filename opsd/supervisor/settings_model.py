@@ -203,8 +203,9 @@ class FleetSettings(Group):
     max_pass_age_seconds: Period = 1_800.0
     """Age of a loop's last pass, in seconds, beyond which a run makes a new one. One below
     `observe.idle_resync_seconds` wakes idle sprites. Default 1800."""
-    step_deadline_seconds: Period = 120.0
-    """Seconds after which a step counts as late: it is told, and no dispatch starts any more. Default 120."""
+    step_deadline_seconds: Period = 180.0
+    """Seconds after which a step counts as late: it is told, and no dispatch starts any more. A rollup may have to wait
+    for a pass, `reconcile.deadline_seconds`. Default 180."""
     execute_deadline_seconds: Period = 600.0
     """The same for the step that dispatches, which waits for effects. Default 600."""
     lock_wait_seconds: Seconds = 30.0

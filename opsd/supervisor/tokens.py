@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from opsd.access.source import PrincipalsSource
 from opsd.supervisor.settings import Settings, SettingsError
 
 MAX_TOKEN_FILE_BYTES = 65_536
@@ -68,3 +69,9 @@ def api_token(settings: Settings) -> SecretStr | None:
     """
     text = _secret_text(settings.http.api_token, settings.http.api_token_file, "http.api_token")
     return SecretStr(text) if text else None
+
+
+def principals_source(settings: Settings) -> PrincipalsSource | None:
+    """The principals file of the daemon's own API, not read yet; None when none is set."""
+    file = settings.http.principals_file
+    return None if file is None else PrincipalsSource(str(file))

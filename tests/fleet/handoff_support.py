@@ -121,6 +121,7 @@ class Fleet:
     calls: list[DispatchRequest] = field(default_factory=list)
     on_call: Callable[[DispatchRequest], None] = lambda _request: None
     busy: frozenset[str] = frozenset()
+    halted: Sequence[str] = ()
     registry_broken: bool = False
 
     def run(
@@ -135,7 +136,12 @@ class Fleet:
         self.store.parts[FleetDocument.POLICY] = jsoncodec.dumps(self.policy)
         order = None if mode is None else Order(mode, "mira")
         handoff = Handoff(
-            self.store, self._registry, self._control, self.busy.__contains__, clock=lambda: 1_764_144_000.0
+            self.store,
+            self._registry,
+            self._control,
+            self.busy.__contains__,
+            lambda: self.halted,
+            clock=lambda: 1_764_144_000.0,
         )
         return handoff.run(HandoffRequest(order=order, loops=loops, intent_ids=intent_ids, **fields))
 

@@ -63,6 +63,17 @@ def test_a_local_loops_control_gets_no_token_of_its_own(tmp_path: Path) -> None:
     assert answer == ControlAnswer(0, {"token": ""})
 
 
+def test_a_token_that_is_not_in_the_environment_reaches_the_child_of_a_service_loop_alone(tmp_path: Path) -> None:
+    program = _program(tmp_path, f'echo "$OPS_MANAGER_SERVICE_TOKEN" > {tmp_path}/token; echo "{{}}"')
+    env = {"PATH": os.environ["PATH"], "OPS_MANAGER_CONTROL_SCRIPT": program}
+    control = compose.handoff_control("/r", env, service_token=TOKEN)
+    assert TOKEN not in repr(control)
+    control(_request(transport="sprite_service", base_url="http://127.0.0.1:1"))
+    assert (tmp_path / "token").read_text().strip() == TOKEN
+    control(_request())
+    assert (tmp_path / "token").read_text().strip() == ""
+
+
 def test_control_reads_nothing_from_us(tmp_path: Path) -> None:
     program = _program(tmp_path, "cat; echo '{}'")
     assert ControlProgram(program, "/r", os.environ)(_request()) == ControlAnswer(0, {})

@@ -92,6 +92,16 @@ def test_a_loop_that_somebody_else_controls_is_left_alone_and_the_others_are_not
     assert [one["reasons"] for one in state["execution"]["withheld"]] == [["autonomous_loop_in_flight"]]
 
 
+def test_a_caller_that_halts_ends_autonomous_dispatch_and_no_persons() -> None:
+    fleet = _three()
+    fleet.halted = ["autonomous_manager_stopping"]
+    state = fleet.run(AUTONOMOUS)
+    assert fleet.called == []
+    assert [one["reasons"] for one in state["execution"]["withheld"]] == [["autonomous_manager_stopping"]] * 3
+    fleet.run(MANUAL)
+    assert fleet.called == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("loop_id", ["../..", "fleet", "gone", "a\x00b", ""])
 def test_control_is_never_called_for_a_loop_that_is_unsafe_or_not_registered(loop_id: str) -> None:
     known = registry("a") if loop_id == "gone" else registry("a", loop_id)

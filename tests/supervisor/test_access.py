@@ -15,7 +15,15 @@ from opsd.access.limiter import BURST, REFILL_S
 from opsd.access.model import Principal, Scope
 from opsd.access.source import PrincipalsSource
 from opsd.access.token_format import TokenPurpose
-from opsd.supervisor.access import API_TOKEN, LOCAL, AccessRefused, Authenticator, log_fields
+from opsd.supervisor.access import (
+    API_TOKEN,
+    LOCAL,
+    AccessRefused,
+    Authenticator,
+    current_identity,
+    identified,
+    log_fields,
+)
 from opsd.supervisor.access_metrics import AccessMetrics
 from tests.access.factories import NOW, principal, secret, token, write
 
@@ -200,3 +208,19 @@ async def test_of_two_authorization_headers_neither_counts(tmp_path: Path) -> No
     twice = CIMultiDict([("Authorization", f"Bearer {SHARED}"), ("Authorization", "Bearer x")])
     with pytest.raises(AccessRefused):
         await daemon.access.check(make_mocked_request("GET", "/x", twice), Scope.READ, "demo")
+
+
+async def test_what_lasts_ends_with_its_token(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, principal("ci", loops=("web-*",), tokens=[token(expires_at=NOW + 5)]), shared=SHARED)
+    found = await daemon.ask(secret(), target="web-1")
+    assert daemon.access.still(found, Scope.READ, "web-1")
+    assert not daemon.access.still(found, Scope.READ, "db")
+    daemon.now = NOW + 5
+    assert not daemon.access.still(found, Scope.READ, "web-1")
+    assert daemon.access.still(API_TOKEN, Scope.READ, "web-1")
+
+
+def test_nobody_with_a_right_asks_outside_of_a_request() -> None:
+    with identified(API_TOKEN):
+        assert current_identity() == API_TOKEN
+    assert current_identity().scopes == frozenset()

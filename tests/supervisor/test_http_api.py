@@ -285,6 +285,8 @@ def test_a_principal_sees_and_moves_only_its_own_loops(tmp_path: Path) -> None:
             status, body = await client.get(path)
             assert (status, body["error"]["message"]) == (403, "this needs the scope read for this loop")
         assert (await client.get("/v1/loops/beta/reconcile", "POST"))[0] == 403
+        status, body = await client.get("/v1/fleet/status")
+        assert (status, body["error"]["message"]) == (403, "this needs the scope read for every loop")
 
     run(scenario, source=source)
 

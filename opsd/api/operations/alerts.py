@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -84,7 +83,7 @@ def sinks(means: AlertMeans) -> JsonObject:
         health = jsoncodec.loads(means.store.read(FleetDocument.SINK_HEALTH) or b"null")
     except ValueError:
         health = None
-    return {**document, "health": as_object(health), "checkedAt": int(time.time())}
+    return {**document, "health": as_object(health)}
 
 
 def route_of(means: AlertMeans, category: str, severity: str | None) -> JsonObject:

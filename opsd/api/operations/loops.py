@@ -13,7 +13,7 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.loop.summary_files import summary_of
 from opsd.storage.files import signature
 from opsd.storage.layout import ManagerLayout
-from opsd.storage.model import RowLog, tail_row
+from opsd.storage.model import RowLog
 from opsd.storage.tail import tail_rows
 
 _T = TypeVar("_T")
@@ -41,9 +41,13 @@ def page_of(
 
 
 def escalations(repo: str, loop: LoopId, limit: int) -> list[JsonObject]:
-    """The newest escalation rows, oldest first; what is no JSON object is left out."""
+    """The newest escalation rows, oldest first.
+
+    Raises:
+        ManagerFileError: one of them is not a JSON object.
+    """
     rows = tail_rows(ManagerLayout(repo, loop).path(RowLog.ESCALATIONS), limit)
-    return [row for row in map(tail_row, rows) if isinstance(row, dict)]
+    return list(rows)
 
 
 def telemetry(repo: str, loop: LoopId, window: int) -> JsonObject:

@@ -22,7 +22,7 @@ from opsd.fleet.policy import gates
 from opsd.fleet.policy.autopause import Execution
 from opsd.fleet.policy.evaluate import evaluate_policy
 from opsd.fleet.policy.inputs import PolicySettings, Seen
-from tests.fleet.policy.factories import NOW, inputs, report, result, state_of, verdicts
+from tests.fleet.policy.factories import GOVERNANCE, NOW, inputs, report, result, state_of, verdicts
 
 A = "a:reconcile_failed"
 SPIKE = (Execution("2026-11-24T11:00:00Z", 4, 0, 0, 4),)
@@ -101,6 +101,26 @@ def test_the_run_cap_is_named_before_the_loop_cap() -> None:
 def test_a_maximum_age_of_the_fleet_state_holds_autonomy_back(updated: str, reasons: list[str]) -> None:
     asked = inputs(result("a"), settings=PolicySettings(300, max_fleet_state_age_s=60))
     assert verdicts(replace(asked, fleet=report(result("a"), updatedAt=updated))) == {A: reasons}
+
+
+@pytest.mark.parametrize(
+    ("review_by", "mode", "reasons"),
+    [
+        ("2026-11-24T12:00:01Z", "guarded_auto", []),
+        ("2026-11-24T12:00:00Z", "guarded_auto", ["autonomous_governance_review_expired"]),
+        ("soon", "guarded_auto", ["autonomous_governance_review_expired"]),
+        (None, "guarded_auto", ["autonomous_governance_review_expired"]),
+        ("2026-11-24T12:00:00Z", "advisory", ["policy_mode_not_guarded_auto"]),
+    ],
+)
+def test_a_passed_review_deadline_holds_autonomy_back_where_it_is_asked_for(
+    review_by: str | None, mode: str, reasons: list[str]
+) -> None:
+    governance = {**GOVERNANCE, "reviewBy": review_by}
+    asked = PolicySettings(300, require_review=True)
+    assert verdicts(inputs(result("a"), mode=mode, governance=governance, settings=asked)) == {A: reasons}
+    if mode == "guarded_auto":
+        assert verdicts(inputs(result("a"), mode=mode, governance=governance)) == {A: []}
 
 
 def test_every_gate_has_a_name_of_its_own_and_the_contracts_keys_in_order() -> None:

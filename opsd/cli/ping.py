@@ -1,0 +1,34 @@
+"""``opsd ping``: is the daemon of this host ready? A container's health check; reads the settings of ``opsd run``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from opsd.cli.settings_flags import add_settings_flags, collect_flags
+from opsd.contract.errors import UsageError
+from opsd.net.probe import require_ready
+from opsd.runtime.credentials import CredentialEnvironment
+from opsd.supervisor.settings import load_settings
+
+
+def main(argv: Sequence[str]) -> int:
+    """0 when ``/readyz`` of the daemon with these settings answers 200.
+
+    Raises:
+        OpsError: it does not, or the settings cannot be used.
+    """
+    parser = argparse.ArgumentParser(
+        prog="opsd ping", description="Exit 0 when the daemon with these settings is ready, else 1.", allow_abbrev=False
+    )
+    parser.add_argument("--timeout", type=float, default=5.0, metavar="S", help="seconds to wait. Default 5")
+    add_settings_flags(parser)
+    options = parser.parse_args(argv)
+    if not 0 < options.timeout <= 3600:
+        raise UsageError("--timeout must be a number of seconds above 0, at most 3600")
+    http = load_settings(collect_flags(options), CredentialEnvironment(os.environ), options.config).settings.http
+    if not http.port:
+        raise UsageError("http.port 0 takes any free port: which one it is cannot be known here")
+    require_ready(http.host, http.port, timeout_s=options.timeout)
+    return 0
