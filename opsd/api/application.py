@@ -82,14 +82,14 @@ class Api:
         query = parse_query(route.query, request.query)
         trace_id = new_trace_id()
         if not route.mutates:
-            call = Call(self._host, identity, trace_id, path, query, None, request)
+            call = Call(self._host, self._gate, identity, trace_id, path, query, None, request)
             answer = await route.handler(call)
             return answer if isinstance(answer, web.StreamResponse) else _polled(request, answer.members, route)
         body, document = (None, None) if route.body is None else await read_body(request, route.body)
         key = idempotency_key(request)
         if key and not route.keyed:
             raise ApiError(ErrorCode.INVALID_REQUEST, "header: Idempotency-Key is not taken here")
-        call = Call(self._host, identity, trace_id, path, query, body, request, key)
+        call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
         status, answered = await asyncio.shield(self._spawn(self._carry_out(route, call, document)))
         return _json(answered, status, _HEADERS)
 

@@ -28,6 +28,9 @@ class Gate(Protocol):
     ) -> Identity:
         """Who asks; raises what the listener answers when they may not."""
 
+    def still(self, identity: Identity, scope: Scope, target: Target) -> bool:
+        """Whether who was let in would be let in now."""
+
 
 class Host(Protocol):
     """The daemon as the API sees it. Everything that is not a coroutine is cheap, except where it says blocking."""

@@ -16,7 +16,7 @@ from opsd.access.authenticate import Extent, Identity
 from opsd.access.model import Scope
 from opsd.api.failure import ErrorCode
 from opsd.api.models import Body, NoQuery, Query
-from opsd.api.ports import Host
+from opsd.api.ports import Gate, Host
 
 PREFIX = "/api/v1"
 
@@ -28,6 +28,7 @@ class Call:
     """One request that was let in and understood."""
 
     host: Host
+    gate: Gate
     identity: Identity
     trace_id: str
     path: Mapping[str, str]

@@ -17,8 +17,9 @@ from opsd.access.model import Scope
 from opsd.api.changes import ChangeFeed, Frame
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.models import StreamQuery
-from opsd.api.route import Call
+from opsd.api.route import PREFIX, Call
 
+STREAM_PATH = f"{PREFIX}/stream"
 KEEPALIVE_S = 15.0
 WRITE_TIMEOUT_S = 10.0
 MAX_STREAMS = 1024
@@ -38,7 +39,7 @@ async def serve_stream(call: Call) -> web.StreamResponse:
         raise ApiError(ErrorCode.BUSY, "the daemon is ending" if feed.ended else "too many streams")
     open_streams[0] += 1
     try:
-        return await _serve(request, feed, _sees(call.identity, call.query))
+        return await _serve(request, feed, _sees(call.identity, call.query), lambda: _still(call))
     finally:
         open_streams[0] -= 1
 
@@ -48,7 +49,14 @@ def count_streams(app: web.Application) -> None:
     app[_COUNT] = [0]
 
 
-async def _serve(request: web.Request, feed: ChangeFeed, sees: Callable[[Frame], bool] | None) -> web.StreamResponse:
+def _still(call: Call) -> bool:
+    """Whether who was let in may still read: a token that is revoked or expires ends its streams."""
+    return call.gate.still(call.identity, Scope.READ, Extent.LISTING)
+
+
+async def _serve(
+    request: web.Request, feed: ChangeFeed, sees: Callable[[Frame], bool] | None, still: Callable[[], bool]
+) -> web.StreamResponse:
     response = web.StreamResponse(headers=_HEADERS)
     position, lost = _start(request.headers.get("Last-Event-ID", "").strip(), feed)
     await response.prepare(request)
@@ -57,6 +65,9 @@ async def _serve(request: web.Request, feed: ChangeFeed, sees: Callable[[Frame],
     try:
         await _write(response, b"retry: 1000\n\n" + (_gap(feed, position) if lost else _hello(feed, position)))
         while True:
+            if not still():
+                await _write(response, b'event: end\ndata: {"reason":"unauthorized"}\n\n')
+                return response
             frames, gap = feed.behind(position)
             if gap:
                 await _write(response, _gap(feed, frames[0].number - 1))
