@@ -115,6 +115,7 @@ async def control(call: Call) -> Answer:
         retry_backoff_s=backoff_s,
         transport=entry.transport,
         only_if_active=body.onlyIfActive,
+        principal=call.by,
     )
     row, exit_code, said = await loops.in_own_thread(lambda: call.host.control(entry, request))
     if exit_code == 0:
