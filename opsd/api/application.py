@@ -45,17 +45,18 @@ class Api:
         routes: the table.
     """
 
-    def __init__(self, routes: Sequence[Route], host: Host, gate: Gate) -> None:
+    def __init__(self, routes: Sequence[Route], host: Host, gate: Gate, *, max_streams: int = 1024) -> None:
         self.routes = tuple(routes)
         self.document = openapi_document(self.routes)
         self._host = host
         self._gate = gate
+        self._max_streams = max_streams
         self._once = Once(host)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def mount(self, app: web.Application) -> None:
         """Add every route to an application."""
-        count_streams(app)
+        count_streams(app, self._max_streams)
         for route in self.routes:
             handler = self._handler(route)
             app.router.add_route(route.method, route.full_path, handler, name=route.name)

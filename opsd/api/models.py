@@ -186,9 +186,9 @@ class HandoffExecute(Body):
 
     confirm: Literal[True]
     """An operator confirms; without it nothing is carried out."""
-    loops: list[LoopIdText] = Field(default=[], max_length=1000)
+    loops: list[LoopIdText] = Field(default=[], max_length=100)
     """Only these loops' intents."""
-    intentIds: list[Annotated[Line, Field(min_length=1)]] = Field(default=[], max_length=1000)
+    intentIds: list[Annotated[Line, Field(min_length=1)]] = Field(default=[], max_length=100)
     """Only these intents. One of `loops` and `intentIds` has to name something, unless `everything` is true."""
     everything: bool = False
     """All pending intents."""

@@ -22,9 +22,8 @@ from opsd.api.route import PREFIX, Call
 STREAM_PATH = f"{PREFIX}/stream"
 KEEPALIVE_S = 15.0
 WRITE_TIMEOUT_S = 10.0
-MAX_STREAMS = 1024
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_COUNT = web.AppKey("opsd_streams", list[int])
+_OPEN = web.AppKey("opsd_open_streams", list[int])
 
 
 async def serve_stream(call: Call) -> web.StreamResponse:
@@ -34,8 +33,8 @@ async def serve_stream(call: Call) -> web.StreamResponse:
         ApiError: there are too many streams, or the daemon is ending.
     """
     feed, request = call.host.changes, call.request
-    open_streams = request.app[_COUNT]
-    if feed.ended or open_streams[0] >= MAX_STREAMS:
+    open_streams = request.app[_OPEN]
+    if feed.ended or open_streams[0] >= open_streams[1]:
         raise ApiError(ErrorCode.BUSY, "the daemon is ending" if feed.ended else "too many streams")
     open_streams[0] += 1
     try:
@@ -44,9 +43,9 @@ async def serve_stream(call: Call) -> web.StreamResponse:
         open_streams[0] -= 1
 
 
-def count_streams(app: web.Application) -> None:
-    """Give an application its count of streams."""
-    app[_COUNT] = [0]
+def count_streams(app: web.Application, most: int) -> None:
+    """Give an application its count of streams, and their limit."""
+    app[_OPEN] = [0, most]
 
 
 def _still(call: Call) -> bool:

@@ -12,9 +12,9 @@ from opsd.api.routes import alerts, fleet, loops, system
 ROUTES: tuple[Route, ...] = (*loops.ROUTES, *fleet.ROUTES, *alerts.ROUTES, *system.ROUTES)
 
 
-def control_api(host: Host, gate: Gate) -> Api:
-    """The API over ``host``."""
+def control_api(host: Host, gate: Gate, *, max_streams: int = 1024) -> Api:
+    """The API over ``host``; ``max_streams`` may be open at the same time."""
     document: dict[str, Any] = {}
-    api = Api((*ROUTES, system.openapi_route(document)), host, gate)
+    api = Api((*ROUTES, system.openapi_route(document)), host, gate, max_streams=max_streams)
     document.update(api.document)
     return api

@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 from opsd import __version__, compose_alerts
+from opsd.access.limiter import FailureLimiter
 from opsd.api.table import control_api
 from opsd.contract.errors import OpsError
 from opsd.control.recovery import recover_all
@@ -155,7 +156,7 @@ class Daemon:
             self.metrics,
             self,
             access=access,
-            control=control_api(self._host, access),
+            control=control_api(self._host, access, max_streams=settings.http.max_streams),
             host=settings.http.host,
             port=settings.http.port,
             limits=ApiLimits(settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests),
@@ -183,7 +184,8 @@ class Daemon:
         if source is not None:
             self._principals = PrincipalsWatch(source, self.metrics.access, self.check, self._in_thread)
             await self._principals.load()
-        return Authenticator(settings.http.host, self.metrics.access, api_token=secret, source=source)
+        limiter = FailureLimiter(burst=settings.http.wrong_tokens)
+        return Authenticator(settings.http.host, self.metrics.access, api_token=secret, source=source, limiter=limiter)
 
     def _warn(self, settings: Settings) -> None:
         """Of what can be loaded and cannot be meant (40, weakness 5)."""

@@ -11,7 +11,9 @@ from opsd.api.changes import ChangeFeed
 
 
 @given(st.integers(1, 20), st.integers(0, 60), st.integers(0, 60))
-def test_a_reader_gets_what_is_behind_it_or_is_told_that_some_is_gone(frames: int, published: int, position: int) -> None:
+def test_a_reader_gets_what_is_behind_it_or_is_told_that_some_is_gone(
+    frames: int, published: int, position: int
+) -> None:
     feed = ChangeFeed(frames=frames)
     for number in range(published):
         feed.publish("loop", {"number": number})

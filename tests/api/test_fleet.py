@@ -96,6 +96,12 @@ async def test_what_is_not_there_yet_is_not_found(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha")
     async with world.running() as running:
         client = world.client(running)
-        for path in ("/fleet/policy", "/fleet/handoff", "/fleet/status", "/fleet/candidates", "/fleet/explain?candidate=x"):
+        for path in (
+            "/fleet/policy",
+            "/fleet/handoff",
+            "/fleet/status",
+            "/fleet/candidates",
+            "/fleet/explain?candidate=x",
+        ):
             status, body = await client.get(path)
             assert (status, body["error"]["code"]) == (404, "not_found"), path

@@ -37,7 +37,9 @@ class Client:
         headers = {"Idempotency-Key": key} if key else {}
         return await self.ask("POST", path, json={} if body is None else body, headers=headers, **options)
 
-    async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None, **rest: Any) -> tuple[int, Any]:
+    async def ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **rest: Any
+    ) -> tuple[int, Any]:
         """Status and JSON."""
         every = {**self.headers, **(headers or {})}
         async with self.running.session.request(method, PREFIX + path, headers=every, **rest) as response:
