@@ -10,7 +10,7 @@ from typing import Any
 
 from opsd import __version__
 
-_TEXT = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_TEXT = r"^[\x20-\x7e]*$"
 _LOOP = {"type": "string", "minLength": 1, "pattern": r"^\s*[^\s/\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*$"}
 _NUMBER = {"type": "string", "pattern": r"^(\s*|[0-9]{1,15})$"}
 _SECONDS = {"type": "string", "pattern": r"^\s*([0-9]{1,7}(\.[0-9]{1,6})?)?\s*$"}

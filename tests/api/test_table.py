@@ -1,4 +1,4 @@
-"""The table of routes, the document that is made of it, and the application: none knows a route that another does not."""
+"""Table of routes, document and application: none knows a route that another does not."""
 
 from __future__ import annotations
 
