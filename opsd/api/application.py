@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,6 @@ import structlog
 from aiohttp import web
 
 from opsd.access.authenticate import Identity, Target
-from opsd.api import audit
 from opsd.api.failure import ApiError, ErrorCode, api_error
 from opsd.api.once import Once, Outcome, RequestPrint
 from opsd.api.openapi import openapi_document
@@ -30,6 +30,7 @@ from opsd.api.stream import count_streams
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
 from opsd.contract.ids import new_trace_id
+from opsd.storage import operations
 
 log = structlog.get_logger("opsd.api")
 
@@ -127,8 +128,9 @@ class Api:
 
     async def _audited(self, route: Route, call: Call, document: object) -> Outcome:
         store, host = self._host.fleet_store(), self._host
-        before = audit.requested(route.name, call.identity, call.trace_id, call.path, document)
-        await host.in_thread(audit.write, store, before)
+        who = (call.identity.name, call.identity.credential, call.trace_id)
+        before = operations.requested(route.name, *who, call.path, document, time.time())
+        await host.in_thread(operations.write, store, before)
         log.info("api.requested", action=route.name, **call.path)
         code: str | None = ErrorCode.INTERNAL_ERROR
         status = 500
@@ -136,7 +138,7 @@ class Api:
             status, body, code = await _outcome(route, call)
             return status, body
         finally:
-            after = audit.ended(route.name, call.identity, call.trace_id, status, code)
+            after = operations.ended(route.name, *who, status, code, time.time())
             log.info("api.ended", action=route.name, status=status, code=code)
             host.changes.publish(
                 "operation",
@@ -144,7 +146,7 @@ class Api:
                 loop=call.path.get("loop"),
             )
             try:
-                await host.in_thread(audit.write, store, after)
+                await host.in_thread(operations.write, store, after)
             except OpsError as error:  # it was done: the answer is true, and the row before says who wanted it
                 log.error("api.audit_incomplete", message=error.message)
 
