@@ -67,7 +67,7 @@ async def test_the_daemon_answers_every_case_as_its_document_says(tmp_path: Path
     world.runtime.write_text("#!/bin/sh\nexit 0\n")
     token = world.principal("ann", Scope.ADMIN)
     limits = ["--http-wrong-tokens", "1000000", "--http-max-body-bytes", "8000000", "--http-max-header-bytes", "65536"]
-    async with world.running(*limits, "--log-level", "warning") as running:
+    async with world.running(*limits) as running:
         flags = ["--exclude-path", "/api/v1/stream", "--max-examples", "60"]
         count = await cases_of(running.url, "/api/v1/openapi.json", token, _COMMON + _DAEMON, tmp_path, *flags)
         assert count >= _CASES
