@@ -15,6 +15,7 @@ from opsd.alerts.silence_book import SilenceBook, shown
 from opsd.alerts.silences import Silence, SilenceState
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person
 from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError
 from opsd.contract.timestamps import parse_epoch
@@ -106,7 +107,7 @@ def _list(arguments: Arguments) -> None:
     now = time.time()
     book = SilenceBook(absolute_repo(arguments.required("--repo")))
     found = book.listed(now, all_of_them=arguments.switch("--all"))
-    if _is_for_a_person(arguments):
+    if for_a_person(arguments):
         _print_table(found, now)
     else:
         document = {"schemaVersion": "v1", "silences": [shown(one, now) for one in found]}
@@ -133,13 +134,9 @@ def _moment(arguments: Arguments, flag: str, default: int) -> int:
     return moment
 
 
-def _is_for_a_person(arguments: Arguments) -> bool:
-    return sys.stdout.isatty() and not arguments.switch("--pretty")
-
-
 def _show(arguments: Arguments, silence: Silence, now: float) -> None:
     document = shown(silence, now)
-    if not _is_for_a_person(arguments):
+    if not for_a_person(arguments):
         write_json(document, pretty=arguments.switch("--pretty"))
         return
     about = " and ".join(map(str, silence.matchers))
