@@ -35,6 +35,13 @@ def _flag(value: object) -> object:
     return value
 
 
+def _true(value: object) -> object:
+    """For pydantic the number 1 is the literal ``True`` too."""
+    if value is not True:
+        raise ValueError("must be true")
+    return value
+
+
 Line = Annotated[str, Field(max_length=500, pattern=_LINE)]
 LoopIdText = Annotated[str, Field(min_length=1, max_length=200, pattern=LOOP_ID_PATTERN)]
 Moment = Annotated[str, Field(pattern=rf"^20[2-9][0-9]-{_DAY}T{_CLOCK}Z$")]
@@ -99,7 +106,7 @@ class WindowQuery(Query):
 class StatusQuery(Query):
     """A loop's status."""
 
-    summaryWindow: Number | None = Field(default=None, ge=1, le=10_000)
+    summaryWindow: Annotated[Number, Field(ge=1, le=10_000)] | None = None
     """Rows of telemetry that are summarised; default `drift.summary_window`."""
 
 
@@ -184,7 +191,7 @@ class PolicyRun(Body):
 class HandoffExecute(Body):
     """Which pending intents are carried out."""
 
-    confirm: Literal[True]
+    confirm: Annotated[Literal[True], BeforeValidator(_true)]
     """An operator confirms; without it nothing is carried out."""
     loops: list[LoopIdText] = Field(default=[], max_length=100)
     """Only these loops' intents."""

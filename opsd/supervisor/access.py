@@ -81,7 +81,7 @@ class Authenticator:
         self._source = source
         self._clock = clock
         self._monotonic = monotonic
-        self._limiter = limiter or FailureLimiter()
+        self._limiter = FailureLimiter() if limiter is None else limiter
 
     async def check(
         self, request: web.Request, scope: Scope, target: Target, *, open_on_loopback: bool = False

@@ -62,7 +62,7 @@ class FleetSupervisor:
         alerts: AlertWorker | None = None,
         changes: ChangeFeed | None = None,
     ) -> None:
-        self.changes = changes or ChangeFeed()
+        self.changes = ChangeFeed() if changes is None else changes
         self.fleet = Fleet()
         self._means = means
         self._queue = queue

@@ -25,7 +25,7 @@ expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "41
 """
 _DAEMON = """
 [parameters]
-loop = ["alpha", "beta"]
+"path.loop" = "alpha"
 """
 _SPRITE = """
 [checks.not_a_server_error]
