@@ -46,6 +46,7 @@ Line = Annotated[str, Field(max_length=500, pattern=_LINE)]
 LoopIdText = Annotated[str, Field(min_length=1, max_length=200, pattern=LOOP_ID_PATTERN)]
 Moment = Annotated[str, Field(pattern=rf"^20[2-9][0-9]-{_DAY}T{_CLOCK}Z$")]
 Number = Annotated[int, BeforeValidator(_digits)]
+Window = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_digits)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
@@ -106,7 +107,7 @@ class WindowQuery(Query):
 class StatusQuery(Query):
     """A loop's status."""
 
-    summaryWindow: Annotated[Number, Field(ge=1, le=10_000)] | None = None
+    summaryWindow: Window | None = None
     """Rows of telemetry that are summarised; default `drift.summary_window`."""
 
 

@@ -64,7 +64,7 @@ async def cases_of(url: str, document: str, token: str, config: str, folder: Pat
 
 async def test_the_daemon_answers_every_case_as_its_document_says(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha", "beta")
-    world.runtime.write_text("#!/bin/sh\nexit 0\n")
+    world.runtime.write_text("#!/bin/sh\nexit 3\n")
     token = world.principal("ann", Scope.ADMIN)
     limits = ["--http-wrong-tokens", "1000000", "--http-max-body-bytes", "8000000", "--http-max-header-bytes", "65536"]
     async with world.running(*limits) as running:

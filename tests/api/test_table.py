@@ -67,6 +67,14 @@ def test_models_say_of_every_field_what_it_is() -> None:
             assert name == "Error" or described.get("description"), f"{name}.{field}"
 
 
+def test_every_number_of_a_query_has_its_bounds_in_the_document() -> None:
+    for operations in application()[1]["paths"].values():
+        for operation in operations.values():
+            for one in operation["parameters"]:
+                if one["schema"].get("type") == "integer":
+                    assert {"minimum", "maximum"} <= one["schema"].keys(), one["name"]
+
+
 def test_the_reference_is_what_the_table_says() -> None:
     from opsd.api.reference import reference
 
