@@ -37,6 +37,7 @@ class FleetDocument(StrEnum):
     PROMOTION_CONTROLLER = "promotion-controller-state.json"
     BRIDGE_QUEUE = "horizon-bridge-queue.json"
     BRIDGE_STATE = "horizon-bridge-state.json"
+    API_KEYS = "api-idempotency.json"
 
 
 class FleetLog(StrEnum):
@@ -53,6 +54,7 @@ class FleetLog(StrEnum):
     PROMOTION_APPLY = "telemetry/promotion-apply.jsonl"
     PROMOTION_CONTROLLER = "telemetry/promotion-controller.jsonl"
     BRIDGE = "telemetry/horizon-bridge.jsonl"
+    OPERATIONS = "telemetry/operations.jsonl"
 
 
 class FleetReport(StrEnum):
@@ -64,7 +66,7 @@ class FleetReport(StrEnum):
 FleetPart = FleetDocument | FleetLog | FleetReport
 
 #: Logs that are written through :meth:`FleetStore.append_audited`.
-AUDITED = (FleetLog.GOVERNANCE, FleetLog.POLICY_CHANGES, FleetLog.HANDOFF_ATTEMPTS)
+AUDITED = (FleetLog.GOVERNANCE, FleetLog.POLICY_CHANGES, FleetLog.HANDOFF_ATTEMPTS, FleetLog.OPERATIONS)
 
 
 class FleetStore(Protocol):
