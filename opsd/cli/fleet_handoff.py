@@ -40,6 +40,7 @@ SPEC = CommandSpec(
         Flag("--timeout-seconds", "how long an effect is looked for, default 30", "<n>"),
         Flag("--interval-seconds", "between two looks, default 2", "<n>"),
         Flag("--no-runtime-confirm", "do not look for effects"),
+        Flag("--lock-wait-seconds", "wait that long for another run over this fleet, default 30", "<n>"),
         Flag("--pretty", "indent the output by two spaces"),
     ),
 )
@@ -57,6 +58,7 @@ def main(argv: Sequence[str]) -> int:
     if prefix == "":
         raise UsageError("--idempotency-prefix must be non-empty")
     times = [arguments.non_negative(flag, default, _TIMES_MESSAGE) for flag, default in _TIMES]
+    lock_wait_s = arguments.non_negative("--lock-wait-seconds", 30)
     mode = _execution_mode(arguments)
     loops, intent_ids = (_non_empty(arguments, flag) for flag in ("--loop", "--intent-id"))
     repo = absolute_repo(given_repo)
@@ -78,6 +80,7 @@ def main(argv: Sequence[str]) -> int:
         partial(normalized_registry, repo, store.location(FleetDocument.REGISTRY)),
         compose.handoff_control(repo, os.environ),
         partial(compose.loop_is_controlled, repo),
+        lock_wait_s=lock_wait_s,
     )
     request = HandoffRequest(
         prefix=prefix or "fleet-handoff",

@@ -107,7 +107,8 @@ def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[st
             autonomy = autonomy_reasons(reasons if isinstance(reasons, list) else []) or "by hand"
         proposal = candidate.get("recommendedIntent") or "nothing"
         _row(page, candidate.get("candidateId"), candidate.get("severity"), proposal, autonomy)
-    return [head, page]
+    left = section["candidateCount"] - len(section["topCandidates"])
+    return [head, page, *([Text(f"and {left} more", style="dim")] if left > 0 else [])]
 
 
 def _autonomy(autonomous: JsonValue) -> list[Text]:

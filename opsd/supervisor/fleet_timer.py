@@ -1,4 +1,4 @@
-"""The fleet's steps as one supervised task: when a run begins, how long its steps may take, what is told of it.
+"""The fleet's steps as one supervised task: when a run begins, and how long its steps may take.
 
 A run holds a thread that cannot be stopped. A step beyond its deadline is told at once and may start no further
 dispatch; the next run waits until the thread is back, and the task counts as hung meanwhile, so that everybody sees
@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from opsd.contract.jsoncodec import JsonObject
-from opsd.contract.values import get
 from opsd.supervisor.fleet_cycle import CycleRun, FleetCycle, Step, halted_by
 from opsd.supervisor.fleet_metrics import FleetMetrics
+from opsd.supervisor.fleet_news import FleetNews
 from opsd.supervisor.tasks import Heartbeat
 
 #: Between two looks at how long the current step has taken, in seconds.
@@ -70,7 +69,7 @@ class FleetTimer:
         self._running: asyncio.Future[None] | None = None
         self._run: CycleRun | None = None
         self._stopping = False
-        self._problem: str | None = None
+        self._news = FleetNews()
         self._log = structlog.get_logger("opsd.fleet")
 
     def use(self, cycle: FleetCycle | None, settings: TimerSettings) -> None:
@@ -122,7 +121,7 @@ class FleetTimer:
             raise  # the supervisor of tasks tells it
         self._metrics.ended(run)
         self._on_end(run)
-        self._tell(run)
+        self._news.tell(run)
 
     async def drain(self) -> None:
         """No further dispatch, and the end of what runs."""
@@ -134,53 +133,13 @@ class FleetTimer:
             await asyncio.wait([running])
 
     def close(self) -> None:
-        """Give the thread back."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    # One line per thing that happened.
-
-    def _tell(self, run: CycleRun) -> None:
-        log = self._log.bind(trace=run.trace_id)
-        problem = None if run.failure is None else run.failure[1]
-        if run.failure is not None and problem != self._problem:
-            log.error("fleet_run.failed", step=run.failure[0].value, message=problem)
-        self._problem = problem
-        if run.policy is not None:
-            self._tell_policy(log, run, run.policy)
-        if run.execution is not None:
-            self._tell_execution(log, run.execution)
-
-    def _tell_policy(self, log: structlog.BoundLogger, run: CycleRun, policy: JsonObject) -> None:
-        log.info(
-            "policy.evaluated",
-            due=run.due,
-            candidates=policy["candidateCount"],
-            shown=policy["unsuppressedCount"],
-            eligible=policy["autoEligibleCount"],
-            reasons=[str(code) for code in policy["reasonCodes"]],
-        )
-        for warning in policy["warnings"]:
-            facts = {key: value for key, value in warning.items() if key != "message"}
-            log.warning("policy.warning", **{**facts, "code": str(warning["code"])}, message=warning["message"])
-        for candidate in policy["candidates"]:
-            if candidate.get("suppressed") is not True:
-                log.info(
-                    "policy.candidate",
-                    candidate=candidate["candidateId"],
-                    eligible=get(candidate, "autonomous", "eligible"),
-                    reasons=[str(reason) for reason in get(candidate, "autonomous", "reasons") or ()],
-                )
-
-    def _tell_execution(self, log: structlog.BoundLogger, execution: JsonObject) -> None:
-        for result in execution["results"]:
-            tell = log.warning if result["status"] == "executed" else log.error
-            tell(
-                "autonomy.dispatched",
-                loop=result["loopId"],
-                intent=result["intentId"],
-                status=result["status"],
-                reason=result["reasonCode"],
-                message=result.get("controlMessage"),
+        """Give the thread back, as soon as it comes back: an action that was begun is never cut off."""
+        run, running = self._run, self._running
+        if run is not None and running is not None and not running.done():
+            self._log.warning(
+                "fleet_run.not_ended",
+                step=run.step.value,
+                trace=run.trace_id,
+                message="the process ends when this step has; it starts nothing more",
             )
-        for one in execution.get("withheld", ()):
-            log.warning("autonomy.withheld", loop=one["loopId"], intent=one["intentId"], reasons=one["reasons"])
+        self._thread.shutdown(wait=False, cancel_futures=True)

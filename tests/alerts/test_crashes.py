@@ -138,8 +138,8 @@ async def test_a_delivery_that_is_given_up_has_one_dead_letter(
     assert line.state["delivery"]["pendingCount"] == 0
 
 
-#: How many pairs; the full test has a thousand.
-PAIRS = int(os.environ.get("OPSD_TEST_ALERT_PAIRS", "200"))
+#: How many pairs; the full test, a minute, has a thousand and runs in CI.
+PAIRS = int(os.environ.get("OPSD_TEST_ALERT_PAIRS") or ("1000" if os.environ.get("CI") == "true" else "200"))
 
 
 async def test_pairs_of_beginnings_and_ends_survive_kills_at_random_moments(line: Timeline, fork: Forks) -> None:

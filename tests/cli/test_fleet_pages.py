@@ -18,6 +18,7 @@ from opsd.cli.fleet_status_page import fleet_status_page
 from opsd.fleet.documents import Document
 from opsd.fleet.status.document import fleet_status
 from opsd.fleet.status.inputs import FleetStatusInputs
+from opsd.storage.fleet_store import FileFleetStore
 from tests.cli.support import Shell, printed
 from tests.fleet.handoff_support import AUTONOMOUS, Fleet, candidate, policy, registry
 
@@ -173,9 +174,15 @@ def test_a_second_run_gives_up_while_the_fleet_is_held(fleet_repo: Path) -> None
     from opsd.contract.errors import LockTimeoutError
     from opsd.fleet.handoff.dispatch import ControlAnswer
     from opsd.fleet.handoff.run import Handoff, HandoffRequest
-    from opsd.storage.fleet_store import FileFleetStore
 
     store = FileFleetStore(str(fleet_repo))
     handoff = Handoff(store, lambda: registry("a"), lambda _request: ControlAnswer(0), lock_wait_s=0)
     with store.lock(wait_s=0), pytest.raises(LockTimeoutError, match="works on this fleet"):
         handoff.run(HandoffRequest())
+
+
+def test_a_person_says_how_long_to_wait_for_another_run(opsd: Shell, fleet_repo: Path) -> None:
+    with FileFleetStore(str(fleet_repo)).lock(wait_s=0):
+        done = opsd("fleet", "handoff", "--repo", fleet_repo, "--lock-wait-seconds", 0)
+    assert done.exit == 1
+    assert done.err.endswith("gave up after 0 s\n")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import structlog
 
 from opsd.supervisor.fleet_cycle import CycleRun, Step
 from opsd.supervisor.fleet_metrics import FleetMetrics
@@ -68,6 +69,19 @@ async def test_the_end_of_the_daemon_halts_a_run_and_waits_for_it() -> None:
     assert (cycle.runs[0].halt, ended.is_set()) == ("autonomous_manager_stopping", True)
     task.cancel()
     timer.close()
+
+
+async def test_a_step_that_outlives_the_daemon_is_told() -> None:
+    release = threading.Event()
+    cycle = Cycle(lambda _run: release.wait(10) and None)
+    timer, _metrics = _timer(cycle)
+    task = asyncio.create_task(timer.run(Heartbeat(None, lambda: 0.0)))
+    await _until(lambda: bool(cycle.runs))
+    task.cancel()
+    with structlog.testing.capture_logs() as told:
+        timer.close()
+    release.set()
+    assert [(row["event"], row["step"]) for row in told] == [("fleet_run.not_ended", "lock")]
 
 
 async def test_a_run_that_raises_ends_the_task_which_its_supervisor_sees() -> None:
