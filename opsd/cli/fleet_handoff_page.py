@@ -27,6 +27,7 @@ _STATES = {
     IntentStatus.AMBIGUOUS.value: "ambiguous",
     IntentStatus.FAILED.value: "failed",
 }
+_ALL = "handoff-state.json holds them all"
 #: What did not end well is pending again in the next plan.
 _WAITING = (IntentStatus.PENDING, IntentStatus.AMBIGUOUS, IntentStatus.FAILED)
 
@@ -43,7 +44,7 @@ def handoff_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType
         parts.append(line(f"{execution['mode']} run", *counts, f"by {execution['requestedBy']}"))
         parts += _messages(execution)
     if state["intents"]:
-        parts += ["", _intents_table(state["intents"][:SHOWN]), *more(len(state["intents"]))]
+        parts += ["", _intents_table(state["intents"][:SHOWN]), *more(len(state["intents"]), _ALL)]
     parts += ["", *waiting(state["intents"], flags)]
     return parts
 
@@ -68,7 +69,7 @@ def waiting(intents: Iterable[JsonObject], flags: Sequence[str]) -> list[Text]:
         what, whom, why = (compact_text(intent.get(key)) for key in ("intent", "loopId", "category"))
         found.append(Text(printable(f"  {what} {whom}, for {why}")))
         found.append(Text(f"    {printable(confirm_command(intent, flags))}", style="cyan"))
-    return found + more(len(pending))
+    return found + more(len(pending), _ALL)
 
 
 def confirm_command(intent: JsonObject, flags: Sequence[str]) -> str:

@@ -42,7 +42,14 @@ def policy_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType]
     for candidate in candidates[:SHOWN]:
         made.add_row(*_cells(candidate))
     explain = printable(shlex.join(["opsd", "fleet", "explain", *flags, candidates[0]["candidateId"]]))
-    return [head, "", made, *more(len(candidates)), "", line("the grounds", explain, style="cyan")]
+    return [
+        head,
+        "",
+        made,
+        *more(len(candidates), "policy-state.json holds them all"),
+        "",
+        line("the grounds", explain, style="cyan"),
+    ]
 
 
 def _cells(candidate: JsonObject) -> list[Text]:

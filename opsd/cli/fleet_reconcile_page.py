@@ -39,7 +39,7 @@ def fleet_page(state: JsonObject) -> list[RenderableType]:
     results = sorted(state["results"], key=_rank)
     for result in results[:SHOWN]:
         made.add_row(*_cells(result))
-    return [head, "", made, *more(len(results))]
+    return [head, "", made, *more(len(results), "state.json holds them all")]
 
 
 def _rank(result: JsonObject) -> int:

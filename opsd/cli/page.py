@@ -53,11 +53,11 @@ def line(name: str, *values: JsonValue, style: str = "") -> Text:
     return Text.assemble((f"{printable(name)}  ", "bold"), (said, style))
 
 
-def more(count: int) -> list[Text]:
-    """How many of ``count`` are not shown."""
+def more(count: int, where: str = "--pretty shows them all") -> list[Text]:
+    """How many of ``count`` are not shown, and where they are; a command that does something is no place to look."""
     from rich.text import Text
 
-    return [Text(f"and {count - SHOWN} more; --pretty shows them all", style="dim")] if count > SHOWN else []
+    return [Text(f"and {count - SHOWN} more; {where}", style="dim")] if count > SHOWN else []
 
 
 def table(*names: str) -> Table:
