@@ -13,7 +13,7 @@ import pytest
 from opsd.cli.fleet_explain_page import explain_page
 from opsd.cli.fleet_policy_page import policy_page
 from opsd.fleet.policy.explain import explain
-from opsd.storage.fleet_store import FileFleetStore
+from opsd.storage.fleet_store import AUDITED, FileFleetStore
 from tests.cli.support import Shell, printed
 
 
@@ -155,11 +155,11 @@ class TestAuditVerify:
         opsd("fleet", "policy", "--repo", tmp_path)
         done = opsd("audit", "verify", "--repo", tmp_path)
         assert (done.exit, done.err, done.json["ok"]) == (0, "", True)
-        assert [log["status"] for log in done.json["logs"]] == ["intact", "absent", "absent"]
+        assert [log["status"] for log in done.json["logs"]] == ["intact", *["absent"] * (len(AUDITED) - 1)]
 
     def test_before_the_first_run_there_is_nothing_to_verify(self, opsd: Shell, fleet: Path, tmp_path: Path) -> None:
         done = opsd("audit", "verify", "--repo", tmp_path)
-        assert (done.exit, [log["status"] for log in done.json["logs"]]) == (0, ["absent"] * 3)
+        assert (done.exit, [log["status"] for log in done.json["logs"]]) == (0, ["absent"] * len(AUDITED))
 
     def test_an_edited_row_is_exit_1(self, opsd: Shell, fleet: Path, tmp_path: Path) -> None:
         opsd("fleet", "policy", "--repo", tmp_path)
