@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 from opsd.contract import jsoncodec
-from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.jsoncodec import JsonObject, JsonValue, well_formed
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import text
 
@@ -103,17 +103,12 @@ def field(row: JsonObject, key: str) -> str:
     value: JsonValue = row.get(key)
     if value is None or value is False:
         return ""
-    return _unicode(value if isinstance(value, str) else text(value))
-
-
-def _unicode(value: str) -> str:
-    """The text with U+FFFD in place of what cannot be encoded, as the codec writes it."""
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return well_formed(value if isinstance(value, str) else text(value))
 
 
 def delivery_id(loop_id: str, sink_id: str, number: int, raw: bytes, occurrence: int = 1) -> str:
     """The stable identity of a row's delivery to a sink (50, R4); ``loop_id`` is the run's, not the row's."""
-    parts = [_unicode(loop_id).encode(), _unicode(sink_id).encode(), str(number).encode(), raw]
+    parts = [well_formed(loop_id).encode(), well_formed(sink_id).encode(), str(number).encode(), raw]
     if occurrence > 1:
         parts.append(str(occurrence).encode())
     return "omd_" + sha256(b"\n".join(parts)).hexdigest()[:32]
@@ -121,4 +116,4 @@ def delivery_id(loop_id: str, sink_id: str, number: int, raw: bytes, occurrence:
 
 def derived_delivery_id(kind: str, *parts: str) -> str:
     """The stable identity of a notification that no row asks for by itself: a resolve, a repeat, a group."""
-    return "omd_" + sha256("\n".join([kind, *map(_unicode, parts)]).encode()).hexdigest()[:32]
+    return "omd_" + sha256("\n".join([kind, *map(well_formed, parts)]).encode()).hexdigest()[:32]
