@@ -126,11 +126,15 @@ def timer_settings(settings: Settings) -> TimerSettings:
 
 
 #: What the HTTP API shows, by its name in the path.
-VIEWS = {"policy": FleetDocument.POLICY, "handoff": FleetDocument.HANDOFF}
+VIEWS = {
+    "policy": FleetDocument.POLICY,
+    "handoff": FleetDocument.HANDOFF,
+    "promotion": FleetDocument.PROMOTION,
+}
 
 
 def fleet_view(repo: str, settings: Settings, name: str) -> JsonObject:
-    """``status``, ``policy`` or ``handoff`` as their commands print them, from the files. Blocking.
+    """``status``, ``policy``, ``handoff`` or ``promotion`` as their commands print them, from the files. Blocking.
 
     Unlike a command it also answers once the review deadline has passed (75, weakness 7).
 
