@@ -267,7 +267,7 @@ class Daemon:
         return None if found is None else await self._in_thread(loop_status, found)
 
     async def fleet(self, name: str) -> Mapping[str, object]:
-        """The fleet's status, policy, handoff or promotion state, from its files."""
+        """The fleet's status, policy or handoff state, from its files."""
         found: Mapping[str, object] = await self._in_thread(fleet_view, self._repo, self._settings, name)
         return found
 

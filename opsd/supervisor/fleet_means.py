@@ -137,15 +137,11 @@ def handoff_dispatch(repo: str, env: Mapping[str, str], settings: Settings) -> D
 
 
 #: What the HTTP API shows, by its name in the path.
-VIEWS = {
-    "policy": FleetDocument.POLICY,
-    "handoff": FleetDocument.HANDOFF,
-    "promotion": FleetDocument.PROMOTION,
-}
+VIEWS = {"policy": FleetDocument.POLICY, "handoff": FleetDocument.HANDOFF}
 
 
 def fleet_view(repo: str, settings: Settings, name: str) -> JsonObject:
-    """``status``, ``policy``, ``handoff`` or ``promotion`` as their commands print them, from the files. Blocking.
+    """``status``, ``policy`` or ``handoff`` as their commands print them, from the files. Blocking.
 
     Unlike a command it also answers once the review deadline has passed (75, weakness 7).
 

@@ -59,7 +59,7 @@ class LiveView(Protocol):
         """
 
     async def fleet(self, name: str) -> Mapping[str, object]:
-        """The fleet's ``status``, ``policy``, ``handoff`` or ``promotion``, from its files.
+        """The fleet's ``status``, ``policy`` or ``handoff``, from its files.
 
         Raises:
             OpsError: there is none yet, or a file cannot be used.
@@ -155,7 +155,7 @@ class HttpApi:
         app.router.add_get("/v1/loops", self._loops)
         app.router.add_get("/v1/loops/{loop}", self._loop)
         app.router.add_get("/v1/loops/{loop}/status", self._status)
-        app.router.add_get("/v1/fleet/{name:status|policy|handoff|promotion}", self._fleet)
+        app.router.add_get("/v1/fleet/{name:status|policy|handoff}", self._fleet)
         app.router.add_post("/v1/loops/{loop}/reconcile", self._reconcile)
         if self._control is not None:
             self._control.mount(app)

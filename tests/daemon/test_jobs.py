@@ -18,9 +18,7 @@ async def test_the_gates_are_evaluated_where_there_is_a_fleet_and_nothing_else_r
     async with daemon(world.repo, *FLAGS, *QUICK) as opsd:
         await opsd.until(lambda: _ran(opsd, "promotion-gates"))
         metrics = await opsd.metrics()
-        _, view = await opsd.json("/v1/fleet/promotion")
         assert opsd.stop() == 0
-    assert view["promotion"]["summary"]["decision"] == "hold"
     assert metrics['opsd_promotion_decision{decision="hold"}'] == 1
     assert metrics['opsd_promotion_gate{gate="governance",outcome="pass"}'] == 1
     assert metrics['opsd_promotion_gate{gate="drill_recency",outcome="no_evidence"}'] == 1
