@@ -18,12 +18,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from opsd.contract import jsoncodec
+from opsd.contract.ids import parse_loop_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get
 from opsd.drill.evidence import Observed
 from opsd.drill.sandbox import Sandbox, Sprite, reasons_of
 from opsd.fleet.handoff.words import ResultStatus
 from opsd.fleet.policy.words import Reason
+from opsd.storage.model import RowLog
+from opsd.storage.store import FileLoopStore
 
 #: More loops than the least sample: some are left to be spared.
 LOOPS = ("drill-a", "drill-b", "drill-c", "drill-d", "drill-e")
@@ -125,7 +128,7 @@ def _once(box: Sandbox) -> Observed:
 
 
 def _taken_in(box: Sandbox, loop_id: str) -> int:
-    path = box.manager / ".superloop" / "ops-manager" / loop_id / "telemetry" / "reconcile.jsonl"
+    path = Path(FileLoopStore(str(box.manager), parse_loop_id(loop_id)).location(RowLog.RECONCILE))
     if not path.exists():
         return 0
     rows = [jsoncodec.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
