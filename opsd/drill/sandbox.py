@@ -30,7 +30,7 @@ from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
 
 TOKEN_VARIABLE = "OPSD_DRILL_TOKEN"  # noqa: S105 - the name of a variable
 #: Waits for what has to happen, in seconds; a machine that is busy needs a part of it.
-PATIENCE_S = 30.0
+PATIENCE_S = 40.0
 _LOOK_S = 0.05
 _DAY_S = 86_400
 _FLAGS = (
