@@ -10,18 +10,20 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.values import printable
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.drill.evidence import DrillResult
+    from opsd.drill.evidence import DrillResult, Observed
 
 _NAMES = ("kill-switch", "sprite-outage", "ambiguous-retry-guard")
 _OPERAND = "|".join((*_NAMES, "all"))
@@ -70,24 +72,27 @@ def main(argv: Sequence[str]) -> int:
         body = live.LiveKillSwitch(store)
     given = arguments.optional("--sandbox")
     commit = arguments.optional("--commit") or known_commit(os.environ)
-    tell = _teller() if sys.stdout.isatty() and not arguments.switch("--pretty") else None
-    signal.signal(signal.SIGTERM, _terminate)
+    teller = Teller() if sys.stdout.isatty() and not arguments.switch("--pretty") else None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end_in_order)
     folder = _empty_folder(given) if given else Path(tempfile.mkdtemp(prefix="opsd-drill-")).resolve()
+    results = []
     try:
         run = DrillRun(store, folder, bool(given), commit, fleet)
+        if teller is not None:
+            run = replace(run, tell=teller.observed)
         run.check()
-        results = []
         for name in names:
-            if tell is not None:
-                tell(name, None)
+            if teller is not None:
+                teller.begins(name)
             results.append(run.carry_out(name, body))
-            if tell is not None:
-                tell(name, results[-1])
+            if teller is not None:
+                teller.ends(results[-1])
     finally:
         if not given and not any(folder.iterdir()):
             folder.rmdir()
     passed = all(result.passed for result in results)
-    if tell is None:
+    if teller is None:
         write_json(
             {
                 "schemaVersion": "v1",
@@ -102,8 +107,11 @@ def main(argv: Sequence[str]) -> int:
     return 0 if passed else 1
 
 
-def _terminate(_number: int, _frame: object) -> None:
-    raise SystemExit(143)  # everything that was started ends on the way out
+def _end_in_order(_number: int, _frame: object) -> None:
+    """Everything that was started ends on the way out, which a second signal does not cut short."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(143)
 
 
 def _empty_folder(given: str) -> Path:
@@ -114,29 +122,41 @@ def _empty_folder(given: str) -> Path:
     return folder.resolve()
 
 
-def _teller() -> Callable[[str, DrillResult | None], None]:
-    """Prints a drill's name when it begins (None), and what was observed when it is over."""
-    from rich.console import Console
-    from rich.text import Text
+class Teller:
+    """Tells a person what is going on, line by line."""
 
-    console = Console()
+    def __init__(self) -> None:
+        from rich.console import Console
 
-    def tell(name: str, result: DrillResult | None) -> None:
-        if result is None:
-            console.print(Text(f"{name} ...", style="bold"))
-            return
-        for one in result.observed:
-            console.print(
-                Text("  held    " if one.held else "  FAILED  ", style="green" if one.held else "bold red"), end=""
-            )
-            console.print(Text(printable(one.claim)))
-            if not one.held:
-                console.print(Text(f"          {printable(one.found)}", style="dim"))
+        self._console = Console(highlight=False, markup=False)
+
+    def begins(self, name: str) -> None:
+        """A drill begins."""
+        self._console.print(f"{name} ...", style="bold")
+
+    def observed(self, one: Observed) -> None:
+        """Something held, or did not: then what was seen instead."""
+        mark, style = ("held", "green") if one.held else ("FAILED", "bold red")
+        self._line(mark, one.claim, style)
+        if not one.held:
+            self._line("", jsoncodec.dumps(one.found).decode("utf-8", "replace"), "dim")
+
+    def ends(self, result: DrillResult) -> None:
+        """A drill is over and recorded."""
         if result.error:
-            console.print(Text(f"  FAILED  {printable(result.error)}", style="bold red"))
+            self._line("FAILED", result.error, "bold red")
         if result.sandbox:
-            console.print(Text(f"          everything it left is in {printable(result.sandbox)}", style="dim"))
+            self._line("", f"everything it left is in {result.sandbox}", "dim")
         verdict = "passed" if result.passed else "failed"
-        console.print(Text(f"  {verdict} after {result.ended_at - result.started_at:.1f} s", style="bold"))
+        self._console.print(f"  {verdict} after {result.ended_at - result.started_at:.1f} s", style="bold")
 
-    return tell
+    def _line(self, mark: str, text: str, style: str) -> None:
+        from rich.padding import Padding
+        from rich.text import Text
+
+        line = Text(printable(text), style="" if mark == "held" else style)
+        if mark:
+            self._console.print(Text(f"  {mark:<8}", style=style), end="")
+            self._console.print(line, soft_wrap=True)
+        else:
+            self._console.print(Padding(line, (0, 0, 0, 10)))

@@ -12,7 +12,7 @@ from typing import Final
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
-from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import absent, drop_null
 from opsd.promotion.words import Drill
@@ -23,11 +23,11 @@ FAIL: Final = "fail"
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One thing that had to hold: what was claimed, whether it did, and what was seen."""
+    """One thing that had to hold: what was claimed, whether it did, and what was seen (any JSON value)."""
 
     claim: str
     held: bool
-    found: str
+    found: JsonValue
 
     def document(self) -> JsonObject:
         """As it is recorded."""

@@ -15,6 +15,7 @@ own runtime, called for the cancel, throws it again: between the two dispatches 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from opsd.contract import jsoncodec
@@ -28,8 +29,8 @@ FIRST, SECOND = "drill-a", "drill-b"
 _NAMED = Brake.KILL_SWITCH.value
 
 
-def drill(folder: Path) -> list[Observed]:
-    """Carry it out in ``folder``; what was observed.
+def drill(folder: Path) -> Iterator[Observed]:
+    """Carry it out in ``folder``; what is observed, as it goes on.
 
     Raises:
         OpsError: it could not be carried out.
@@ -43,7 +44,8 @@ def drill(folder: Path) -> list[Observed]:
         box.start_daemon()
         box.wait("both loops were candidates", lambda: len(box.candidates()) == len(box.sprites))
         box.let_run(3)
-        under_switch = [_named(box), _untouched(box)]
+        yield _named(box)
+        yield _untouched(box)
 
         thrown = folder / "registry-with-the-switch.json"
         thrown.write_bytes(jsoncodec.dumps(on) + b"\n")
@@ -53,19 +55,18 @@ def drill(folder: Path) -> list[Observed]:
         box.wait("autonomy acted once the switch was lifted", lambda: bool(box.outcomes(FIRST)))
         # What comes behind it in the same run has ended when two more runs have.
         box.let_run(3)
-        acted = _acted(box)
-        stopped = _stopped(box)
-        observed_on = _observed_on(box)
+        yield _acted(box)
+        yield _stopped(box)
+        yield _observed_on(box)
         person = box.opsd(
             *("fleet", "handoff", "--repo", str(box.manager), "--execute", "--confirm", "--loop", SECOND),
             *("--by", "drill", "--timeout-seconds", "10", "--interval-seconds", "1"),
         )
-        by_hand = Observed(
+        yield Observed(
             "a person can still act",
             person.returncode == 0 and second.calls == ["cancel"],
-            f"the runtime of {SECOND} was then told: {second.calls}",
+            {"exitCode": person.returncode, "callsOfRuntime": second.calls},
         )
-        return [*under_switch, acted, stopped, observed_on, by_hand]
 
 
 def _registry(box: Sandbox, *, on: bool) -> JsonObject:
@@ -76,7 +77,7 @@ def _registry(box: Sandbox, *, on: bool) -> JsonObject:
 def _named(box: Sandbox) -> Observed:
     reasons = {loop_id: reasons_of(one) for loop_id, one in box.candidates().items()}
     held = len(reasons) == len(box.sprites) and all(_NAMED in found for found in reasons.values())
-    return Observed("under the switch the policy holds every candidate back, and names the switch", held, str(reasons))
+    return Observed("under the switch the policy holds every candidate back, and names the switch", held, reasons)
 
 
 def _untouched(box: Sandbox) -> Observed:
@@ -85,7 +86,7 @@ def _untouched(box: Sandbox) -> Observed:
     return Observed(
         "under the switch no dispatch reaches a loop",
         not calls and not dispatched,
-        f"{box.runs()} runs, calls of runtimes: {calls}, dispatches: {dispatched}",
+        {"runs": box.runs(), "callsOfRuntimes": calls, "dispatches": dispatched},
     )
 
 
@@ -94,7 +95,7 @@ def _acted(box: Sandbox) -> Observed:
     return Observed(
         "without the switch autonomy acts",
         ResultStatus.EXECUTED in outcomes,
-        f"dispatches to {FIRST} ended: {outcomes}",
+        {"loopId": FIRST, "outcomes": outcomes},
     )
 
 
@@ -104,15 +105,16 @@ def _stopped(box: Sandbox) -> Observed:
     return Observed(
         "thrown in the middle of a run, the switch stops the next dispatch, and those of later runs",
         not calls and [row.get("reasons") for row in withheld] == [[_NAMED]],
-        f"calls of the runtime of {SECOND}: {calls}; attempts on it: "
-        f"{[(row['status'], row.get('reasons', [])) for row in withheld]}",
+        {
+            "loopId": SECOND,
+            "callsOfRuntime": calls,
+            "attempts": [{key: row[key] for key in ("status", "reasons") if key in row} for row in withheld],
+        },
     )
 
 
 def _observed_on(box: Sandbox) -> Observed:
-    """The cancelled loop's new state was seen although the switch is on."""
+    """New rollups are made although the switch is on."""
     before = box.document(FleetDocument.STATE).get("traceId")
     held = box.happens(lambda: box.document(FleetDocument.STATE).get("traceId") != before)
-    return Observed(
-        "the fleet is observed on under the switch", held, "a new rollup was made" if held else "no new rollup was made"
-    )
+    return Observed("the fleet is observed on under the switch", held, {"newRollup": held})

@@ -85,9 +85,9 @@ class LiveKillSwitch:
             Observed(
                 "the fleet's manager evaluates its policy with the switch on",
                 evaluated,
-                "evaluated" if evaluated else f"no evaluation within {self.patience_s:g} s; does the manager run?",
+                {"evaluated": evaluated, "waitedAtMostSeconds": self.patience_s},
             ),
-            Observed("no autonomous dispatch starts under the switch", not begun, f"dispatches to: {begun}"),
+            Observed("no autonomous dispatch starts under the switch", not begun, {"dispatchesTo": begun}),
             put_back,
         ]
 

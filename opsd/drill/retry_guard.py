@@ -12,6 +12,7 @@ A loop is in trouble, and its runtime answers and does nothing. Later the runtim
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from opsd.contract.jsoncodec import JsonObject
@@ -24,8 +25,8 @@ from opsd.storage.fleet_store import FleetDocument
 LOOP = "drill-a"
 
 
-def drill(folder: Path) -> list[Observed]:
-    """Carry it out in ``folder``; what was observed.
+def drill(folder: Path) -> Iterator[Observed]:
+    """Carry it out in ``folder``; what is observed, as it goes on.
 
     Raises:
         OpsError: it could not be carried out.
@@ -38,21 +39,21 @@ def drill(folder: Path) -> list[Observed]:
         box.start_daemon(confirm_s=1)
         box.wait("autonomy tried", lambda: bool(box.outcomes(LOOP)))
         outcomes = box.outcomes(LOOP)[:1]
-        first = Observed(
+        yield Observed(
             "a dispatch without a visible effect ends ambiguous",
             outcomes == [ResultStatus.AMBIGUOUS] and sprite.calls[:1] == ["cancel"],
-            f"the runtime was told {sprite.calls[:1]}, the dispatch ended {outcomes}",
+            {"callsOfRuntime": sprite.calls[:1], "outcomes": outcomes},
         )
         box.let_run(4)
-        guarded = _guarded(box, "autonomy leaves it alone in every later run")
-        waits = _waits(box)
+        yield _guarded(box, "autonomy leaves it alone in every later run")
+        yield _waits(box)
 
         box.kill_daemon()
         box.start_daemon(confirm_s=1)
         box.let_run(4)
-        after_crash = _guarded(box, "autonomy leaves it alone after a crash of the manager")
+        yield _guarded(box, "autonomy leaves it alone after a crash of the manager")
         box.stop_daemon()
-        return [first, guarded, waits, after_crash, _person(box, sprite)]
+        yield _person(box, sprite)
 
 
 def _guarded(box: Sandbox, claim: str) -> Observed:
@@ -62,7 +63,7 @@ def _guarded(box: Sandbox, claim: str) -> Observed:
     return Observed(
         claim,
         permitted and len(outcomes) == 1,
-        f"dispatches so far: {outcomes}; the policy {'permits' if permitted else 'does not permit'} another",
+        {"dispatchesSoFar": outcomes, "policyPermitsAnother": permitted},
     )
 
 
@@ -75,7 +76,9 @@ def _waits(box: Sandbox) -> Observed:
         and HandoffReason.RETRY_GUARDED in codes
     )
     return Observed(
-        "it waits for a person, with the reason", held, f"{intent.get('status')}, {reasons_of(intent)}, {codes}"
+        "it waits for a person, with the reason",
+        held,
+        {"status": intent.get("status"), "reasons": reasons_of(intent), "codes": codes},
     )
 
 
@@ -90,5 +93,5 @@ def _person(box: Sandbox, sprite: Sprite) -> Observed:
     return Observed(
         "a person carries it out",
         person.returncode == 0 and status == IntentStatus.EXECUTED and sprite.calls[-1:] == ["cancel"],
-        f"{status}, the runtime was told {sprite.calls}",
+        {"exitCode": person.returncode, "status": status, "callsOfRuntime": sprite.calls},
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ SANDBOX: Final = "sandbox"
 LIVE: Final = "live"
 
 #: Carries out a drill in a folder of its own.
-Body = Callable[[Path], list[Observed]]
+Body = Callable[[Path], Iterable[Observed]]
 
 #: In the order in which the gates judge them; the names are those of the command line.
 DRILLS: Final[Mapping[str, tuple[Drill, Body]]] = {
@@ -50,6 +50,7 @@ class DrillRun:
         keep: leave the sandboxes; otherwise that of a drill that held is removed.
         commit: of the manager, where it is known.
         fleet: what is drilled, ``sandbox`` or ``live``.
+        tell: hears of each observation as it is made.
     """
 
     store: FleetStore
@@ -57,6 +58,7 @@ class DrillRun:
     keep: bool
     commit: str | None
     fleet: str = SANDBOX
+    tell: Callable[[Observed], None] = lambda _one: None
     clock: Callable[[], float] = time.time
 
     def check(self) -> None:
@@ -79,13 +81,19 @@ class DrillRun:
         observed: list[Observed] = []
         started_at, error = self.clock(), ""
         try:
-            observed = (body or usual)(sandbox)
+            for one in (body or usual)(sandbox):
+                observed.append(one)
+                self.tell(one)
         except OpsError as trouble:
             error = trouble.message
         except OSError as trouble:
             error = file_trouble(trouble)
         except Exception as trouble:  # noqa: BLE001 - whatever it is, this drill did not hold
             error = f"internal error: {type(trouble).__name__}: {trouble}"
+        except BaseException:  # interrupted: nothing is recorded, and nothing is left
+            if not self.keep:
+                shutil.rmtree(sandbox, ignore_errors=True)
+            raise
         result = DrillResult(
             drill, started_at, self.clock(), observed, self.fleet, __version__, self.commit, None, error
         )

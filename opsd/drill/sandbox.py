@@ -232,8 +232,6 @@ class Sandbox:
         self.wait("the daemon started", lambda: self._started(log))
 
     def _started(self, log: Path) -> bool:
-        if self._daemon is None or self._daemon.poll() is not None:
-            raise OpsError(f"the daemon ended at its start; its log: {log}")
         for line in log.read_bytes().splitlines():
             if b'"daemon.started"' in line:
                 self._url = str(json.loads(line)["http"]).removesuffix("/metrics")
@@ -306,14 +304,19 @@ class Sandbox:
         if not self.happens(condition, within_s):
             raise OpsError(f"it did not come about within {within_s:g} s that {what}")
 
-    @staticmethod
-    def happens(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> bool:
-        """Whether something happens in time."""
+    def happens(self, condition: Callable[[], bool], within_s: float = PATIENCE_S) -> bool:
+        """Whether something happens in time.
+
+        Raises:
+            OpsError: the daemon has ended by itself.
+        """
         deadline = time.monotonic() + within_s
         while True:
             with contextlib.suppress(OSError):  # a daemon that does not answer just now
                 if condition():
                     return True
+            if self._daemon is not None and self._daemon.poll() is not None:
+                raise OpsError(f"the daemon has ended by itself; its log: {self.folder}/opsd-{self._daemons}.log")
             if time.monotonic() > deadline:
                 return False
             time.sleep(_LOOK_S)

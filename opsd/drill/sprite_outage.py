@@ -14,15 +14,19 @@ its service is gone.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from opsd.contract import jsoncodec
-from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.ids import parse_loop_id
+from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get
 from opsd.drill.evidence import Observed
 from opsd.drill.sandbox import Sandbox, Sprite, reasons_of
 from opsd.fleet.handoff.words import ResultStatus
 from opsd.fleet.policy.words import Reason
+from opsd.storage.model import RowLog
+from opsd.storage.store import FileLoopStore
 
 #: More loops than the least sample: some are left to be spared.
 LOOPS = ("drill-a", "drill-b", "drill-c", "drill-d", "drill-e")
@@ -30,8 +34,8 @@ _SAMPLE = 3
 _CATEGORY = "reconcile_failed"
 
 
-def drill(folder: Path) -> list[Observed]:
-    """Carry it out in ``folder``; what was observed.
+def drill(folder: Path) -> Iterator[Observed]:
+    """Carry it out in ``folder``; what is observed, as it goes on.
 
     Raises:
         OpsError: it could not be carried out.
@@ -55,23 +59,24 @@ def drill(folder: Path) -> list[Observed]:
         for sprite in box.sprites:
             sprite.run("complete")
         seen = box.happens(lambda: _unreachable(box) == list(LOOPS))
-        told = Observed("every loop behind a lost service is told of", seen, f"unreachable: {_unreachable(box)}")
+        yield Observed("every loop behind a lost service is told of", seen, {"unreachable": _unreachable(box)})
         if seen:
             box.happens(lambda: len(_failures(box)) >= _SAMPLE)
         box.let_run(4)
-        paused, spared = _paused(box), _spared(box)
+        yield _paused(box)
+        yield _spared(box)
 
         for sprite in box.sprites:
             sprite.start()
         for sprite in box.sprites:
             sprite.listens()
         back = box.happens(lambda: all(_caught_up(box, sprite) for sprite in box.sprites))
-        whole = Observed(
+        yield Observed(
             "when the services are back, every loop is caught up with",
             back,
-            str({sprite.loop_id: f"{_offset(box, sprite)} of {sprite.events} events" for sprite in box.sprites}),
+            {one.loop_id: {"cursor": _offset(box, one), "written": one.events} for one in box.sprites},
         )
-        return [told, paused, spared, whole, _once(box)]
+        yield _once(box)
 
 
 def _unreachable(box: Sandbox) -> list[str]:
@@ -90,16 +95,16 @@ def _paused(box: Sandbox) -> Observed:
     return Observed(
         "after the least sample of failures the rollout pauses itself",
         held,
-        str(dict(Counter(reason for found in reasons.values() for reason in found))),
+        {"candidatesByReason": dict(Counter(reason for found in reasons.values() for reason in found))},
     )
 
 
 def _spared(box: Sandbox) -> Observed:
-    tried = [f"{row['loopId']} {row['status']}" for row in _failures(box)]
+    tried: list[JsonValue] = [{"loopId": row["loopId"], "status": row["status"]} for row in _failures(box)]
     return Observed(
         f"no more than {_SAMPLE} dispatches go into the outage",
         len(tried) <= _SAMPLE and all(row["status"] != ResultStatus.EXECUTED for row in _failures(box)),
-        f"{len(tried)} dispatches: {tried}",
+        {"dispatches": tried},
     )
 
 
@@ -108,7 +113,7 @@ def _caught_up(box: Sandbox, sprite: Sprite) -> bool:
     return view.get("state") == "complete" and _offset(box, sprite) == sprite.events > 0
 
 
-def _offset(box: Sandbox, sprite: Sprite) -> object:
+def _offset(box: Sandbox, sprite: Sprite) -> JsonValue:
     return get(box.view(sprite.loop_id), "cursor", "eventLineOffset")
 
 
@@ -118,12 +123,12 @@ def _once(box: Sandbox) -> Observed:
     return Observed(
         "every event was taken in once",
         all(taken[sprite.loop_id] == sprite.events for sprite in box.sprites),
-        str({sprite.loop_id: f"{taken[sprite.loop_id]} taken in, {sprite.events} written" for sprite in box.sprites}),
+        {one.loop_id: {"takenIn": taken[one.loop_id], "written": one.events} for one in box.sprites},
     )
 
 
 def _taken_in(box: Sandbox, loop_id: str) -> int:
-    path = box.manager / ".superloop" / "ops-manager" / loop_id / "telemetry" / "reconcile.jsonl"
+    path = Path(FileLoopStore(str(box.manager), parse_loop_id(loop_id)).location(RowLog.RECONCILE))
     if not path.exists():
         return 0
     rows = [jsoncodec.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]

@@ -173,9 +173,9 @@ class JobTimer:
 
     def _tell(self, end: JobEnd) -> None:
         told = self._news(end)
-        if told is None or told == self._told:
+        known, self._told = self._told, told
+        if told is None or told == known:
             return
-        self._told = told
         event, facts = told
         log = self._log.error if end.problem else self._log.info
         log(event, **dict(facts))
