@@ -79,7 +79,8 @@ class Api:
     async def _answer(self, route: Route, request: web.Request) -> web.StreamResponse:
         identity = _OPEN
         if route.scope is not None:
-            identity = await self._gate.check(request, route.scope, _target(route, request), open_on_loopback=True)
+            is_open = route.open_on_loopback or not route.mutates
+            identity = await self._gate.check(request, route.scope, _target(route, request), open_on_loopback=is_open)
         path = checked_path(request)
         query = parse_query(route.query, request.query)
         trace_id = new_trace_id()
@@ -102,10 +103,10 @@ class Api:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def drain(self) -> None:
-        """Wait for what was begun."""
+    async def drain(self, within_s: float) -> None:
+        """Wait for what was begun; what takes longer is completed by the next control's look at the ledger."""
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=within_s)
 
     async def _carry_out(self, route: Route, call: Call, document: object) -> Outcome:
         """Status and body of a request that changes something; never an exception that has an answer."""
