@@ -34,6 +34,9 @@ from opsd.storage import operations
 
 log = structlog.get_logger("opsd.api")
 
+#: Changes that go on at the same time, whether or not somebody still waits for them.
+MAX_RUNNING = 32
+
 _OPEN = Identity("anonymous", frozenset(), ())
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _POLLED = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
@@ -92,6 +95,8 @@ class Api:
         key = idempotency_key(request)
         if key and not route.keyed:
             raise ApiError(ErrorCode.INVALID_REQUEST, "header: Idempotency-Key is not taken here")
+        if len(self._tasks) >= MAX_RUNNING:
+            raise ApiError(ErrorCode.BUSY, "too many changes at a time", headers={"Retry-After": "1"})
         call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
         status, answered = await asyncio.shield(self._spawn(self._carry_out(route, call, document)))
         return _json(answered, status, _HEADERS)
