@@ -155,11 +155,11 @@ class TestAuditVerify:
         opsd("fleet", "policy", "--repo", tmp_path)
         done = opsd("audit", "verify", "--repo", tmp_path)
         assert (done.exit, done.err, done.json["ok"]) == (0, "", True)
-        assert [log["status"] for log in done.json["logs"]] == ["intact", "absent", "absent"]
+        assert [log["status"] for log in done.json["logs"]] == ["intact", "absent", "absent", "absent"]
 
     def test_before_the_first_run_there_is_nothing_to_verify(self, opsd: Shell, fleet: Path, tmp_path: Path) -> None:
         done = opsd("audit", "verify", "--repo", tmp_path)
-        assert (done.exit, [log["status"] for log in done.json["logs"]]) == (0, ["absent"] * 3)
+        assert (done.exit, [log["status"] for log in done.json["logs"]]) == (0, ["absent"] * 4)
 
     def test_an_edited_row_is_exit_1(self, opsd: Shell, fleet: Path, tmp_path: Path) -> None:
         opsd("fleet", "policy", "--repo", tmp_path)
