@@ -34,6 +34,9 @@ from opsd.storage import operations
 
 log = structlog.get_logger("opsd.api")
 
+#: Changes that go on at the same time, whether or not somebody still waits for them.
+MAX_RUNNING = 32
+
 _OPEN = Identity("anonymous", frozenset(), ())
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _POLLED = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
@@ -79,7 +82,8 @@ class Api:
     async def _answer(self, route: Route, request: web.Request) -> web.StreamResponse:
         identity = _OPEN
         if route.scope is not None:
-            identity = await self._gate.check(request, route.scope, _target(route, request), open_on_loopback=True)
+            is_open = route.open_on_loopback or not route.mutates
+            identity = await self._gate.check(request, route.scope, _target(route, request), open_on_loopback=is_open)
         path = checked_path(request)
         query = parse_query(route.query, request.query)
         trace_id = new_trace_id()
@@ -91,6 +95,8 @@ class Api:
         key = idempotency_key(request)
         if key and not route.keyed:
             raise ApiError(ErrorCode.INVALID_REQUEST, "header: Idempotency-Key is not taken here")
+        if len(self._tasks) >= MAX_RUNNING:
+            raise ApiError(ErrorCode.BUSY, "too many changes at a time", headers={"Retry-After": "1"})
         call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
         status, answered = await asyncio.shield(self._spawn(self._carry_out(route, call, document)))
         return _json(answered, status, _HEADERS)
@@ -102,10 +108,10 @@ class Api:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def drain(self) -> None:
-        """Wait for what was begun."""
+    async def drain(self, within_s: float) -> None:
+        """Wait for what was begun; what takes longer is completed by the next control's look at the ledger."""
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=within_s)
 
     async def _carry_out(self, route: Route, call: Call, document: object) -> Outcome:
         """Status and body of a request that changes something; never an exception that has an answer."""

@@ -36,7 +36,7 @@ class ChangeFeed:
         self._life = os.urandom(4).hex()
         self._ring: deque[Frame] = deque(maxlen=frames)
         self._last = 0
-        self._moved: asyncio.Future[None] | None = None
+        self._waiting: set[asyncio.Future[bool]] = set()
         self._seen: dict[str, bytes] = {}
         self._ended = False
 
@@ -95,10 +95,15 @@ class ChangeFeed:
         """Wait until there is something behind ``position``, or the end; False when nothing came in time."""
         if position < self._last or self._ended:
             return True
-        if self._moved is None:
-            self._moved = asyncio.get_running_loop().create_future()
-        done, _ = await asyncio.wait([self._moved], timeout=within_s)
-        return bool(done)
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bool] = loop.create_future()
+        self._waiting.add(waiting)
+        patience = loop.call_later(within_s, _settle, waiting, False)
+        try:
+            return await waiting
+        finally:
+            patience.cancel()
+            self._waiting.discard(waiting)
 
     def end(self) -> None:
         """No further frames: whoever waits is told."""
@@ -106,6 +111,11 @@ class ChangeFeed:
         self._wake()
 
     def _wake(self) -> None:
-        moved, self._moved = self._moved, None
-        if moved is not None and not moved.done():
-            moved.set_result(None)
+        waiting, self._waiting = self._waiting, set()
+        for future in waiting:
+            _settle(future, True)
+
+
+def _settle(future: asyncio.Future[bool], moved: bool) -> None:
+    if not future.done():
+        future.set_result(moved)

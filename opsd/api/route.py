@@ -67,6 +67,7 @@ class Route:
         members: JSON schemas of what the answer holds beside ``ok``.
         errors: what it answers beside what every route may.
         keyed: takes an ``Idempotency-Key``.
+        open_on_loopback: a local request may ask for it where no token is set up, as it may read.
         media: of an answer that is no JSON.
     """
 
@@ -84,6 +85,7 @@ class Route:
     status: int = 200
     errors: tuple[ErrorCode, ...] = ()
     keyed: bool = False
+    open_on_loopback: bool = False
     media: str = "application/json"
 
     @property

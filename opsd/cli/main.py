@@ -149,7 +149,11 @@ def usage(of_group: str = "") -> str:
     names = group(of_group) if of_group else list(_COMMANDS)
     rows = [(name, _COMMANDS[name][1]) for name in names if _COMMANDS[name][1]]
     lines = "".join(f"  {name:<21} {summary}\n" for name, summary in rows)
-    return f"usage: opsd <command> [--flag value ...]\n\n{lines}\nopsd <command> --help shows the command's flags.\n"
+    hints = (
+        "opsd <command> --help shows the command's flags.\n"
+        "opsd <command> --server URL works through a daemon's control API instead of on this host, where it can.\n"
+    )
+    return f"usage: opsd <command> [--flag value ...]\n\n{lines}\n{hints}"
 
 
 def version(argv: Sequence[str]) -> int:

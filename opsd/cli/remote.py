@@ -45,20 +45,24 @@ class RemoteCommand:
     answer: Callable[[JsonObject], Answered] | None = None
 
 
-def split_server(argv: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The value of ``--server``, and the arguments without it.
+def split_server(argv: Sequence[str], takes_value: Callable[[str], bool]) -> tuple[str | None, list[str]]:
+    """The value of ``--server``, and the arguments without it. What stands where a flag's value does is one.
 
     Raises:
         UsageError: the flag has no value.
     """
-    rest = list(argv)
+    rest: list[str] = []
     found: str | None = None
-    while "--server" in rest:
-        at = rest.index("--server")
-        if at + 1 == len(rest) or not rest[at + 1]:
-            raise UsageError("--server requires a value")
-        found = rest[at + 1]
-        del rest[at : at + 2]
+    tokens = iter(argv)
+    for token in tokens:
+        if token == "--server":  # noqa: S105 - a flag
+            found = next(tokens, "")
+            if not found:
+                raise UsageError("--server requires a value")
+            continue
+        rest.append(token)
+        if takes_value(token):
+            rest += [value for value in (next(tokens, None),) if value is not None]
     return found, rest
 
 
@@ -70,7 +74,9 @@ def wanted_server(name: str, argv: Sequence[str], env: Mapping[str, str]) -> tup
     Raises:
         UsageError: the command cannot, or both a server and a repo were named.
     """
-    named, rest = split_server(argv)
+    known = COMMANDS.get(name)
+    valued = {flag.name for flag in _spec(known.spec).flags if flag.value} if known is not None else set()
+    named, rest = split_server(argv, valued.__contains__ if known is not None else lambda token: token[:1] == "-")
     if named is None:
         default = env.get(SERVER_VARIABLE) or None
         return (default if name in COMMANDS and "--repo" not in rest else None), rest

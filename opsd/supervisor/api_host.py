@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from opsd.api.changes import ChangeFeed
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.compose_alerts import AlertOptions
-from opsd.contract.errors import ArtifactError, OpsError, UsageError
+from opsd.contract.errors import ArtifactError, OpsError, RegistryError, UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import TransportKind
@@ -124,8 +124,10 @@ class DaemonHost:
         settings = self._settings()
         try:
             document: Mapping[str, object] = await self.in_thread(fleet_view, self.repo, settings, name)
+        except RegistryError:
+            raise
         except UsageError as error:
-            raise ApiError(ErrorCode.NOT_FOUND, "\n".join(error.lines)) from None
+            raise ApiError(ErrorCode.NOT_FOUND, error.message) from None
         return document
 
     def control(self, entry: LoopEntry, request: ControlRequest) -> tuple[JsonObject, int, str]:

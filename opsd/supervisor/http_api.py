@@ -144,7 +144,7 @@ class HttpApi:
         if runner is not None:
             await runner.cleanup()
         if self._control is not None:
-            await self._control.drain()
+            await self._control.drain(SHUTDOWN_TIMEOUT_SECONDS)
 
     def app(self) -> web.Application:
         """The application itself, without a listener."""

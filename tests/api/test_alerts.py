@@ -28,16 +28,18 @@ async def test_a_silence_is_added_in_the_principals_name_listed_and_ended(tmp_pa
 
 async def test_a_regular_expression_that_is_none_is_told(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
     async with world.running() as running:
         wanted = {"matchers": [{"name": "loopId", "value": "(", "isRegex": True}], "durationSeconds": 60}
-        status, body = await world.client(running).post("/alerts/silences", wanted)
+        status, body = await world.client(running, "ann").post("/alerts/silences", wanted)
         assert (status, body["error"]["code"]) == (409, "conflict")
 
 
 async def test_sinks_routes_and_dead_letters_are_shown_without_secrets(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
     async with world.running() as running:
-        client = world.client(running)
+        client = world.client(running, "ann")
         status, body = await client.get("/alerts/sinks")
         assert status == 200, body
         assert body["sinks"]["sinks"]

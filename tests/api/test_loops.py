@@ -89,9 +89,10 @@ async def test_the_same_key_cancels_once_and_another_request_with_it_is_refused(
 
 async def test_a_refused_intent_is_told_with_its_row(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
     world.runtime.write_text("#!/bin/sh\necho no such run >&2\nexit 3\n")
     async with world.running() as running:
-        status, body = await world.client(running).post("/loops/alpha/control", {"intent": "approve"})
+        status, body = await world.client(running, "ann").post("/loops/alpha/control", {"intent": "approve"})
     assert (status, body["ok"], body["error"]["code"], body["exitCode"]) == (409, False, "control_failed_command", 1)
     assert body["result"]["status"] == "failed_command"
     assert [row["code"] for row in world.operations() if row["phase"] == "ended"] == ["control_failed_command"]

@@ -90,21 +90,24 @@ async def test_api3_broken_object_property_level_authorization(tmp_path: Path) -
 async def test_api4_unrestricted_resource_consumption(tmp_path: Path) -> None:
     """Bodies, headers, pages, nesting and slow senders have bounds, and streams a limit of their own."""
     world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
     async with world.running("--http-max-streams", "2", "--http-max-requests", "4") as running:
-        client = world.client(running)
+        client = world.client(running, "ann")
         big = {"intent": "cancel", "note": "x" * 100_000}
         assert (await client.post("/loops/alpha/control", big))[1]["error"]["code"] == "too_large"
         assert (await client.get("/loops?limit=1001"))[0] == 400
         assert (await client.get("/loops/alpha/events?maxEvents=1000000000"))[0] == 400
         deep = "[" * 30_000
         async with running.session.post(
-            f"{PREFIX}/loops/alpha/control", data=deep, headers={"Content-Type": "application/json"}
+            f"{PREFIX}/loops/alpha/control", data=deep, headers={**client.headers, "Content-Type": "application/json"}
         ) as response:
             assert response.status == 400
-        async with running.session.get(f"{PREFIX}/loops", headers={"X-Long": "x" * 20_000}) as response:
+        async with running.session.get(
+            f"{PREFIX}/loops", headers={**client.headers, "X-Long": "x" * 20_000}
+        ) as response:
             assert response.status == 400
         timeout = aiohttp.ClientTimeout(total=30)
-        async with aiohttp.ClientSession(running.url, timeout=timeout) as session:
+        async with aiohttp.ClientSession(running.url, timeout=timeout, headers=client.headers) as session:
             streams = [await session.get(f"{PREFIX}/stream") for _ in range(2)]
             async with session.get(f"{PREFIX}/stream") as third:
                 assert (third.status, (await third.json())["error"]["code"]) == (503, "busy")
@@ -134,8 +137,9 @@ async def test_api5_broken_function_level_authorization(tmp_path: Path) -> None:
 async def test_api6_unrestricted_access_to_sensitive_business_flows(tmp_path: Path) -> None:
     """A confirmation cannot be left out, a repeated request acts once, and a page in a browser cannot send one."""
     world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
     async with world.running() as running:
-        client = world.client(running)
+        client = world.client(running, "ann")
         for confirm in (None, False, "true", 1):
             status, _ = await client.post("/fleet/handoff/execute", {"confirm": confirm, "everything": True})
             assert status == 400
@@ -143,13 +147,17 @@ async def test_api6_unrestricted_access_to_sensitive_business_flows(tmp_path: Pa
         for _ in range(3):
             await client.post("/loops/alpha/control", order, key="same")
         assert len(world.calls) == 1
-        origin = {"Origin": "https://evil.example.org"}
-        status, _ = await client.ask("POST", "/loops/alpha/control", json=order, headers=origin)
-        assert status == 403
         form = {"Content-Type": "text/plain"}
         status, body = await client.ask("POST", "/loops/alpha/control", data=json.dumps(order), headers=form)
         assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
         assert len(world.calls) == 1
+    other = ApiWorld(tmp_path / "other", "alpha")
+    async with other.running() as running:  # no token at all: what is open to this host is not open to its browsers
+        origin = {"Origin": "https://evil.example.org"}
+        assert (await other.client(running).ask("POST", "/loops/alpha/reconcile", json={}, headers=origin))[0] == 403
+        assert (await other.client(running).post("/loops/alpha/reconcile"))[0] == 200
+        assert (await other.client(running).post("/loops/alpha/control", order))[0] == 403
+    assert other.calls == []
 
 
 async def test_api7_server_side_request_forgery(tmp_path: Path) -> None:
@@ -212,15 +220,16 @@ async def test_api9_improper_inventory_management(tmp_path: Path) -> None:
 async def test_api10_unsafe_consumption_of_apis(tmp_path: Path) -> None:
     """What a hostile sprite answers is checked and bounded; it reaches a caller as data, and the token not at all."""
     world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
     evil = b'{"ok": true, "result": "<script>alert(1)</script>\\u0000\\n"}'
     async with serving(respond(200, evil)) as talkative:
         write_registry(world.repo, remote("away", talkative.url))
         async with world.running() as running:
-            client = world.client(running)
+            client = world.client(running, "ann")
             assert (await client.get("/loops/away/events"))[0] == 409
             status, body = await client.post("/loops/away/control", {"intent": "cancel", "confirm": False})
             assert (status, body["ok"]) in ((200, True), (409, False))
-            async with running.session.get(f"{PREFIX}/loops/away") as response:
+            async with running.session.get(f"{PREFIX}/loops/away", headers=client.headers) as response:
                 assert response.headers["Content-Type"].startswith("application/json")
 
 

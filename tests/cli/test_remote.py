@@ -53,6 +53,14 @@ def test_flags_that_would_be_ignored_are_refused(capsys: pytest.CaptureFixture[s
     ]
 
 
+def test_what_stands_where_a_value_does_is_no_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["control", "--note", "--server", "--loop", "a"]) == 1
+    assert main(["snapshot", "--loop", "--server"]) == 1
+    assert capsys.readouterr().err.splitlines() == ["error: --repo is required"] * 2
+    assert main(["status", "--server"]) == 1
+    assert capsys.readouterr().err == "error: --server requires a value\n"
+
+
 def test_a_token_is_not_sent_in_the_clear(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("OPSD_API_TOKEN", "hush-hush")
     assert main(["fleet", "status", "--server", "http://ops.example.org:9464"]) == 1

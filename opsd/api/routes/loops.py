@@ -211,6 +211,7 @@ ROUTES = (
         reconcile,
         scope=Scope.CONTROL,
         body=models.Reconcile,
+        open_on_loopback=True,
         status=200,
         members={"loopId": {"type": "string"}, "queued": {"type": "boolean"}, "pass": _PASS},
     ),
