@@ -20,6 +20,7 @@ SPEC = CommandSpec(
         Flag("--loop", "print this loop only", "<id>"),
         Flag("--pretty", "indent stdout by two spaces"),
     ),
+    exits={5: "--loop names a loop that the registry does not have"},
 )
 
 
