@@ -46,8 +46,8 @@ GROUPS = (
         "`reasonCodes` and `reasons` of `health.json`, `opsd status`, `opsd_loop_health_reason{reason}`.",
         ReasonCode,
         {
-            "divergence_detected": "the run's own files contradict each other: activity without a run, completion beside "
-            "a pending approval, or a cursor that went back",
+            "divergence_detected": "the run's own files contradict each other: activity without a run, completion "
+            "beside a pending approval, or a cursor that went back",
             "control_ambiguous": "the last cancel, approve or reject was executed, and no effect was seen in time",
             "control_failed_command": "the last cancel, approve or reject failed",
             "ingest_stale": "no new event for longer than the threshold; expected of a run that waits for an approval",
