@@ -17,6 +17,7 @@ from opsd.alerts.matchers import LABEL_NAMES, parse_matcher_text
 from opsd.alerts.silences import Silence, SilenceState
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person
 from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError
 from opsd.contract.timestamps import parse_epoch
@@ -128,7 +129,7 @@ def _list(arguments: Arguments) -> None:
     now = time.time()
     known = rules.silences_of_file(document.read(), document.location)
     shown = [one for one in known if arguments.switch("--all") or one.state(now) is not SilenceState.EXPIRED]
-    if _is_for_a_person(arguments):
+    if for_a_person(arguments):
         _print_table(shown, now)
     else:
         listed = [one.as_json() | {"state": one.state(now).value} for one in shown]
@@ -159,13 +160,9 @@ def _moment(arguments: Arguments, flag: str, default: int) -> int:
     return moment
 
 
-def _is_for_a_person(arguments: Arguments) -> bool:
-    return sys.stdout.isatty() and not arguments.switch("--pretty")
-
-
 def _show(arguments: Arguments, silence: Silence, now: float) -> None:
     shown = silence.as_json() | {"state": silence.state(now).value}
-    if not _is_for_a_person(arguments):
+    if not for_a_person(arguments):
         write_json(shown, pretty=arguments.switch("--pretty"))
         return
     about = " and ".join(map(str, silence.matchers))

@@ -1,13 +1,18 @@
-"""``opsd alerts dispatch``: deliver what a loop has escalated (contract 50, 4 and 12)."""
+"""``opsd alerts dispatch``: deliver what a loop has escalated (contract 50, 4 and 12).
+
+On a terminal the answer is readable, elsewhere (and with ``--pretty``) it is JSON.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import as_typed, for_a_person, show
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id, parse_loop_id
 from opsd.runtime.credentials import CredentialEnvironment
@@ -46,6 +51,12 @@ SPEC = CommandSpec(
     exits={2: "with --fail-on-delivery-failure: the run's status is failed or partial"},
 )
 
+#: What the commands on the page repeat, as typed.
+_PLACES = (
+    *("--repo", "--loop", "--escalations-file", "--dispatch-state-file", "--dispatch-telemetry-file"),
+    *("--alert-config-file", "--delivery-config-file"),
+)
+
 
 def main(argv: Sequence[str]) -> int:
     """Run the dispatcher; 0 whatever became of the deliveries, unless ``--fail-on-delivery-failure`` asks otherwise.
@@ -76,9 +87,25 @@ def main(argv: Sequence[str]) -> int:
     document = _perform(arguments, run)
     if warnings and isinstance(document, dict):
         document = {**document, "warnings": warnings}
-    write_json(document, pretty=arguments.switch("--pretty"))
+    _print(arguments, document)
     failed = isinstance(document, dict) and document.get("status") in ("failed", "partial")
     return 2 if failed and arguments.switch("--fail-on-delivery-failure") else 0
+
+
+def _print(arguments: Arguments, document: object) -> None:
+    dry_run = arguments.switch("--dry-run")  # made of whole bodies, which are best read as what they are
+    if not for_a_person(arguments) or dry_run or not isinstance(document, dict):
+        write_json(document, pretty=arguments.switch("--pretty") or (dry_run and sys.stdout.isatty()))
+        return
+    from opsd.cli import alerts_page
+
+    flags = as_typed(arguments, *_PLACES)
+    if arguments.switch("--list-dead-letters"):
+        show(alerts_page.dead_letters_page(document, flags))
+    elif arguments.optional("--test-sink") is not None:
+        show(alerts_page.sink_answer_page(document))
+    else:
+        show(alerts_page.dispatch_page(document, flags))
 
 
 def _perform(arguments: Arguments, run: DispatchRun) -> object:

@@ -1,4 +1,7 @@
-"""``opsd alerts resolve``: the catalog of sinks, or where one category goes (contract 50, section 3)."""
+"""``opsd alerts resolve``: the catalog of sinks, or where one category goes (contract 50, section 3).
+
+On a terminal the answer is readable, elsewhere (and with ``--pretty``) it is JSON.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from collections.abc import Sequence
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_bytes, write_json
+from opsd.cli.page import for_a_person, show
 from opsd.contract.errors import UsageError
+from opsd.runtime.credentials import CredentialEnvironment
 
 SPEC = CommandSpec(
     "opsd alerts resolve",
@@ -44,14 +49,21 @@ def main(argv: Sequence[str]) -> int:
     catalog = compose.alert_catalog(
         arguments.optional("--config-file", "OPS_MANAGER_ALERT_SINKS_FILE") or compose.alert_catalog_file(os.environ)
     )
+    env = CredentialEnvironment(os.environ)  # the secrets of sinks may be files
     checked = not arguments.switch("--no-env-check")
     if checked:
-        check_environment(catalog, os.environ)
+        check_environment(catalog, env)
     if arguments.switch("--list-sinks"):
         write_bytes(routing.list_sinks(catalog).encode("utf-8", "replace"))
-    elif category is None:
-        write_json(routing.summary(catalog, os.environ, env_checked=checked), pretty=arguments.switch("--pretty"))
+        return 0
+    if category is None:
+        document = routing.summary(catalog, env, env_checked=checked)
     else:
-        answer = routing.resolve_route(catalog, category, wanted, os.environ, env_checked=checked)
-        write_json(answer, pretty=arguments.switch("--pretty"))
+        document = routing.resolve_route(catalog, category, wanted, env, env_checked=checked)
+    if for_a_person(arguments):
+        from opsd.cli.alerts_page import catalog_page, route_page
+
+        show(catalog_page(document) if category is None else route_page(document))
+    else:
+        write_json(document, pretty=arguments.switch("--pretty"))
     return 0

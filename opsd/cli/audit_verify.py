@@ -5,12 +5,12 @@ On a terminal it is readable, elsewhere (and with ``--pretty``) one JSON documen
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_bytes, write_json
+from opsd.cli.page import for_a_person
 from opsd.contract.values import printable
 from opsd.runtime.layout import absolute_repo
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     paths = dict.fromkeys([*expected, *([] if given else [store.location(log) for log in AUDITED])])
     logs = [_log(path, verify(path), expected=path in expected) for path in paths]
     document: JsonObject = {"schemaVersion": "v1", "ok": all(log["status"] != "broken" for log in logs), "logs": logs}
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
+    if for_a_person(arguments):
         write_bytes(_page(document).encode())
     else:
         write_json(document, pretty=arguments.switch("--pretty"))

@@ -6,11 +6,11 @@ Reads the policy state and nothing else, and writes nothing. On a terminal it is
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.runtime.layout import absolute_repo
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     if not isinstance(state, dict):
         raise ManagerFileError(f"invalid policy state JSON: {path}")
     document = explain(state, name)
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
+    if for_a_person(arguments):
         from rich.console import Console
 
         from opsd.cli.fleet_explain_page import explain_page

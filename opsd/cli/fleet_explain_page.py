@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from opsd.cli.page import autonomy_reasons, cells
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import printable
@@ -71,12 +72,17 @@ def _candidate(candidate: JsonObject) -> Iterator[RenderableType]:
 
 
 def _row(name: str, judged: JsonObject) -> list[Text]:
+    verdict = cells("passes", style="green") if judged["passed"] else _against(judged["reasons"])
     inputs = ", ".join(f"{key} {_plain(value)}" for key, value in judged["inputs"].items() if value is not None)
     return [
         Text(name),
-        Text("passes", style="green") if judged["passed"] else Text("\n".join(judged["reasons"]), style="bold red"),
+        *verdict,
         Text(printable(inputs)),
     ]
+
+
+def _against(reasons: list[JsonValue]) -> list[Text]:
+    return cells(autonomy_reasons(reasons), style="bold red")
 
 
 def _plain(value: JsonValue) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import as_typed, for_a_person, show
 from opsd.contract.errors import UsageError
 from opsd.runtime.layout import absolute_repo
 
@@ -88,13 +88,10 @@ def main(argv: Sequence[str]) -> int:
         intent_ids=intent_ids,
     )
     state = handoff.run(request)
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
-        from opsd.cli.fleet_handoff_page import handoff_page, show
+    if for_a_person(arguments):
+        from opsd.cli.fleet_handoff_page import handoff_page
 
-        given = [
-            part for flag in ("--repo", *flags.values()) if (path := arguments.given(flag)) for part in (flag, path)
-        ]
-        show(handoff_page(state, given))
+        show(handoff_page(state, as_typed(arguments, "--repo", *flags.values())))
     else:
         write_json(state, pretty=arguments.switch("--pretty"))
     return 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from opsd.cli.page import SHOWN, autonomy_reasons, cells, line, more, table
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import compact_text, get, printable
@@ -26,17 +27,8 @@ _STATES = {
     IntentStatus.AMBIGUOUS.value: "ambiguous",
     IntentStatus.FAILED.value: "failed",
 }
-#: So many of a kind are shown; nobody reads a thousand.
-SHOWN = 25
 #: What did not end well is pending again in the next plan.
 _WAITING = (IntentStatus.PENDING, IntentStatus.AMBIGUOUS, IntentStatus.FAILED)
-
-
-def show(page: Sequence[RenderableType]) -> None:
-    """Print a page; a line that is longer than the terminal stays one line, so that a command can be copied."""
-    console = Console()
-    for part in page:
-        console.print(part, soft_wrap=isinstance(part, Text))
 
 
 def handoff_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType]:
@@ -56,12 +48,6 @@ def handoff_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType
     return parts
 
 
-def line(name: str, *values: JsonValue, style: str = "") -> Text:
-    """One line: what it is about, and what there is to say. Nothing in it is obeyed by a terminal."""
-    said = " · ".join(printable(compact_text(value)) for value in values if value not in (None, ""))
-    return Text.assemble((f"{printable(name)}  ", "bold"), (said, style))
-
-
 def brake_lines(state: JsonValue) -> list[Text]:
     """What stops autonomous dispatch right now, by the registry that the state was made with."""
     found = []
@@ -79,14 +65,10 @@ def waiting(intents: Iterable[JsonObject], flags: Sequence[str]) -> list[Text]:
         return [Text("nothing waits for you", style="green")]
     found = [Text("waits for you", style="bold")]
     for intent in pending[:SHOWN]:
-        found.append(Text(printable(f"  {compact_text(intent.get('intent'))} {compact_text(intent.get('loopId'))}")))
+        what, whom, why = (compact_text(intent.get(key)) for key in ("intent", "loopId", "category"))
+        found.append(Text(printable(f"  {what} {whom}, for {why}")))
         found.append(Text(f"    {printable(confirm_command(intent, flags))}", style="cyan"))
     return found + more(len(pending))
-
-
-def more(count: int) -> list[Text]:
-    """How many of ``count`` are not shown."""
-    return [Text(f"and {count - SHOWN} more; --pretty shows them all", style="dim")] if count > SHOWN else []
 
 
 def confirm_command(intent: JsonObject, flags: Sequence[str]) -> str:
@@ -105,17 +87,15 @@ def _reasons(intent: JsonObject) -> list[str]:
 
 
 def _intents_table(intents: Sequence[JsonObject]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("loop", "why", "intent", "state", "autonomy"):
-        table.add_column(name, overflow="fold")
+    page = table("loop", "why", "intent", "state", "autonomy")
     for intent in intents:
-        autonomy = "eligible" if get(intent, "autonomous", "eligible") is True else "\n".join(_reasons(intent))
+        eligible = get(intent, "autonomous", "eligible") is True
+        autonomy: JsonValue = "eligible" if eligible else autonomy_reasons(_reasons(intent))
         state = _STATES.get(intent["status"], intent["status"])
-        cells = (intent["loopId"], intent.get("category"), intent["intent"], state)
         style = _STYLES.get(intent["status"], "")
-        shown = [Text("" if cell is None else printable(compact_text(cell)), style) for cell in cells]
-        table.add_row(*shown, Text("\n".join(map(printable, autonomy.split("\n"))) or "by hand", style))
-    return table
+        shown = (intent["loopId"], intent.get("category"), intent["intent"], state, autonomy or "by hand")
+        page.add_row(*cells(*shown, style=style))
+    return page
 
 
 def _messages(execution: JsonObject) -> list[Text]:

@@ -6,13 +6,13 @@ On a terminal it is a readable page, elsewhere (and with ``--pretty``) the polic
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import as_typed, for_a_person, show
 from opsd.contract.errors import ManagerFileError
 from opsd.runtime.layout import absolute_repo
 
@@ -77,12 +77,10 @@ def main(argv: Sequence[str]) -> int:
     with store.lock(wait_s=lock_wait_s):
         registry = normalized_registry(repo, store.location(FleetDocument.REGISTRY))
         state = run_policy(store, registry, request, clock=time.time)
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
-        from rich.console import Console
-
+    if for_a_person(arguments):
         from opsd.cli.fleet_policy_page import policy_page
 
-        Console().print(policy_page(state))
+        show(policy_page(state, as_typed(arguments, "--repo", "--policy-state-file")))
     else:
         write_json(state, pretty=arguments.switch("--pretty"))
     return 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from rich import box
-from rich.console import Group
-from rich.table import Table
+import shlex
+from collections.abc import Sequence
+
+from rich.console import RenderableType
 from rich.text import Text
 
+from opsd.cli.page import SHOWN, autonomy_reasons, cells, line, more, table
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get, printable
 from opsd.fleet.policy.explain import verdict_of
@@ -20,8 +22,8 @@ _PROPOSALS = {
 _ORDER = {"eligible": 0, "manual": 1, "suppressed": 2}
 
 
-def policy_page(state: JsonObject) -> Group:
-    """The page. What comes from a sprite is shown as text, never as markup."""
+def policy_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType]:
+    """The page; ``flags`` (the repo and path flags as typed) are repeated in the command that it shows."""
     head = Text.assemble(
         ("fleet ", "bold"),
         _shown(state["fleetId"]),
@@ -33,36 +35,32 @@ def policy_page(state: JsonObject) -> Group:
         *_pause(state),
         *_warnings(state),
     )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("loop", overflow="fold", ratio=3)
-    table.add_column("trouble", no_wrap=True)
-    table.add_column("proposal", no_wrap=True)
-    table.add_column("held back by", overflow="fold", ratio=4)
     candidates = sorted(state["candidates"], key=lambda one: _ORDER[verdict_of(one)])
-    for candidate in candidates:
-        table.add_row(*_cells(candidate))
     if not candidates:
-        return Group(head, Text("nobody is in trouble", style="green"))
-    explain = Text(f"\nopsd fleet explain {_shown(candidates[0]['candidateId'])} --repo ... shows the grounds", "dim")
-    return Group(head, table, explain)
+        return [head, Text("nobody is in trouble", style="green")]
+    made = table("loop", "trouble", "proposal", "held back by")
+    for candidate in candidates[:SHOWN]:
+        made.add_row(*_cells(candidate))
+    explain = printable(shlex.join(["opsd", "fleet", "explain", *flags, candidates[0]["candidateId"]]))
+    return [head, "", made, *more(len(candidates)), "", line("the grounds", explain, style="cyan")]
 
 
 def _cells(candidate: JsonObject) -> list[Text]:
     verdict = verdict_of(candidate)
     proposal = _PROPOSALS[verdict].format(intent=candidate["recommendedIntent"] or "look at it")
     return [
-        Text(_shown(candidate["loopId"])),
-        Text(_shown(candidate["category"]), style=_STYLES.get(str(candidate["severity"]), "")),
-        Text(proposal, style=_STYLES.get(verdict, "dim")),
-        Text("\n".join(_held_back(candidate))),
+        *cells(candidate["loopId"]),
+        *cells(candidate["category"], style=_STYLES.get(str(candidate["severity"]), "")),
+        *cells(proposal, style=_STYLES.get(verdict, "dim")),
+        *cells(_held_back(candidate)),
     ]
 
 
-def _held_back(candidate: JsonObject) -> list[str]:
+def _held_back(candidate: JsonObject) -> list[JsonValue]:
     """The reasons; a suppressed candidate's are that it is suppressed, and for how long."""
     reason = candidate["suppressionReason"]
     if reason is None:
-        return [str(one) for one in candidate["autonomous"]["reasons"]]
+        return autonomy_reasons(candidate["autonomous"]["reasons"])
     left = get(candidate, "cooldown", "remainingSeconds")
     return [f"{reason} ({left} s left)" if candidate["suppressionScope"] == "cooldown" else str(reason)]
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person, show
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
@@ -79,12 +79,10 @@ def main(argv: Sequence[str]) -> int:
         max_events=max_events,
     )
     state = _run(repo, _store(arguments, repo), options, deadline_s, lock_wait_s)
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
-        from rich.console import Console
-
+    if for_a_person(arguments):
         from opsd.cli.fleet_reconcile_page import fleet_page
 
-        Console().print(fleet_page(state))
+        show(fleet_page(state))
     else:
         write_json(state, pretty=arguments.switch("--pretty"))
     return 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich import box
-from rich.console import Group
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
+from opsd.cli.page import SHOWN, cells, more, table
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import printable
 
@@ -24,7 +23,7 @@ _TROUBLE_FIRST = {"critical": 0, "degraded": 2, "unknown": 3, "healthy": 4}
 _FAILED, _SKIPPED = 1, 5
 
 
-def fleet_page(state: JsonObject) -> Group:
+def fleet_page(state: JsonObject) -> list[RenderableType]:
     """The page. What comes from a sprite is shown as text, never as markup."""
     counts = ", ".join(f"{state[f'{name}Count']} {name}" for name in ("success", "failed", "skipped"))
     head = Text.assemble(
@@ -36,12 +35,11 @@ def fleet_page(state: JsonObject) -> Group:
         ("trace ", "bold"),
         printable(state["traceId"]),
     )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("loop", "pass", "health", "lifecycle", "why"):
-        table.add_column(name, overflow="fold")
-    for result in sorted(state["results"], key=_rank):
-        table.add_row(*_cells(result))
-    return Group(head, table)
+    made = table("loop", "pass", "health", "lifecycle", "why")
+    results = sorted(state["results"], key=_rank)
+    for result in results[:SHOWN]:
+        made.add_row(*_cells(result))
+    return [head, "", made, *more(len(results))]
 
 
 def _rank(result: JsonObject) -> int:
@@ -54,11 +52,10 @@ def _rank(result: JsonObject) -> int:
 def _cells(result: JsonObject) -> list[Text]:
     health = str(result["healthStatus"])
     reasons = dict.fromkeys([result.get("reasonCode"), *result["healthReasonCodes"]])
-    why = " ".join(str(reason) for reason in reasons if reason)
+    status = str(result["status"])
     return [
-        Text(printable(result["loopId"])),
-        Text(result["status"], style=_STYLES.get(result["status"], "")),
-        Text(printable(health), style=_STYLES.get(health, "")),
-        Text(printable(str(result.get("transitionState", "-")))),
-        Text(printable(why)),
+        *cells(result["loopId"]),
+        *cells(status, style=_STYLES.get(status, "")),
+        *cells(health, style=_STYLES.get(health, "")),
+        *cells(result.get("transitionState", "-"), [reason for reason in reasons if reason]),
     ]

@@ -1,4 +1,7 @@
-"""``opsd fleet registry``: checks the fleet's registry and prints it normalized (contract 60, 2). Writes nothing."""
+"""``opsd fleet registry``: checks the fleet's registry and prints it normalized (contract 60, 2). Writes nothing.
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the document.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Sequence
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person, show
 from opsd.contract.errors import UsageError
 from opsd.runtime.layout import absolute_repo
 from opsd.storage.layout import fleet_registry_file
@@ -18,7 +22,7 @@ SPEC = CommandSpec(
         Flag("--repo", "the managed repo (required)", "<path>"),
         Flag("--registry-file", "default <repo>/.superloop/ops-manager/fleet/registry.v1.json", "<path>"),
         Flag("--loop", "print this loop only", "<id>"),
-        Flag("--pretty", "indent stdout by two spaces"),
+        Flag("--pretty", "the document, indented by two spaces"),
     ),
     exits={5: "--loop names a loop that the registry does not have"},
 )
@@ -45,5 +49,10 @@ def main(argv: Sequence[str]) -> int:
         if found is None:
             raise UsageError(f"loop not found in registry: {loop_id}", exit_code=5)
         document = found
-    write_json(document, pretty=arguments.switch("--pretty"))
+    if for_a_person(arguments):
+        from opsd.cli.fleet_registry_page import registry_page
+
+        show(registry_page(document))
+    else:
+        write_json(document, pretty=arguments.switch("--pretty"))
     return 0

@@ -5,7 +5,6 @@ On a terminal it is a readable page, elsewhere (and with ``--pretty``) the contr
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import as_typed, for_a_person, show
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
@@ -56,13 +56,10 @@ def main(argv: Sequence[str]) -> int:
     registry = partial(normalized_registry, repo, store.location(FleetDocument.REGISTRY))
     inputs = read_status_inputs(repo, store, registry, clock=time.time)
     document = fleet_status(inputs)
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
-        from opsd.cli.fleet_handoff_page import show
+    if for_a_person(arguments):
         from opsd.cli.fleet_status_page import fleet_status_page
 
-        given = [
-            part for flag in ("--repo", *_HANDOFF_FLAGS) if (path := arguments.given(flag)) for part in (flag, path)
-        ]
+        given = as_typed(arguments, "--repo", *_HANDOFF_FLAGS)
         show(fleet_status_page(document, inputs.policy, inputs.handoff, given))
     else:
         write_json(document, pretty=arguments.switch("--pretty"))

@@ -10,9 +10,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from opsd.cli.fleet_handoff_page import SHOWN, brake_lines, line, more, waiting
+from opsd.cli.fleet_handoff_page import brake_lines, waiting
+from opsd.cli.page import SHOWN, autonomy_reasons, cells, line, more, table
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import compact_text, get, printable
+from opsd.contract.values import compact_text, get
 from opsd.fleet.handoff.intents import candidate_id_of
 
 if TYPE_CHECKING:
@@ -76,12 +77,12 @@ def _trouble(loops: Sequence[JsonObject]) -> list[RenderableType]:
     if not troubled:
         return [Text("no loop is in trouble", style="green")]
     troubled.sort(key=lambda loop: 0 if loop["status"] == "failed" else rank.get(loop["healthStatus"], 3))
-    table = _table("in trouble", "reconcile", "health", "why")
+    page = table("in trouble", "reconcile", "health", "why")
     for loop in troubled[:SHOWN]:
         reasons = loop["healthReasonCodes"] if isinstance(loop["healthReasonCodes"], list) else []
         why = [loop["reasonCode"]] if loop.get("reasonCode") not in (None, *reasons) else []
-        _row(table, loop.get("loopId"), loop["status"], loop["healthStatus"], _listed([*why, *reasons]))
-    return [table, *more(len(troubled))]
+        _row(page, loop.get("loopId"), loop["status"], loop["healthStatus"], [*why, *reasons])
+    return [page, *more(len(troubled))]
 
 
 def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[str]) -> list[RenderableType]:
@@ -95,23 +96,18 @@ def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[st
     )
     if not section["topCandidates"]:
         return [head]
-    table = _table("candidate", "severity", "proposes", "autonomy")
+    page = table("candidate", "severity", "proposes", "autonomy")
     for candidate in section["topCandidates"]:
         if candidate.get("suppressed") not in (None, False):
-            autonomy: JsonValue = _listed(["suppressed", candidate.get("suppressionReason")])
+            autonomy: JsonValue = ["suppressed", candidate.get("suppressionReason")]
         elif get(candidate, "autonomous", "eligible") is True:
             autonomy = "eligible"
         else:
             reasons = get(candidate, "autonomous", "reasons")
-            autonomy = _listed(reasons if isinstance(reasons, list) else []) or "by hand"
-        _row(
-            table,
-            candidate.get("candidateId"),
-            candidate.get("severity"),
-            candidate.get("recommendedIntent") or "nothing",
-            autonomy,
-        )
-    return [head, table]
+            autonomy = autonomy_reasons(reasons if isinstance(reasons, list) else []) or "by hand"
+        proposal = candidate.get("recommendedIntent") or "nothing"
+        _row(page, candidate.get("candidateId"), candidate.get("severity"), proposal, autonomy)
+    return [head, page]
 
 
 def _autonomy(autonomous: JsonValue) -> list[Text]:
@@ -149,17 +145,8 @@ def _next(said: str, command: str, flags: Sequence[str]) -> Text:
     return line(said, shlex.join(["opsd", "fleet", command, *flags[:2]]), style="cyan")
 
 
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table
-
-
-def _row(table: Table, *cells: JsonValue) -> None:
-    shown = ("" if cell is None else printable(compact_text(cell)) for cell in cells)
-    table.add_row(*(Text(cell, _BAD if cell in ("failed", "critical") else _STYLES.get(cell, "")) for cell in shown))
-
-
-def _listed(values: Sequence[JsonValue]) -> str:
-    return ", ".join(compact_text(value) for value in values if value is not None)
+def _row(page: Table, *values: JsonValue) -> None:
+    shown = cells(*values)
+    for cell in shown:
+        cell.stylize(_BAD if cell.plain in ("failed", "critical") else _STYLES.get(cell.plain, ""))
+    page.add_row(*shown)

@@ -52,6 +52,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "opsd.cli.promotion_ci:main",
         "the promotion gates for a pipeline: result, summary, skip, enforce",
     ),
+    "drill run": (
+        "opsd.cli.drill_run:main",
+        "try out the kill switch, a sprite outage and the retry guard, and record it",
+    ),
     "audit verify": ("opsd.cli.audit_verify:main", "are the audit logs what was written"),
     "horizon-bridge": ("opsd.cli.horizon_bridge:main", "move a Horizon outbox into the operator's queue"),
     "token new": ("opsd.cli.tokens:new", "a token for the API or a sprite service, shown once"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.promotion_flags import EVIDENCE_FLAGS, TRACE_FLAG
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, ReplacedStepError
 from opsd.runtime.layout import absolute_repo
@@ -26,21 +27,8 @@ SPEC = CommandSpec(
     (
         Flag("--repo", "the managed repo (required)", "<path>"),
         Flag("--fleet-status-file", "a fleet status; default: made now", "<path>"),
-        Flag(
-            "--handoff-telemetry-file",
-            "default <fleet>/telemetry/handoff.jsonl (<fleet> is .superloop/ops-manager/fleet)",
-            "<path>",
-        ),
-        Flag("--drill-state-file", "default <fleet>/drills/promotion.v1.json", "<path>"),
-        Flag("--promotion-state-file", "written, default <fleet>/promotion-state.json", "<path>"),
-        Flag("--promotion-telemetry-file", "appended to, default <fleet>/telemetry/promotion.jsonl", "<path>"),
-        Flag("--window-executions", "so many of the last autonomous executions count", "<n>"),
-        Flag("--min-sample-size", "at least so many of them", "<n>"),
-        Flag("--max-ambiguity-rate", "ambiguous to attempted intents", "<0..1>"),
-        Flag("--max-failure-rate", "failed to attempted intents", "<0..1>"),
-        Flag("--max-manual-backlog", "intents that wait for a person", "<n>"),
-        Flag("--max-drill-age-hours", "since each drill was passed", "<n>"),
-        Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
+        *EVIDENCE_FLAGS,
+        TRACE_FLAG,
         Flag(
             "--summary-file",
             "replaced, default <fleet>/promotion-ci-summary.md; $GITHUB_STEP_SUMMARY gets it too",

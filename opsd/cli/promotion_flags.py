@@ -38,6 +38,23 @@ SEAM_FLAGS = (
     Flag("--horizon-ref", "the Horizon item it belongs to, as a note", "<ref>"),
     Flag("--evidence-ref", "what supports it; may be given more than once", "<ref>"),
 )
+#: What the gates judge, and by which limits.
+EVIDENCE_FLAGS = (
+    Flag(
+        "--handoff-telemetry-file",
+        "default <fleet>/telemetry/handoff.jsonl (<fleet> is .superloop/ops-manager/fleet)",
+        "<path>",
+    ),
+    Flag("--drill-state-file", "default <fleet>/drills/promotion.v1.json", "<path>"),
+    Flag("--promotion-state-file", "written, default <fleet>/promotion-state.json", "<path>"),
+    Flag("--promotion-telemetry-file", "appended to, default <fleet>/telemetry/promotion.jsonl", "<path>"),
+    Flag("--window-executions", "so many of the last autonomous executions count, default 20", "<n>"),
+    Flag("--min-sample-size", "at least so many of them, default 20", "<n>"),
+    Flag("--max-ambiguity-rate", "ambiguous to attempted intents, default 0.2", "<0..1>"),
+    Flag("--max-failure-rate", "failed to attempted intents, default 0.2", "<0..1>"),
+    Flag("--max-manual-backlog", "intents that wait for a person, default 5", "<n>"),
+    Flag("--max-drill-age-hours", "since each drill was passed, default 168", "<n>"),
+)
 KEY_FLAG = Flag("--idempotency-key", "the same key never applies the same intent twice", "<key>")
 TRACE_FLAG = Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>")
 PRETTY_FLAG = Flag("--pretty", "indent stdout by two spaces")

@@ -6,7 +6,6 @@ On a terminal it is a readable page, elsewhere (and with ``--pretty``) the decis
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person, show
+from opsd.cli.promotion_flags import EVIDENCE_FLAGS, TRACE_FLAG
 from opsd.contract.errors import UsageError
 from opsd.contract.values import integral
 from opsd.runtime.layout import absolute_repo
@@ -29,21 +30,8 @@ SPEC = CommandSpec(
     (
         Flag("--repo", "the managed repo (required)", "<path>"),
         Flag("--fleet-status-file", "a fleet status; default: made now, always from the default files", "<path>"),
-        Flag(
-            "--handoff-telemetry-file",
-            "default <fleet>/telemetry/handoff.jsonl (<fleet> is .superloop/ops-manager/fleet)",
-            "<path>",
-        ),
-        Flag("--drill-state-file", "default <fleet>/drills/promotion.v1.json", "<path>"),
-        Flag("--promotion-state-file", "written, default <fleet>/promotion-state.json", "<path>"),
-        Flag("--promotion-telemetry-file", "appended to, default <fleet>/telemetry/promotion.jsonl", "<path>"),
-        Flag("--window-executions", "so many of the last autonomous executions count, default 20", "<n>"),
-        Flag("--min-sample-size", "at least so many of them, default 20", "<n>"),
-        Flag("--max-ambiguity-rate", "ambiguous to attempted intents, default 0.2", "<0..1>"),
-        Flag("--max-failure-rate", "failed to attempted intents, default 0.2", "<0..1>"),
-        Flag("--max-manual-backlog", "intents that wait for a person, default 5", "<n>"),
-        Flag("--max-drill-age-hours", "since each drill was passed, default 168", "<n>"),
-        Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
+        *EVIDENCE_FLAGS,
+        TRACE_FLAG,
         Flag("--fail-on-hold", "exit with 2 unless the fleet may be promoted"),
         Flag("--pretty", "the document, indented by two spaces"),
     ),
@@ -63,8 +51,7 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = SPEC.parse(argv)
     document, exit_code = _evaluate(arguments)
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
-        from opsd.cli.fleet_handoff_page import show
+    if for_a_person(arguments):
         from opsd.cli.promotion_gates_page import gates_page
 
         show(gates_page(document))

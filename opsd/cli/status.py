@@ -7,13 +7,13 @@ On a terminal it is a readable page, elsewhere (and with ``--pretty``) the contr
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person
 from opsd.contract.errors import OpsError
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
     if arguments.switch("--watch"):
         return _watch(arguments, repo, loop_id, window)
     document = status(_read(arguments, repo, loop_id, window))
-    if sys.stdout.isatty() and not arguments.switch("--pretty"):
+    if for_a_person(arguments):
         from rich.console import Console
 
         from opsd.cli.status_page import status_page

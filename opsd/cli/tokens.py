@@ -18,6 +18,7 @@ from opsd.access.model import MAX_LIVE_TOKENS, Principal, Principals, Scope, Tok
 from opsd.access.token_format import TokenPurpose, digest_of, mint
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_bytes, write_json
+from opsd.cli.page import for_a_person
 from opsd.contract import jsoncodec
 from opsd.contract.durations import parse_duration
 from opsd.contract.errors import ManagerFileError, UsageError
@@ -115,7 +116,7 @@ def list_tokens(argv: Sequence[str]) -> int:
     if data is None:
         raise UsageError(f"principals file not found: {file.location}")
     principals, everything = _principals(data, file.location, now), arguments.switch("--all")
-    if _is_for_a_person(arguments):
+    if for_a_person(arguments):
         _print_table(principals, now, everything=everything)
         return 0
     shown = [
@@ -150,7 +151,7 @@ def revoke(argv: Sequence[str]) -> int:
 
     principal, token = file.update(change, wait_s=_LOCK_WAIT_S)
     shown = {"schemaVersion": "v1", "principal": principal.name, "token": _token_json(token, now)}
-    if _is_for_a_person(arguments):
+    if for_a_person(arguments):
         write_bytes(f"{token.id} of {principal.name} is revoked\n".encode())
     else:
         write_json(shown, pretty=arguments.switch("--pretty"))
@@ -210,10 +211,6 @@ def _expiry(arguments: Arguments, now: int) -> int | None:
     if seconds is None:
         raise UsageError(f"--expires must be like 12h, 30d or never, not {text}")
     return now + seconds
-
-
-def _is_for_a_person(arguments: Arguments) -> bool:
-    return sys.stdout.isatty() and not arguments.switch("--pretty")
 
 
 def _shown(principal: Principal, now: float, *, everything: bool) -> tuple[Token, ...]:

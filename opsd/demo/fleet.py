@@ -9,15 +9,13 @@ import contextlib
 import json
 import os
 import secrets
-import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from opsd.contract.errors import OpsError
 from opsd.demo.alerts import URL_VARIABLE, AlertDesk
 from opsd.demo.autonomy import TROUBLES, policy_block, told
 from opsd.demo.replay import Player, Recording, list_cases, load_recording
+from opsd.simulate.services import end_processes, free_port, listening_address, start_service, write_runtime
 from opsd.storage.fleet_store import FileFleetStore, FleetLog
 
 TOKEN_VARIABLE = "OPSD_DEMO_TOKEN"  # noqa: S105 - the name of a variable
@@ -78,7 +77,7 @@ class DemoFleet:
         self.loops: list[DemoLoop] = []
         self.manager = folder / "manager"
         self.token_file = folder / "token"
-        self.port = _free_port(PREFERRED_PORT)
+        self.port = free_port(PREFERRED_PORT)
         self._stop = threading.Event()
         self._players: list[threading.Thread] = []
         self._runs: list[subprocess.Popen[bytes]] = []
@@ -104,7 +103,7 @@ class DemoFleet:
                 if trouble.crashes:
                     self._start_service(trouble.loop_id, trouble.ends_in)
                 else:
-                    address = f"http://127.0.0.1:{_free_port(0)}"
+                    address = f"http://127.0.0.1:{free_port(0)}"
                     self.loops.append(
                         DemoLoop(trouble.loop_id, self._repo(trouble.loop_id), None, address, trouble.ends_in)
                     )
@@ -133,14 +132,10 @@ class DemoFleet:
         (repo / ".superloop" / "loops" / loop_id).mkdir(parents=True)
         (repo / ".superloop" / "loops" / loop_id / "events.jsonl").touch()
         runtime = repo / "superloop.sh"
-        runtime.write_text(f'#!/bin/sh\nexec {sys.executable} -m opsd simulate "$@"\n')
-        runtime.chmod(0o755)
-        env = {**self._env, "OPS_MANAGER_SERVICE_TOKEN": self._env[TOKEN_VARIABLE], "SUPERLOOP_BIN": str(runtime)}
-        command = [sys.executable, "-m", "sprite_service", "--repo", str(repo), "--port", "0"]
-        with (self.folder / f"{loop_id}.log").open("wb") as log:
-            process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
+        write_runtime(runtime)
+        process = start_service(repo, runtime, self._env, self._env[TOKEN_VARIABLE], self.folder / f"{loop_id}.log")
         self.loops.append(DemoLoop(loop_id, repo, process, "", expected_state, lines))
-        self.loops[-1].base_url = _listening_address(process)
+        self.loops[-1].base_url = listening_address(process)
 
     def _play(self, recording: Recording) -> None:
         repo = self._repo(recording.loop_id)
@@ -252,40 +247,7 @@ class DemoFleet:
         self._stop.set()
         processes = [self._daemon] if self._daemon is not None else []
         processes += [loop.service for loop in self.loops if loop.service is not None] + self._runs
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        for process in processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        end_processes(*processes)
         for thread in self._players:
             thread.join(1)
         self.desk.close()
-
-
-def _free_port(preferred: int) -> int:
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
-    raise OpsError("no free port on the loopback interface")
-
-
-def _listening_address(process: subprocess.Popen[bytes]) -> str:
-    """The address that a sprite service prints when it listens."""
-    for line in _lines(process):
-        if b"listening on " in line:
-            return line.rsplit(b" ", 1)[1].decode().strip()
-    raise OpsError("a sprite service ended at its start")
-
-
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    if process.stdout is not None:
-        yield from process.stdout

@@ -88,8 +88,10 @@ class IntentJournal:
             yield {}
             return
         with self._guarded():
-            rows = self._open_intents()
-            yield {control_id: found for control_id, found in rows.items() if not self._is_running(control_id)}
+            dead = [control_id for control_id in self._open_intents() if not self._is_running(control_id)]
+            # Read again: one that ended between the two looks has been recorded meanwhile.
+            rows = self._open_intents() if dead else {}
+            yield {control_id: rows[control_id] for control_id in dead if control_id in rows}
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

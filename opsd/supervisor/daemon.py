@@ -1,7 +1,8 @@
 """``opsd run``: every part of the daemon, put together, from start to drain.
 
 Long-lived tasks, all owned by one :class:`TaskSupervisor`: the fleet's registry watch and followers, the workers, the
-fleet's steps, the deliverers of alerts, the file watcher, the event-loop lag monitor and the service manager's feeder.
+fleet's steps, the jobs (promotion gates, promotion controller, Horizon bridge), the deliverers of alerts, the file
+watcher, the event-loop lag monitor and the service manager's feeder.
 SIGHUP reads settings and registry again; SIGTERM and SIGINT let running passes, steps and requests end and close
 everything in order.
 """
@@ -33,6 +34,8 @@ from opsd.supervisor.fleet_passes import FleetPasses
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
 from opsd.supervisor.fleet_timer import FleetTimer
 from opsd.supervisor.http_api import ApiLimits, HttpApi
+from opsd.supervisor.job_group import JobGroup
+from opsd.supervisor.jobs import misses_the_registry
 from opsd.supervisor.loop_factory import LoopFactory
 from opsd.supervisor.loop_status import loop_status
 from opsd.supervisor.metrics import DaemonMetrics
@@ -94,6 +97,7 @@ class Daemon:
         )
         self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet)
         self._principals: PrincipalsWatch | None = None
+        self._jobs = JobGroup(self._repo, settings, self.metrics.jobs, env)
         self._stop = asyncio.Event()
         self._draining = False
 
@@ -181,6 +185,8 @@ class Daemon:
         idle_s = settings.observe.idle_resync_seconds * (1 + settings.reconcile.jitter)
         if settings.fleet.enabled and settings.fleet.max_pass_age_seconds < idle_s:
             self._log.warning("config.fleet_wakes_idle_sprites", max_pass_age=settings.fleet.max_pass_age_seconds)
+        if misses_the_registry(settings):
+            self._log.warning("config.promotion_needs_the_usual_registry", registry=str(settings.registry.file))
         if settings.drift.summary_window < 30 and settings.drift.min_confidence != "low":
             self._log.warning("config.drift_cannot_become_active", summary_window=settings.drift.summary_window)
 
@@ -197,6 +203,7 @@ class Daemon:
         if self._principals is not None:
             watch, look_s = self._principals, settings.http.principals_look_seconds
             self.tasks.start("principals", lambda beat: watch.run(beat, look_s=look_s), deadline_s=silence_s + look_s)
+        self._jobs.start(self.tasks, silence_s=silence_s)
         self.tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         for number in range(settings.reconcile.max_parallel):
             self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
@@ -293,6 +300,7 @@ class Daemon:
             self._settings = settings
             self._fleet.use(means)
             self._timer.use(cycle, timer_settings(settings))
+            self._jobs.use(settings)
             self._runner.limits = _pass_limits(settings)
             if self._alerts is not None:
                 self._alerts.use(alert_means(self._repo, settings, self._env, self.metrics.alerts))
@@ -309,6 +317,7 @@ class Daemon:
             async with asyncio.timeout(self._settings.drain_seconds), asyncio.TaskGroup() as draining:
                 draining.create_task(self.queue.idle())
                 draining.create_task(self._timer.drain())
+                draining.create_task(self._jobs.drain())
                 if self._alerts is not None:
                     draining.create_task(self._alerts.drain())
         late = await self.tasks.stop(timeout_s=5.0)
@@ -319,6 +328,7 @@ class Daemon:
         self._detector.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._timer.close()
+        self._jobs.close()
         self._log.info(
             "daemon.stopped", abandoned=late + ([f"{self.queue.running} passes"] if self.queue.running else [])
         )

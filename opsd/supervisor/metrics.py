@@ -20,6 +20,7 @@ from opsd.supervisor.access_metrics import AccessMetrics
 from opsd.supervisor.alert_metrics import AlertMetrics
 from opsd.supervisor.exposition import Family, Histogram, label_value
 from opsd.supervisor.fleet_metrics import FleetMetrics
+from opsd.supervisor.job_metrics import JobMetrics
 from opsd.supervisor.loop_metrics import MAX_REASONS, CounterSpec, GaugeSpec, LoopMetrics, LoopSample
 from opsd.supervisor.process_metrics import ProcessMetrics
 
@@ -152,6 +153,7 @@ class DaemonMetrics:
     def __init__(self, version: str, python: str | None = None) -> None:
         self.loops = LoopMetrics(LOOP_GAUGES, LOOP_COUNTERS)
         self.fleet = FleetMetrics()
+        self.jobs = JobMetrics()
         self.alerts = AlertMetrics()
         self.access = AccessMetrics()
         self._hooks: list[Callable[[], None]] = []
@@ -296,7 +298,7 @@ class DaemonMetrics:
                 log.exception("metrics.hook_failed")
         self._loops.set(len(self.loops))
         families = [item for item in vars(self).values() if isinstance(item, Family | Histogram)]
-        parts = (self.alerts, self.fleet, self.access, self._process)
+        parts = (self.alerts, self.fleet, self.jobs, self.access, self._process)
         yield b"".join(part.render() for part in (*families, *parts))
         async for piece in self.loops.render():
             yield piece

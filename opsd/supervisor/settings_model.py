@@ -9,37 +9,13 @@ from __future__ import annotations
 
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
-"""A duration in seconds that may be zero."""
-
-Period = Annotated[float, Field(gt=0, le=31_536_000)]
-"""A duration in seconds that may not be zero."""
-
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-"""How many of something, at least one."""
-
-
-def _no_boolean_for_a_number(model: type[BaseModel], value: object, info: ValidationInfo) -> object:
-    field = model.model_fields[info.field_name or ""]
-    if isinstance(value, bool) and field.annotation is not bool:
-        raise ValueError("a boolean is not accepted here")
-    return value
-
-
-class Group(BaseModel):
-    """One table of the configuration file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _refuse_booleans(cls, value: object, info: ValidationInfo) -> object:
-        return _no_boolean_for_a_number(cls, value, info)
+from opsd.supervisor.settings_group import Count, Group, Period, Seconds, no_boolean_for_a_number
+from opsd.supervisor.settings_jobs import ControllerSettings, HorizonSettings, PromotionSettings
 
 
 class HttpSettings(Group):
@@ -292,6 +268,12 @@ class Settings(BaseSettings):
     """When a threshold profile counts as no longer fitting."""
     fleet: FleetSettings = FleetSettings()
     """The fleet's steps on a timer."""
+    promotion: PromotionSettings = PromotionSettings()
+    """The promotion gates on a timer."""
+    controller: ControllerSettings = ControllerSettings()
+    """The guarded promotion controller."""
+    horizon: HorizonSettings = HorizonSettings()
+    """The bridge from a Horizon outbox."""
     alerts: AlertSettings = AlertSettings()
     """Delivery of alerts."""
     watchdog: WatchdogSettings = WatchdogSettings()
@@ -300,7 +282,7 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_booleans(cls, value: object, info: ValidationInfo) -> object:
-        return _no_boolean_for_a_number(cls, value, info)
+        return no_boolean_for_a_number(cls, value, info)
 
     @classmethod
     def settings_customise_sources(

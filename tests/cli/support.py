@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console, RenderableType
+from rich.text import Text
 
 from opsd.cli.main import main
 
@@ -71,3 +75,12 @@ class Repo:
         """Append a text as it is."""
         with self.journal.open("a") as file:
             file.write(text)
+
+
+def printed(page: Sequence[RenderableType], width: int = 100) -> str:
+    """A page as a terminal of ``width`` columns shows it."""
+    paper = io.StringIO()
+    console = Console(file=paper, width=width)
+    for part in page:
+        console.print(part, soft_wrap=isinstance(part, Text))
+    return paper.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from opsd.cli.fleet_explain_page import explain_page
 from opsd.cli.fleet_policy_page import policy_page
 from opsd.fleet.policy.explain import explain
 from opsd.storage.fleet_store import FileFleetStore
-from tests.cli.support import Shell
+from tests.cli.support import Shell, printed
 
 
 @pytest.fixture
@@ -32,12 +30,6 @@ def fleet(tmp_path: Path) -> Path:
 def report(folder: Path, *results: dict[str, Any]) -> None:
     state = {"fleetId": "harbor", "traceId": "fl-7", "status": "partial_failure", "results": results}
     (folder / "state.json").write_text(json.dumps(state))
-
-
-def printed(page: Any) -> str:
-    paper = io.StringIO()
-    Console(width=100, file=paper).print(page)
-    return paper.getvalue()
 
 
 class TestPolicy:
@@ -96,18 +88,19 @@ class TestPolicy:
         report(fleet, {"loopId": "gone\u001b[2J", "status": "failed"}, {"loopId": "pier", "healthStatus": "degraded"})
         opsd("fleet", "policy", "--repo", tmp_path)
         state = json.loads((fleet / "policy-state.json").read_text())
-        page = printed(policy_page(state))
+        page = printed(policy_page(state, ("--repo", "/srv/my repo")))
         assert "2 candidates: 0 the manager may act on, 2 for a person, 0 suppressed" in page
         assert "gone\\x1b[2J" in page
         assert "health_degraded" in page
         assert "cancel, by a person" in page
         assert "policy_mode_not_guarded_auto" in page
         assert "warning: the fleet state still holds results of loops" in page
+        assert "opsd fleet explain --repo '/srv/my repo'" in page
 
     def test_the_page_of_a_fleet_that_is_well(self, opsd: Shell, fleet: Path, tmp_path: Path) -> None:
         report(fleet)
         done = opsd("fleet", "policy", "--repo", tmp_path)
-        assert "nobody is in trouble" in printed(policy_page(done.json))
+        assert "nobody is in trouble" in printed(policy_page(done.json, ()))
 
 
 class TestExplain:
@@ -147,13 +140,13 @@ class TestExplain:
 
     def test_the_page_shows_gates_and_their_inputs(self, opsd: Shell, fleet: Path, tmp_path: Path) -> None:
         state = opsd("fleet", "policy", "--repo", tmp_path).json
-        page = printed(explain_page(explain(state, "pier")))
+        page = printed([explain_page(explain(state, "pier"))])
         assert "derived again from the recorded inputs: the same decision" in page
         assert "severity_below_threshold" in page
         assert "severity warning, minimum critical" in page
         del state["evaluation"]
         assert "not derived again: the state was published without its inputs" in printed(
-            explain_page(explain(state, "pier"))
+            [explain_page(explain(state, "pier"))]
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -15,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from opsd.cli.fleet_reconcile_page import fleet_page
 from opsd.fleet import publish
 from opsd.storage.fleet_store import FileFleetStore
-from tests.cli.support import Shell
+from tests.cli.support import Shell, printed
 from tests.contract_vectors.world import Service
 
 TOKEN = "s3cret-of-the-fleet"
@@ -227,9 +225,7 @@ def test_on_a_terminal_trouble_comes_first_and_nothing_is_obeyed(opsd: Shell, tm
     write_loop(tmp_path, "well")
     write_registry(tmp_path, {"loopId": "well"}, {"loopId": "[red]ghost"}, {"loopId": "off", "enabled": False})
     state = opsd("fleet", "reconcile", "--repo", tmp_path, "--trace-id", "t\x1b[31m").json
-    out = io.StringIO()
-    Console(file=out, width=100).print(fleet_page(state))
-    text = out.getvalue()
+    text = printed(fleet_page(state))
     assert "\x1b" not in text
     assert "partial_failure" in text
     assert text.index("[red]ghost") < text.index("well ") < text.index("off ")

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from opsd.cli.fleet_registry_page import registry_page
 from opsd.cli.fleet_registry_step import normalized_registry
 from opsd.contract.errors import OpsError, RegistryError, ReplacedStepError, UsageError
-from tests.cli.support import Shell
+from opsd.contract.jsoncodec import JsonObject
+from opsd.fleet.registry import parse_registry
+from tests.cli.support import Shell, printed
 from tests.fleet.factories import registry
 
 
@@ -100,3 +103,36 @@ def test_a_program_that_fails_or_answers_nonsense_ends_the_step(
     if exit_code != 1:
         assert isinstance(failed.value, ReplacedStepError)
         assert not failed.value.lines
+
+
+def test_on_a_terminal_the_registry_says_who_is_in_the_fleet_and_what_the_manager_may_do() -> None:
+    policy = {
+        "mode": "guarded_auto",
+        "suppressions": {"a": ["health_critical"]},
+        "autonomous": {
+            "safety": {"killSwitch": True},
+            "rollout": {"canaryPercent": 20, "pause": {"manual": True}},
+            "governance": {
+                "actor": "duty\x1b[2J [bold]lead[/bold]",
+                "approvalRef": "CHG-88",
+                "rationale": "night cover",
+                "changedAt": "2026-01-01T00:00:00Z",
+                "reviewBy": "2099-01-01T00:00:00Z",
+            },
+        },
+    }
+    service = {"baseUrl": "http://127.0.0.1:1", "tokenEnv": "SPRITE_TOKEN"}
+    loops = [{"loopId": "a"}, {"loopId": "b", "transport": "sprite_service", "service": service, "enabled": False}]
+    document = parse_registry(
+        {"schemaVersion": "v1", "fleetId": "yard", "loops": loops, "policy": policy}, source="r.json", now=0
+    ).document
+    shown = printed(registry_page(document), width=80)
+    for words in ("2 loops · 1 enabled", "kill switch", "paused", "20 % of all loops", "SPRITE_TOKEN", "CHG-88"):
+        assert words in shown
+    assert "\x1b" not in shown
+    assert "[bold]lead" in shown
+    assert "every action waits for a person" in printed(registry_page({**document, "policy": _advisory(document)}))
+
+
+def _advisory(document: JsonObject) -> JsonObject:
+    return {**document["policy"], "autonomous": {**document["policy"]["autonomous"], "enabled": False}}

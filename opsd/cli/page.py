@@ -1,0 +1,91 @@
+"""What the readable answers of all commands share: when there is one, its lines, and how it is printed.
+
+The contract's JSON goes to pipes and files; a person at a terminal gets a page. What comes from a sprite or a document
+is shown on it as text: nothing in it is obeyed by a terminal or taken for markup. Imports ``rich`` only where a page is
+really made.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from opsd.cli.arguments import Arguments
+from opsd.contract.jsoncodec import JsonValue
+from opsd.contract.values import compact_text, printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+#: So many of a kind are shown; nobody reads a thousand.
+SHOWN = 25
+_PREFIX = "autonomous_"
+
+
+def for_a_person(arguments: Arguments) -> bool:
+    """Whether the answer is read by a person: stdout is a terminal and ``--pretty`` did not ask for the document."""
+    return sys.stdout.isatty() and not arguments.switch("--pretty")
+
+
+def as_typed(arguments: Arguments, *flags: str) -> list[str]:
+    """Those of ``flags`` that were given, with their values: what a command that a page shows has to repeat."""
+    return [part for flag in flags if (given := arguments.given(flag)) for part in (flag, given)]
+
+
+def show(page: Sequence[RenderableType]) -> None:
+    """Print a page; a line that is longer than the terminal stays one line, so that a command can be copied."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    for part in page:
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def line(name: str, *values: JsonValue, style: str = "") -> Text:
+    """One line: what it is about, and what there is to say."""
+    from rich.text import Text
+
+    said = " · ".join(printable(compact_text(value)) for value in values if value not in (None, ""))
+    return Text.assemble((f"{printable(name)}  ", "bold"), (said, style))
+
+
+def more(count: int) -> list[Text]:
+    """How many of ``count`` are not shown."""
+    from rich.text import Text
+
+    return [Text(f"and {count - SHOWN} more; --pretty shows them all", style="dim")] if count > SHOWN else []
+
+
+def table(*names: str) -> Table:
+    """A table without a frame that loses nothing in a narrow terminal."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        made.add_column(name, overflow="fold")
+    return made
+
+
+def cells(*values: JsonValue, style: str = "") -> list[Text]:
+    """The cells of a row, all in one style; a list has a line for each of its values."""
+    from rich.text import Text
+
+    return [Text(_cell(value), style=style) for value in values]
+
+
+def _cell(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return "\n".join(_cell(one) for one in value if one is not None)
+    return "" if value is None else printable(compact_text(value))
+
+
+def autonomy_reasons(reasons: Iterable[JsonValue]) -> list[JsonValue]:
+    """Why autonomy is withheld, for a column that is headed by that word.
+
+    The words without their common prefix fit a terminal of 80 columns unbroken, and are still found by a search.
+    """
+    return [compact_text(reason).removeprefix(_PREFIX) for reason in reasons if reason is not None]

@@ -1,0 +1,94 @@
+"""The retry-guard drill.
+
+Invariants:
+
+1. An autonomous dispatch whose effect is not seen ends ambiguous: nobody takes an answer for a success.
+2. From then on autonomy leaves the intent alone, although the policy would let it go again: in every later run, and
+   across a crash of the daemon.
+3. It is not lost: it waits, with the reason, and is carried out when a person decides so.
+
+A loop is in trouble, and its runtime answers and does nothing. Later the runtime is mended.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.values import get
+from opsd.drill.evidence import Observed
+from opsd.drill.sandbox import Sandbox, Sprite, reasons_of
+from opsd.fleet.handoff.words import Guard, HandoffReason, IntentStatus, ResultStatus
+from opsd.storage.fleet_store import FleetDocument
+
+LOOP = "drill-a"
+
+
+def drill(folder: Path) -> list[Observed]:
+    """Carry it out in ``folder``; what was observed.
+
+    Raises:
+        OpsError: it could not be carried out.
+    """
+    with Sandbox(folder, LOOP) as box:
+        (sprite,) = box.sprites
+        sprite.deaf(True)
+        sprite.run("crashed")
+        box.put_registry(box.registry(categories=["health_critical"], safety={"cooldownSeconds": 0}))
+        box.start_daemon(confirm_s=1)
+        box.wait("autonomy tried", lambda: bool(box.outcomes(LOOP)))
+        outcomes = box.outcomes(LOOP)[:1]
+        first = Observed(
+            "a dispatch without a visible effect ends ambiguous",
+            outcomes == [ResultStatus.AMBIGUOUS] and sprite.calls[:1] == ["cancel"],
+            f"the runtime was told {sprite.calls[:1]}, the dispatch ended {outcomes}",
+        )
+        box.let_run(4)
+        guarded = _guarded(box, "autonomy leaves it alone in every later run")
+        waits = _waits(box)
+
+        box.kill_daemon()
+        box.start_daemon(confirm_s=1)
+        box.let_run(4)
+        after_crash = _guarded(box, "autonomy leaves it alone after a crash of the manager")
+        box.stop_daemon()
+        return [first, guarded, waits, after_crash, _person(box, sprite)]
+
+
+def _guarded(box: Sandbox, claim: str) -> Observed:
+    """Only one dispatch so far, and it was the guard that kept others from happening: the policy permits them."""
+    permitted = get(box.candidates().get(LOOP), "autonomous", "eligible") is True
+    outcomes = box.outcomes(LOOP)
+    return Observed(
+        claim,
+        permitted and len(outcomes) == 1,
+        f"dispatches so far: {outcomes}; the policy {'permits' if permitted else 'does not permit'} another",
+    )
+
+
+def _waits(box: Sandbox) -> Observed:
+    intent: JsonObject = box.intents().get(LOOP, {})
+    codes = box.document(FleetDocument.HANDOFF).get("reasonCodes", [])
+    held = (
+        intent.get("status") == IntentStatus.PENDING
+        and Guard.AMBIGUOUS in reasons_of(intent)
+        and HandoffReason.RETRY_GUARDED in codes
+    )
+    return Observed(
+        "it waits for a person, with the reason", held, f"{intent.get('status')}, {reasons_of(intent)}, {codes}"
+    )
+
+
+def _person(box: Sandbox, sprite: Sprite) -> Observed:
+    sprite.deaf(False)
+    # A new trace, or the service answers from its record of the first try.
+    person = box.opsd(
+        *("fleet", "handoff", "--repo", str(box.manager), "--execute", "--confirm", "--loop", LOOP),
+        *("--by", "drill", "--trace-id", "drill-by-hand", "--timeout-seconds", "10", "--interval-seconds", "1"),
+    )
+    status = box.intents().get(LOOP, {}).get("status")
+    return Observed(
+        "a person carries it out",
+        person.returncode == 0 and status == IntentStatus.EXECUTED and sprite.calls[-1:] == ["cancel"],
+        f"{status}, the runtime was told {sprite.calls}",
+    )

@@ -1,0 +1,325 @@
+"""The sandbox of a drill: sprite services over simulated runs, a registry, a daemon; all in one folder, on loopback.
+
+Guarantees: nothing outside the folder is written, no variable that would lead to a fleet in use (``OPS_MANAGER_…``,
+``OPSD_…``) reaches the processes, and all of them end with the sandbox, whichever way it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from opsd.contract import jsoncodec
+from opsd.contract.errors import OpsError
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.timestamps import format_utc
+from opsd.contract.values import get
+from opsd.fleet.handoff.attempts import rows_of
+from opsd.simulate.services import end_processes, listening_address, start_service, write_runtime
+from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
+
+TOKEN_VARIABLE = "OPSD_DRILL_TOKEN"  # noqa: S105 - the name of a variable
+#: Waits for what has to happen, in seconds; a machine that is busy needs a part of it.
+PATIENCE_S = 40.0
+_LOOK_S = 0.05
+_DAY_S = 86_400
+_FLAGS = (
+    *("--http-port", "0", "--log-format", "json", "--fleet-interval-seconds", "0.3"),
+    *("--fleet-confirm-interval-seconds", "1", "--observe-idle-resync-seconds", "1", "--observe-linger-seconds", "0"),
+    *("--observe-default", "poll", "--reconcile-resync-seconds", "1", "--reconcile-backoff-cap-seconds", "1"),
+    *("--registry-reload-seconds", "0.2", "--transport-connect-timeout-seconds", "2"),
+    *("--fleet-max-pass-age-seconds", "2"),
+)
+
+
+class Sprite:
+    """One sprite: a repo with a runtime, and the service in front of it.
+
+    The runtime notes every call. A file ``deaf`` in the sprite's folder makes it answer and do nothing; an executable
+    ``before-call`` there runs first.
+    """
+
+    def __init__(self, folder: Path, loop_id: str, env: dict[str, str], token: str) -> None:
+        self.loop_id = loop_id
+        self.folder = folder / loop_id
+        self.repo = self.folder / "repo"
+        self.url = ""
+        self._calls = self.folder / "calls"
+        self._runtime = self.folder / "superloop.sh"
+        self._env = env
+        self._token = token
+        self._process: subprocess.Popen[bytes] | None = None
+        (self.repo / ".superloop" / "loops" / loop_id).mkdir(parents=True)
+        write_runtime(
+            self._runtime,
+            'here=$(dirname "$0")\necho "$@" >> "$here/calls"\n'
+            '[ -x "$here/before-call" ] && "$here/before-call"\n[ -e "$here/deaf" ] && exit 0\n',
+        )
+
+    @property
+    def calls(self) -> list[str]:
+        """What the runtime was told, by the first word of each call."""
+        return [line.split()[0] for line in self._calls.read_text().splitlines()] if self._calls.exists() else []
+
+    @property
+    def events(self) -> int:
+        """Lines in the loop's journal."""
+        journal = self.repo / ".superloop" / "loops" / self.loop_id / "events.jsonl"
+        return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+    def run(self, ending: str) -> None:
+        """Play one short run to its ending; ``crashed`` leaves a loop that is in trouble."""
+        command = [sys.executable, "-m", "opsd", "simulate", "run", "--repo", str(self.repo), "--loop", self.loop_id]
+        command += ["--iterations", "1", "--seconds", "0", "--ending", ending]
+        with (self.folder / "run.log").open("ab") as log:
+            subprocess.run(command, stdout=log, stderr=log, env=self._env, check=False, timeout=PATIENCE_S)
+
+    def before_call(self, script: str) -> None:
+        """Have every call run shell text first."""
+        path = self.folder / "before-call"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def deaf(self, is_deaf: bool) -> None:
+        """Have the runtime do nothing of what it is told, or all of it again."""
+        mark = self.folder / "deaf"
+        if is_deaf:
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
+
+    def start(self) -> None:
+        """Begin to start the service, where it was before if there was one."""
+        port = int(self.url.rsplit(":", 1)[1]) if self.url else 0
+        log = self.folder / "sprite-service.log"
+        self._process = start_service(self.repo, self._runtime, self._env, self._token, log, port=port)
+
+    def listens(self) -> None:
+        """Wait until the service listens."""
+        if self._process is not None:
+            self.url = listening_address(self._process).rstrip("/")
+
+    def fail(self) -> None:
+        """The service is gone, as with its machine."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            end_processes(process)
+
+    def close(self) -> None:
+        """End the service."""
+        process, self._process = self._process, None
+        if process is not None:
+            end_processes(process)
+
+
+class Sandbox:
+    """A context manager.
+
+    Args:
+        folder: an empty one, or none yet.
+        loop_ids: a sprite for each, running.
+    """
+
+    def __init__(self, folder: Path, *loop_ids: str) -> None:
+        self.folder = folder
+        self.manager = folder / "manager"
+        self.manager.mkdir(parents=True)
+        self.store = FileFleetStore(str(self.manager))
+        token = secrets.token_hex(16)
+        self.env = {**_clean(os.environ), TOKEN_VARIABLE: token}
+        self.sprites = [Sprite(folder / "sprites", name, self.env, token) for name in loop_ids]
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._url = ""
+        self._daemons = 0
+
+    def __enter__(self) -> Sandbox:
+        try:
+            for sprite in self.sprites:
+                sprite.start()
+            for sprite in self.sprites:
+                sprite.listens()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything, the daemon first."""
+        self.stop_daemon()
+        for sprite in self.sprites:
+            sprite.close()
+
+    # The registry, as an operator writes it.
+
+    def registry(self, *, categories: list[str], **autonomous: Any) -> JsonObject:
+        """A registry that lets autonomy cancel loops with trouble of ``categories``; ``autonomous`` adds to it."""
+        now = time.time()
+        governance = {
+            "actor": "drill",
+            "approvalRef": "DRILL",
+            "rationale": "a drill in its sandbox",
+            "changedAt": format_utc(now),
+            "reviewBy": format_utc(now + 30 * _DAY_S),
+            "reviewWindowDays": 30,
+        }
+        return {
+            "schemaVersion": "v1",
+            "fleetId": "drill",
+            "loops": [
+                {
+                    "loopId": sprite.loop_id,
+                    "transport": "sprite_service",
+                    "service": {"baseUrl": sprite.url, "tokenEnv": TOKEN_VARIABLE, "retryAttempts": 1},
+                }
+                for sprite in self.sprites
+            ],
+            "policy": {
+                "mode": "guarded_auto",
+                "noiseControls": {"dedupeWindowSeconds": 0},
+                "autonomous": {
+                    "allow": {"categories": categories, "intents": ["cancel"]},
+                    "governance": governance,
+                    **autonomous,
+                },
+            },
+        }
+
+    def put_registry(self, document: JsonObject) -> None:
+        """Put a registry in force."""
+        self.store.prepare(FleetDocument.REGISTRY)
+        self.store.replace(FleetDocument.REGISTRY, document)
+
+    # The daemon.
+
+    def start_daemon(self, *, confirm_s: int = 10) -> None:
+        """Start a daemon over the registry, and wait until it answers.
+
+        Raises:
+            OpsError: it ended, or did not answer in time.
+        """
+        self._daemons += 1
+        log = self.folder / f"opsd-{self._daemons}.log"
+        command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), *_FLAGS]
+        command += ["--fleet-confirm-timeout-seconds", str(confirm_s)]
+        with log.open("wb") as file:
+            self._daemon = subprocess.Popen(command, env=self.env, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+        self.wait("the daemon started", lambda: self._started(log))
+
+    def _started(self, log: Path) -> bool:
+        if self._daemon is None or self._daemon.poll() is not None:
+            raise OpsError(f"the daemon ended at its start; its log: {log}")
+        for line in log.read_bytes().splitlines():
+            if b'"daemon.started"' in line:
+                self._url = str(json.loads(line)["http"]).removesuffix("/metrics")
+                return True
+        return False
+
+    def stop_daemon(self) -> None:
+        """End the daemon in order."""
+        process, self._daemon = self._daemon, None
+        if process is not None:
+            end_processes(process, within_s=30.0)
+
+    def kill_daemon(self) -> None:
+        """The daemon is gone, as with its machine."""
+        if self._daemon is not None:
+            self._daemon.kill()
+        self.stop_daemon()
+
+    def runs(self) -> int:
+        """How often this daemon's fleet steps have come to an end."""
+        with urllib.request.urlopen(f"{self._url}/metrics", timeout=10) as answer:  # noqa: S310 - loopback, our own
+            lines = answer.read().decode().splitlines()
+        return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith("opsd_fleet_runs_total"))
+
+    def view(self, loop_id: str) -> JsonObject:
+        """What the daemon knows of a loop."""
+        with urllib.request.urlopen(f"{self._url}/v1/loops/{loop_id}", timeout=10) as answer:  # noqa: S310
+            found: JsonObject = json.loads(answer.read())["loop"]
+        return found
+
+    def opsd(self, *argv: str) -> subprocess.CompletedProcess[bytes]:
+        """A command by hand."""
+        command = [sys.executable, "-m", "opsd", *argv]
+        return subprocess.run(command, capture_output=True, env=self.env, check=False, timeout=PATIENCE_S)
+
+    # What happened.
+
+    def document(self, part: FleetDocument) -> JsonObject:
+        """A document of the fleet; an empty one while there is none."""
+        try:
+            found = jsoncodec.loads(self.store.read(part) or b"{}")
+        except ValueError:
+            found = {}
+        return found if isinstance(found, dict) else {}
+
+    def candidates(self) -> dict[str, JsonObject]:
+        """The policy's newest candidate of each loop."""
+        return {one["loopId"]: one for one in self.document(FleetDocument.POLICY).get("candidates", ())}
+
+    def intents(self) -> dict[str, JsonObject]:
+        """The handoff's intent for each loop."""
+        return {one["loopId"]: one for one in self.document(FleetDocument.HANDOFF).get("intents", ())}
+
+    def attempts(self) -> list[JsonObject]:
+        """The record of dispatch attempts, each row after an attempt with the loop that it is about."""
+        rows = rows_of(self.store.read(FleetLog.HANDOFF_ATTEMPTS) or b"")
+        loops = {row["attemptId"]: row["loopId"] for row in rows if "loopId" in row}
+        return [{**row, "loopId": loops.get(row.get("attemptId"))} for row in rows]
+
+    def outcomes(self, loop_id: str) -> list[str]:
+        """How the attempts on a loop ended, oldest first."""
+        return [str(row["status"]) for row in self.attempts() if row["loopId"] == loop_id and "status" in row]
+
+    def wait(self, what: str, condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
+        """Wait until something has happened.
+
+        Raises:
+            OpsError: it did not.
+        """
+        if not self.happens(condition, within_s):
+            raise OpsError(f"it did not come about within {within_s:g} s that {what}")
+
+    @staticmethod
+    def happens(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> bool:
+        """Whether something happens in time."""
+        deadline = time.monotonic() + within_s
+        while True:
+            with contextlib.suppress(OSError):  # a daemon that does not answer just now
+                if condition():
+                    return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_S)
+
+    def let_run(self, more: int) -> None:
+        """Wait until the fleet's steps have run ``more`` times from now on, the run under way not counted.
+
+        Raises:
+            OpsError: they do not.
+        """
+        wanted = self.runs() + 1 + more
+        self.wait(f"the fleet's steps ran {more} more times", lambda: self.runs() >= wanted)
+
+
+def reasons_of(document: JsonObject | None) -> list[str]:
+    """Why autonomy leaves a candidate or an intent alone."""
+    found = get(document, "autonomous", "reasons")
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
+def _clean(env: os._Environ[str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if not name.startswith(("OPS_MANAGER_", "OPSD_", "SUPERLOOP_"))}

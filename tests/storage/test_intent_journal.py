@@ -1,0 +1,32 @@
+"""The write-ahead journal of control intents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from opsd.contract.ids import LoopId
+from opsd.storage.intent_journal import RECORDED, IntentJournal
+
+
+def test_an_intent_whose_process_is_gone_is_abandoned(tmp_path: Path) -> None:
+    journal = IntentJournal(str(tmp_path), LoopId("demo"))
+    held = journal.begin("one", {"request": {}})
+    journal.release("one", held)
+    with journal.abandoned() as found:
+        assert list(found) == ["one"]
+
+
+def test_an_intent_that_is_recorded_while_it_is_looked_at_is_not_abandoned(tmp_path: Path) -> None:
+    journal = IntentJournal(str(tmp_path), LoopId("demo"))
+    held = journal.begin("one", {"request": {}})
+
+    class Looking(IntentJournal):
+        """Between reading the journal and looking at its lock, the intent ends."""
+
+        def _is_running(self, control_id: str) -> bool:
+            journal.append(control_id, RECORDED, {})
+            journal.release(control_id, held)
+            return super()._is_running(control_id)
+
+    with Looking(str(tmp_path), LoopId("demo")).abandoned() as found:
+        assert found == {}
