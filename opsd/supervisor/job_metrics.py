@@ -34,10 +34,13 @@ class JobMetrics:
             return Family("gauge", name, text, labels)
 
         self._runs = counter(
-            "opsd_job_runs_total", "Runs of promotion gates, controller and Horizon bridge, by result.", "job", "result"
+            "opsd_job_runs_total",
+            "Runs of promotion gates, controller and Horizon bridge, by result.",
+            "name",
+            "result",
         )
-        self._last = gauge("opsd_job_last_success_timestamp_seconds", "Time the job last did its work.", "job")
-        self._duration = gauge("opsd_job_last_duration_seconds", "Duration of the job's last run.", "job")
+        self._last = gauge("opsd_job_last_success_timestamp_seconds", "Time the job last did its work.", "name")
+        self._duration = gauge("opsd_job_last_duration_seconds", "Duration of the job's last run.", "name")
         self._decision = gauge("opsd_promotion_decision", "1 for the decision of the promotion gates.", "decision")
         self._gate = gauge("opsd_promotion_gate", "1 for the outcome of each promotion gate.", "gate", "outcome")
         self._reasons = gauge("opsd_promotion_reason", "1 for each reason that the promotion gates give.", "reason")

@@ -23,7 +23,7 @@ async def test_the_gates_are_evaluated_where_there_is_a_fleet_and_nothing_else_r
     assert metrics['opsd_promotion_gate{gate="governance",outcome="pass"}'] == 1
     assert metrics['opsd_promotion_gate{gate="drill_recency",outcome="no_evidence"}'] == 1
     assert metrics['opsd_promotion_drill_passed{drill="kill_switch"}'] == 0
-    assert metrics['opsd_job_runs_total{job="promotion-controller",result="success"}'] == 0
+    assert metrics['opsd_job_runs_total{name="promotion-controller",result="success"}'] == 0
     assert world.document("promotion-state.json")["summary"]["decision"] == "hold"
     assert not world.file("promotion-controller-state.json").exists()
     assert not world.file("horizon-bridge-state.json").exists()
@@ -59,7 +59,7 @@ async def test_a_job_that_fails_is_told_once_and_hinders_nobody(tmp_path: Path) 
     async with daemon(world.repo, *FLAGS, *QUICK, *flags) as opsd:
 
         async def failed_twice() -> bool:
-            return (await opsd.metrics())['opsd_job_runs_total{job="promotion-controller",result="failure"}'] >= 2
+            return (await opsd.metrics())['opsd_job_runs_total{name="promotion-controller",result="failure"}'] >= 2
 
         await opsd.until(failed_twice)
         await opsd.until(lambda: _ran(opsd, "promotion-gates"))
@@ -70,4 +70,4 @@ async def test_a_job_that_fails_is_told_once_and_hinders_nobody(tmp_path: Path) 
 
 
 async def _ran(found: Daemon, job: str) -> bool:
-    return (await found.metrics())[f'opsd_job_runs_total{{job="{job}",result="success"}}'] >= 1
+    return (await found.metrics())[f'opsd_job_runs_total{{name="{job}",result="success"}}'] >= 1

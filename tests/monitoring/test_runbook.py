@@ -142,7 +142,7 @@ async def test_the_procedures_work_as_they_are_printed(world: World) -> None:
     assert '"status":"confirmed"' in answers["Safe retry"]
     assert '"deliveryId": "omd_' in answers["Dead letters"]
     assert world.document(FleetDocument.HANDOFF)["intents"][0]["status"] == "executed"
-    assert "promotion_drill_state_missing" in answers["Drills"]
+    assert "promotion_drill_missing_sprite_service_outage" in answers["Drills"]
     autonomous = world.document(FleetDocument.REGISTRY)["policy"]["autonomous"]
     assert autonomous["safety"]["killSwitch"] is False
     assert autonomous["rollout"]["pause"]["manual"] is False

@@ -97,7 +97,7 @@ async def test_without_a_fleet_there_is_nothing_to_do(tmp_path: Path) -> None:
         calls.append(1)
         return Answer(0, b"{}", b"")
 
-    found, metrics = timer(tmp_path, run, needs=(FleetDocument.REGISTRY,))
+    found, _ = timer(tmp_path, run, needs=(FleetDocument.REGISTRY,))
     task = asyncio.create_task(found.run(Heartbeat(None, lambda: 0.0)))
     await asyncio.sleep(0.05)
     assert not calls
@@ -112,7 +112,7 @@ async def test_without_a_fleet_there_is_nothing_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", [Answer(1, b"", b"error: no\n"), Answer(0, b"", b""), Answer(0, b"[]", b"")])
 async def test_a_run_that_fails_is_counted_and_shows_nothing(tmp_path: Path, bad: Answer) -> None:
     found, metrics = timer(tmp_path, lambda _argv, _deadline: bad)
-    await run_until(found, lambda: b'{job="promotion-gates",result="failure"} 0' not in metrics.render())
+    await run_until(found, lambda: b'{name="promotion-gates",result="failure"} 0' not in metrics.render())
     assert b"opsd_promotion_decision" not in metrics.render()
     assert b"opsd_job_last_success" not in metrics.render()
 
@@ -123,7 +123,7 @@ async def test_a_process_beyond_its_deadline_is_ended(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     job = Job(("version",), 0.0, 0.1)
     found = JobTimer(JobName.GATES, job, FileFleetStore(str(tmp_path)), metrics, env, first_s=0.0)
-    await run_until(found, lambda: b'{job="promotion-gates",result="failure"} 0' not in metrics.render())
+    await run_until(found, lambda: b'{name="promotion-gates",result="failure"} 0' not in metrics.render())
 
 
 async def test_a_failed_controller_pass_is_shown_and_a_rejected_file_is_no_failure(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ async def test_a_failed_controller_pass_is_shown_and_a_rejected_file_is_no_failu
         tmp_path, document({"summary": counts}, 2), name=JobName.BRIDGE, good_exits=frozenset({0, 2})
     )
     await run_until(found, lambda: b"opsd_horizon_pending_intents 3" in metrics.render())
-    assert b'opsd_job_runs_total{job="horizon-bridge",result="failure"} 0' in metrics.render()
+    assert b'opsd_job_runs_total{name="horizon-bridge",result="failure"} 0' in metrics.render()
 
 
 async def test_the_end_of_the_daemon_waits_for_a_run_and_begins_no_other(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from opsd.supervisor.settings import env_name, setting_fields
 from sprite_service.main import parser as sprite_parser
 from tests.supervisor.test_metrics import busy_metrics, text_of
 from tools.__main__ import ROOT, generate, main
-from tools.declared_metrics import daemon_metrics
+from tools.declared_metrics import daemon_metrics, sprite_metrics
 from tools.reference import reasons
 from tools.reference.commands import commands
 from tools.reference.environment import VARIABLES
@@ -82,6 +82,11 @@ def test_every_label_of_a_scrape_was_declared() -> None:
     labels = {name: set(metric.labels) for metric in daemon_metrics() for name in metric.series}
     for name, text in re.findall(r"^([a-z_]+)\{(.*)\} ", text_of(busy_metrics()), re.MULTILINE):
         assert set(re.findall(r'(\w+)="', text)) - {"le"} == labels[name], name
+
+
+def test_no_metric_has_a_label_that_prometheus_adds_itself() -> None:
+    for metric in (*daemon_metrics(), *sprite_metrics()):
+        assert not {"job", "instance"} & set(metric.labels), metric.name
 
 
 def _enumerations() -> Iterator[type[StrEnum]]:

@@ -74,4 +74,34 @@ def dashboard() -> Json:
             Query(f"time() - max by (step) (opsd_fleet_step_last_success_timestamp_seconds{{{M}}})", "{{step}}"),
             unit="s",
         ),
+        graph(
+            "Decision of the promotion gates",
+            Query(f"max by (decision) (opsd_promotion_decision{{{M}}})", "{{decision}}"),
+            stacked=True,
+        ),
+        listing("Gates that do not pass", f'opsd_promotion_gate{{{M}, outcome!="pass"}} == 1', hide=("Value",)),
+        listing("Why", f"opsd_promotion_reason{{{M}}} == 1", hide=("Value",)),
+        graph(
+            "Days since each drill",
+            Query(f"max by (drill) (opsd_promotion_drill_age_days{{{M}}})", "{{drill}}"),
+            Query(f"min(opsd_promotion_drill_max_age_days{{{M}}})", "refused from"),
+            unit="d",
+        ),
+        listing("Drills", f"opsd_promotion_drill_passed{{{M}}}", description="1: the newest evidence says pass."),
+        graph(
+            "Passes of the controller, per day",
+            Query(f"sum by (status) (increase(opsd_promotion_controller_passes_total{{{M}}}[1d]))", "{{status}}"),
+            stacked=True,
+        ),
+        listing("The controller's reasons", f"opsd_promotion_controller_reason{{{M}}} == 1", hide=("Value",)),
+        graph(
+            "Horizon",
+            Query(f"sum(opsd_horizon_pending_intents{{{M}}})", "intents that wait"),
+            Query(f"sum(increase(opsd_horizon_envelopes_queued_total{{{M}}}[1h]))", "queued per hour"),
+            Query(f"sum(increase(opsd_horizon_files_rejected_total{{{M}}}[1h]))", "files rejected per hour"),
+        ),
+        graph(
+            "Jobs that failed, per hour",
+            Query(f'sum by (name) (increase(opsd_job_runs_total{{{M}, result="failure"}}[1h]))', "{{name}}"),
+        ),
     )

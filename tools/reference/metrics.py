@@ -23,7 +23,7 @@ _GROUPS = (
     ("Loops", ("opsd_loop_",)),
     ("Delivery of alerts", ("opsd_alert_",)),
     ("Fleet, policy and autonomy", ("opsd_fleet_",)),
-    ("Promotion, drills and the Horizon bridge", ("opsd_promotion_", "opsd_drill", "opsd_bridge_", "opsd_horizon_")),
+    ("Promotion, drills and the Horizon bridge", ("opsd_promotion_", "opsd_horizon_", "opsd_job_")),
     ("API and tokens", ("opsd_http_", "opsd_principals", "opsd_api_", "opsd_stream_")),
     ("Process", ("process_",)),
 )
