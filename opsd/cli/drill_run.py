@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
     body = None
     if fleet == "live":
         live.check(names, store, confirmed=arguments.switch("--confirm"))
-        body = live.kill_switch_drill(store)
+        body = live.LiveKillSwitch(store)
     given = arguments.optional("--sandbox")
     commit = arguments.optional("--commit") or known_commit(os.environ)
     tell = _teller() if sys.stdout.isatty() and not arguments.switch("--pretty") else None

@@ -172,6 +172,7 @@ class DemoFleet:
         document = {"schemaVersion": "v1", "fleetId": "demo", "loops": entries, "policy": policy_block(time.time())}
         registry.write_text(json.dumps(document, indent=2) + "\n")
         command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), "--http-port", str(self.port)]
+        command += ["--config", os.devnull]  # this host's settings may lead to a fleet in use
         command += ["--reconcile-resync-seconds", "5", "--observe-idle-resync-seconds", "5", "--log-format", "json"]
         command += ["--fleet-interval-seconds", "1", "--fleet-confirm-interval-seconds", "1"]
         command += ["--alerts-catalog-file", str(self.folder / "alert-sinks.json")]

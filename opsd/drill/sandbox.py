@@ -1,7 +1,8 @@
 """The sandbox of a drill: sprite services over simulated runs, a registry, a daemon; all in one folder, on loopback.
 
-Guarantees: nothing outside the folder is written, no variable that would lead to a fleet in use (``OPS_MANAGER_…``,
-``OPSD_…``) reaches the processes, and all of them end with the sandbox, whichever way it ends.
+Guarantees: nothing outside the folder is written; neither this host's settings nor a variable that would lead to a
+fleet in use (``OPS_MANAGER_…``, ``OPSD_…``, those of a service manager) reach the processes; and all of them end with
+the sandbox, whichever way it ends.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ PATIENCE_S = 40.0
 _LOOK_S = 0.05
 _DAY_S = 86_400
 _FLAGS = (
+    *("--config", os.devnull, "--promotion-enabled", "false"),
     *("--http-port", "0", "--log-format", "json", "--fleet-interval-seconds", "0.3"),
     *("--fleet-confirm-interval-seconds", "1", "--observe-idle-resync-seconds", "1", "--observe-linger-seconds", "0"),
     *("--observe-default", "poll", "--reconcile-resync-seconds", "1", "--reconcile-backoff-cap-seconds", "1"),
@@ -78,7 +80,18 @@ class Sprite:
 
     def run(self, ending: str) -> None:
         """Play one short run to its ending; ``crashed`` leaves a loop that is in trouble."""
-        command = [sys.executable, "-m", "opsd", "simulate", "run", "--repo", str(self.repo), "--loop", self.loop_id]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "opsd",
+            "simulate",
+            "run",
+            "--repo",
+            str(self.repo),
+            "--loop",
+            self.loop_id,
+        ]
         command += ["--iterations", "1", "--seconds", "0", "--ending", ending]
         with (self.folder / "run.log").open("ab") as log:
             subprocess.run(command, stdout=log, stderr=log, env=self._env, check=False, timeout=PATIENCE_S)
@@ -212,7 +225,7 @@ class Sandbox:
         """
         self._daemons += 1
         log = self.folder / f"opsd-{self._daemons}.log"
-        command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), *_FLAGS]
+        command = [sys.executable, "-P", "-m", "opsd", "run", "--repo", str(self.manager), *_FLAGS]
         command += ["--fleet-confirm-timeout-seconds", str(confirm_s)]
         with log.open("wb") as file:
             self._daemon = subprocess.Popen(command, env=self.env, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
@@ -253,7 +266,7 @@ class Sandbox:
 
     def opsd(self, *argv: str) -> subprocess.CompletedProcess[bytes]:
         """A command by hand."""
-        command = [sys.executable, "-m", "opsd", *argv]
+        command = [sys.executable, "-P", "-m", "opsd", *argv]
         return subprocess.run(command, capture_output=True, env=self.env, check=False, timeout=PATIENCE_S)
 
     # What happened.
@@ -321,5 +334,9 @@ def reasons_of(document: JsonObject | None) -> list[str]:
     return [str(one) for one in found] if isinstance(found, list) else []
 
 
-def _clean(env: os._Environ[str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if not name.startswith(("OPS_MANAGER_", "OPSD_", "SUPERLOOP_"))}
+#: What would lead out of the sandbox: to hooks, settings, secrets, the service manager.
+_FOREIGN = ("OPS_MANAGER_", "OPSD_", "SUPERLOOP_", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_")
+
+
+def _clean(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if not name.startswith(_FOREIGN)}

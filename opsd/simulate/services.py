@@ -15,7 +15,7 @@ from opsd.contract.errors import OpsError
 
 def write_runtime(path: Path, before: str = "") -> None:
     """Put a runtime in place that obeys as the real one does; ``before`` is shell text that each call runs first."""
-    path.write_text(f'#!/bin/sh\n{before}exec {shlex.quote(sys.executable)} -m opsd simulate "$@"\n')
+    path.write_text(f'#!/bin/sh\n{before}exec {shlex.quote(sys.executable)} -P -m opsd simulate "$@"\n')
     path.chmod(0o755)
 
 
@@ -23,7 +23,7 @@ def start_service(
     repo: Path, runtime: Path, env: Mapping[str, str], token: str, log: Path, *, port: int = 0
 ) -> subprocess.Popen[bytes]:
     """Start a sprite service over ``repo``; :func:`listening_address` tells when it listens, and where."""
-    command = [sys.executable, "-m", "sprite_service", "--repo", str(repo), "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "sprite_service", "--repo", str(repo), "--port", str(port)]
     own = {**env, "OPS_MANAGER_SERVICE_TOKEN": token, "SUPERLOOP_BIN": str(runtime)}
     with log.open("ab") as file:
         return subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=file, stdin=subprocess.DEVNULL)

@@ -152,7 +152,7 @@ class JobTimer:
     def _run_process(self, argv: list[str], deadline_s: float) -> Answer:
         with self._ending.ends():
             return run_program(
-                [sys.executable, "-m", "opsd", *argv],
+                [sys.executable, "-P", "-m", "opsd", *argv],
                 timeout_s=deadline_s,
                 max_output_bytes=_MAX_OUTPUT_BYTES,
                 env=self._env,

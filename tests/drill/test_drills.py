@@ -84,6 +84,24 @@ def test_a_drill_that_cannot_be_carried_out_is_a_failure_with_a_reason(tmp_path:
     assert entry["error"] == "a sprite service ended at its start"
 
 
+def test_nothing_of_the_host_reaches_the_sandbox(tmp_path: Path) -> None:
+    trap, mark = tmp_path / "trap", tmp_path / "sprung"
+    trap.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    trap.chmod(0o755)
+    (tmp_path / "opsd.toml").write_text("[registry]\nfile = '/live/registry.json'\n")
+    hooks = ("RECONCILE", "CONTROL", "CONFIRM", "FLEET_REGISTRY", "FLEET_STATUS", "SNAPSHOT", "POLL", "HEALTH")
+    foreign = {f"OPS_MANAGER_{hook}_SCRIPT": str(trap) for hook in hooks}
+    foreign |= {"OPSD_CONFIG": str(tmp_path / "opsd.toml"), "OPSD_REGISTRY__FILE": "/live/registry.json"}
+    foreign |= {
+        "NOTIFY_SOCKET": "/live/notify",
+        "CREDENTIALS_DIRECTORY": "/live/credentials",
+        "SUPERLOOP_BIN": str(trap),
+    }
+    done = drill("kill-switch", tmp_path, env={**os.environ, **foreign})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not mark.exists()
+
+
 def test_nothing_is_carried_out_when_its_evidence_could_not_be_kept(tmp_path: Path) -> None:
     file = tmp_path / EVIDENCE
     file.parent.mkdir(parents=True)

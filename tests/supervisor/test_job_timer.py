@@ -97,7 +97,7 @@ async def test_without_a_fleet_there_is_nothing_to_do(tmp_path: Path) -> None:
         calls.append(1)
         return Answer(0, b"{}", b"")
 
-    found, _ = timer(tmp_path, run, needs=(FleetDocument.REGISTRY,))
+    found, _metrics = timer(tmp_path, run, needs=(FleetDocument.REGISTRY,))
     task = asyncio.create_task(found.run(Heartbeat(None, lambda: 0.0)))
     await asyncio.sleep(0.05)
     assert not calls
