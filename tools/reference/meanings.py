@@ -356,7 +356,7 @@ GROUPS = (
     ),
     Codes(
         "The Horizon bridge",
-        "Rejected lines in `telemetry/horizon-bridge.jsonl`.",
+        "Rejected lines in `fleet/telemetry/horizon-bridge.jsonl`.",
         Rejection,
         {
             "contract_invalid_json": "no JSON object, or a file that is too large",
