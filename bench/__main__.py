@@ -7,6 +7,7 @@ import sys
 
 from bench import (
     alerts,
+    api,
     fleet,
     fleet_policy,
     fleet_reconcile,
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "latency": fleet.stream_latency,
     "alerts": alerts.alert_latency,
     "outbox": alerts.outbox_throughput,
+    "streams": api.many_streams,
     "startup": startup.startup,
 }
 

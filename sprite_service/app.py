@@ -37,6 +37,7 @@ from sprite_service.config import Config
 from sprite_service.control import ControlEndpoint
 from sprite_service.loops import Loops
 from sprite_service.metrics import ServiceMetrics
+from sprite_service.openapi import openapi_document
 from sprite_service.stream import EventStreams
 
 #: How long running answers may take to end at a stop.
@@ -85,6 +86,7 @@ class Service:
             "/healthz": self._healthz,
             "/readyz": self._readyz,
             "/metrics": self._metrics_page,
+            "/openapi.json": self._openapi,
             "/ops/loops": self._list,
             "/ops/snapshot": self._snapshot,
             "/ops/events": self._events,
@@ -217,6 +219,14 @@ class Service:
             inotify=self.watcher.uses_inotify,
         )
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every path that is answered."""
+        return frozenset((*self._get, _CONTROL))
+
+    async def _openapi(self, _request: web.BaseRequest, _caller: Caller) -> web.StreamResponse:
+        return json_response(openapi_document())
 
     async def _list(self, _request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         found = await self.loops.in_thread(lambda: list_loops(self.config.repo))

@@ -6,14 +6,12 @@ A silence has an end, and is ended rather than deleted. On a terminal the answer
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from opsd.alerts import silences as rules
 from opsd.alerts.matchers import LABEL_NAMES, parse_matcher_text
+from opsd.alerts.silence_book import SilenceBook, shown
 from opsd.alerts.silences import Silence, SilenceState
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
@@ -23,15 +21,9 @@ from opsd.contract.errors import UsageError
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import printable
 from opsd.runtime.layout import absolute_repo
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
-
-if TYPE_CHECKING:
-    from opsd.contract.jsoncodec import JsonObject
-    from opsd.storage.shared_document import SharedDocument
 
 _REPO = Flag("--repo", "the managed repo (required)", "<path>")
 _PRETTY = Flag("--pretty", "JSON indented by two spaces, also on a terminal")
-_LOCK_WAIT_S = 5.0
 
 ADD = CommandSpec(
     "opsd alerts silence add",
@@ -94,50 +86,32 @@ def _add(arguments: Arguments) -> None:
         raise UsageError("--created-by is required where USER is not set")
     now = time.time()
     starts_at = _moment(arguments, "--starts-at", int(now))
-    silence = Silence(
-        id=f"sil_{os.urandom(8).hex()}",
-        matchers=matchers,
-        starts_at=starts_at,
-        ends_at=_end(arguments, starts_at),
+    silence = SilenceBook(absolute_repo(repo)).add(
+        matchers,
+        starts_at,
+        _end(arguments, starts_at),
         created_by=created_by,
         comment=arguments.optional("--comment") or "",
+        now=now,
     )
-    document = _document(repo)
-
-    def change(data: bytes | None) -> tuple[JsonObject, None]:
-        known = rules.silences_of_file(data, document.location)
-        return rules.document_of(rules.added(known, silence, now)), None
-
-    document.update(change, wait_s=_LOCK_WAIT_S)
     _show(arguments, silence, now)
 
 
 def _expire(arguments: Arguments) -> None:
-    document, silence_id = _document(arguments.required("--repo")), arguments.required("--id")
+    repo, silence_id = absolute_repo(arguments.required("--repo")), arguments.required("--id")
     now = time.time()
-
-    def change(data: bytes | None) -> tuple[JsonObject | None, Silence]:
-        known = rules.silences_of_file(data, document.location)
-        after, ended = rules.expired(known, silence_id, now)
-        return (rules.document_of(after) if after != known else None), ended
-
-    _show(arguments, document.update(change, wait_s=_LOCK_WAIT_S), now)
+    _show(arguments, SilenceBook(repo).expire(silence_id, now), now)
 
 
 def _list(arguments: Arguments) -> None:
-    document = _document(arguments.required("--repo"))
     now = time.time()
-    known = rules.silences_of_file(document.read(), document.location)
-    shown = [one for one in known if arguments.switch("--all") or one.state(now) is not SilenceState.EXPIRED]
+    book = SilenceBook(absolute_repo(arguments.required("--repo")))
+    found = book.listed(now, all_of_them=arguments.switch("--all"))
     if for_a_person(arguments):
-        _print_table(shown, now)
+        _print_table(found, now)
     else:
-        listed = [one.as_json() | {"state": one.state(now).value} for one in shown]
-        write_json({"schemaVersion": "v1", "silences": listed}, pretty=arguments.switch("--pretty"))
-
-
-def _document(repo: str) -> SharedDocument:
-    return FileFleetStore(absolute_repo(repo)).shared(FleetDocument.SILENCES, durable=True)
+        document = {"schemaVersion": "v1", "silences": [shown(one, now) for one in found]}
+        write_json(document, pretty=arguments.switch("--pretty"))
 
 
 def _end(arguments: Arguments, starts_at: int) -> int:
@@ -161,12 +135,12 @@ def _moment(arguments: Arguments, flag: str, default: int) -> int:
 
 
 def _show(arguments: Arguments, silence: Silence, now: float) -> None:
-    shown = silence.as_json() | {"state": silence.state(now).value}
+    document = shown(silence, now)
     if not for_a_person(arguments):
-        write_json(shown, pretty=arguments.switch("--pretty"))
+        write_json(document, pretty=arguments.switch("--pretty"))
         return
     about = " and ".join(map(str, silence.matchers))
-    sys.stdout.write(printable(f"{silence.id} is {shown['state']}: {about}, until {shown['endsAt']}") + "\n")
+    sys.stdout.write(printable(f"{silence.id} is {document['state']}: {about}, until {document['endsAt']}") + "\n")
 
 
 def _print_table(silences: Sequence[Silence], now: float) -> None:

@@ -16,8 +16,6 @@ from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
     from opsd.contract.jsoncodec import JsonObject
-    from opsd.storage.audit_verify import ChainReport
-    from opsd.storage.fleet_store import FileFleetStore
 
 SPEC = CommandSpec(
     "opsd audit verify",
@@ -40,56 +38,15 @@ def main(argv: Sequence[str]) -> int:
     arguments = SPEC.parse(argv)
     repo = absolute_repo(arguments.required("--repo"))
 
-    from opsd.storage.audit_chain import verify
-    from opsd.storage.fleet_store import AUDITED, FileFleetStore
+    from opsd.storage.audit_report import audit_report
+    from opsd.storage.fleet_store import FileFleetStore
 
-    store = FileFleetStore(repo)
-    given = arguments.optional("--file")
-    expected = [given] if given else _expected(store)
-    paths = dict.fromkeys([*expected, *([] if given else [store.location(log) for log in AUDITED])])
-    logs = [_log(path, verify(path), expected=path in expected) for path in paths]
-    document: JsonObject = {"schemaVersion": "v1", "ok": all(log["status"] != "broken" for log in logs), "logs": logs}
+    document = audit_report(FileFleetStore(repo), arguments.optional("--file"))
     if for_a_person(arguments):
         write_bytes(_page(document).encode())
     else:
         write_json(document, pretty=arguments.switch("--pretty"))
     return 0 if document["ok"] else 1
-
-
-def _expected(store: FileFleetStore) -> list[str]:
-    """Logs that have to be there: a policy state that was published has an audit, at the place that it names."""
-    from opsd.contract import jsoncodec
-    from opsd.contract.values import get
-    from opsd.storage.fleet_store import FleetDocument
-
-    try:
-        state = jsoncodec.loads(store.read(FleetDocument.POLICY) or b"null")
-    except ValueError:
-        return []
-    named = get(state, "autonomous", "governanceAuditFile")
-    # A relative place was relative to where policy ran, which is not known here.
-    return [named] if isinstance(named, str) and named.startswith("/") else []
-
-
-def _log(path: str, report: ChainReport | None, *, expected: bool) -> JsonObject:
-    from opsd.storage.audit_verify import ChainReport, Problem
-
-    if report is None:
-        if not expected:
-            return {"file": path, "status": "absent"}
-        report = ChainReport()
-        report.find(Problem.LOG_MISSING, 0, "the log is gone")
-    return {
-        "file": path,
-        "status": "intact" if report.ok else "broken",
-        "rows": report.rows,
-        "chainedRows": report.chained,
-        "unchainedRows": report.rows - report.chained,
-        "rowsBehindHead": report.behind_head,
-        "tornTail": report.torn_tail,
-        "lastRowHash": report.last_row_hash or None,
-        "problems": report.problems,
-    }
 
 
 def _page(document: JsonObject) -> str:

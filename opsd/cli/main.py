@@ -40,6 +40,9 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "fleet policy": ("opsd.cli.fleet_policy:main", "who of the fleet is in trouble, and what may be done"),
     "fleet explain": ("opsd.cli.fleet_explain:main", "why policy decided on a candidate as it did"),
     "fleet status": ("opsd.cli.fleet_status:main", "who is in trouble, what the policy proposes, what waits"),
+    "fleet pause": ("opsd.cli.fleet_levers:pause", "pause all autonomous dispatch"),
+    "fleet resume": ("opsd.cli.fleet_levers:resume", "end the pause"),
+    "fleet kill-switch": ("opsd.cli.fleet_levers:kill_switch", "engage or release the kill switch"),
     "fleet handoff": ("opsd.cli.fleet_handoff:main", "candidates as control intents: plan them, confirm them"),
     "promotion apply": ("opsd.cli.promotion_apply:main", "change the rollout as a promotion decision permits"),
     "promotion orchestrate": ("opsd.cli.promotion_orchestrate:main", "evaluate, then preview, apply or roll back"),
@@ -98,18 +101,31 @@ def _run(argv: Sequence[str]) -> int:
     if name == "--version":
         return version(rest)
     if name in _COMMANDS:
-        return load(_COMMANDS[name][0])(rest)
+        return _call(name, rest)
     members = group(name)
     if not members:
         sys.stdout.write(usage())
         raise UsageError(f"unknown command: {name}")
     member = f"{name} {rest[0]}" if rest else ""
     if member in members:
-        return load(_COMMANDS[member][0])(rest[1:])
+        return _call(member, rest[1:])
     sys.stdout.write(usage(name))
     if rest and rest[0] in ("--help", "-h"):
         return 0
     raise UsageError(f"unknown command: {member}" if rest else f"opsd {name} needs a command")
+
+
+def _call(name: str, argv: Sequence[str]) -> int:
+    """Run a command: on this host, or through the server that is named."""
+    if "--server" in argv or os.environ.get("OPSD_SERVER"):
+        from opsd.cli import remote
+
+        full = f"{name} {argv[0]}" if name == "alerts silence" and argv else name
+        given = argv[1:] if full != name else argv
+        server, rest = remote.wanted_server(full, given, os.environ)
+        if server is not None:
+            return remote.run(full, rest, server)
+    return load(_COMMANDS[name][0])(argv)
 
 
 def load(target: str) -> Command:

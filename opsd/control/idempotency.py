@@ -7,9 +7,11 @@ at least. All of it is blocking, and excludes other processes by a lock.
 
 from __future__ import annotations
 
+import os
 import time as clocks
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError, OpsError
@@ -35,9 +37,17 @@ class KeyConflictError(OpsError):
     default_code = "idempotency_conflict"
 
 
+class Bound(Protocol):
+    """What a key is bound to: equal for the same request, whatever happens in between."""
+
+    def document(self) -> JsonObject:
+        """As it is recorded."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a key is bound to."""
+    """What a key of a sprite service's control is bound to."""
 
     loop_id: str
     intent: str
@@ -49,15 +59,23 @@ class Fingerprint:
 
 
 class IdempotencyRecords:
-    """The records of one loop, ``service-idempotency.json``."""
+    """Records in one file, by default those of one loop, ``service-idempotency.json``."""
 
-    def __init__(self, repo: str, loop_id: LoopId, *, clock: Callable[[], float] = clocks.time) -> None:
+    def __init__(
+        self, repo: str, loop_id: LoopId, *, clock: Callable[[], float] = clocks.time, path: str | None = None
+    ) -> None:
         layout = ManagerLayout(repo, loop_id)
-        self._path = layout.idempotency_file
-        self._lock_path = f"{layout.folder}/.service-idempotency.lock"
+        self._path = path or layout.idempotency_file
+        folder, name = os.path.split(self._path)
+        self._lock_path = f"{folder}/.{name.removesuffix('.json')}.lock"
         self._clock = clock
 
-    def reserve(self, key: str, fingerprint: Fingerprint, *, look_only: bool = False) -> JsonObject | None:
+    @classmethod
+    def at(cls, path: str, *, clock: Callable[[], float] = clocks.time) -> IdempotencyRecords:
+        """The records in the file at ``path``."""
+        return cls("", LoopId(""), clock=clock, path=path)
+
+    def reserve(self, key: str, fingerprint: Bound, *, look_only: bool = False) -> JsonObject | None:
         """The response of the first request with the key, marked as a replay; None when there was none.
 
         Then the key is reserved and ours, unless ``look_only``.
@@ -87,7 +105,7 @@ class IdempotencyRecords:
             self._save(records)
             return None
 
-    def settle(self, key: str, fingerprint: Fingerprint, response: JsonObject) -> None:
+    def settle(self, key: str, fingerprint: Bound, response: JsonObject) -> None:
         """Record the response of a reserved key.
 
         Raises:
@@ -124,7 +142,7 @@ class IdempotencyRecords:
         files.replace_file(self._path, jsoncodec.dumps(records) + b"\n", durable=True)
 
 
-def _replay(record: JsonObject, fingerprint: Fingerprint) -> JsonObject:
+def _replay(record: JsonObject, fingerprint: Bound) -> JsonObject:
     bound = record.get("fingerprint")
     if isinstance(bound, dict) and bound != fingerprint.document():
         raise KeyConflictError("the idempotency key was used for another request")

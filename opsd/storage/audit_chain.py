@@ -145,13 +145,3 @@ def _is_row(line: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def last_row(path: str) -> JsonObject | None:
-    """The newest complete row; None when there is none or it is no object."""
-    line = files.last_complete_line(path)
-    try:
-        row = jsoncodec.loads(line) if line else None
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None

@@ -149,6 +149,26 @@ def append_lines(
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def begin_anew(path: str, data: bytes) -> None:
+    """Keep a log as ``<path>.1`` and put ``data`` in its place, synced; a crash leaves the old log or the new one.
+
+    Nothing happens where the old one cannot be kept: on a file system without links.
+
+    Raises:
+        ManagerFileError: the new one cannot be written.
+    """
+    folder, slash, name = path.rpartition("/")
+    temporary = f"{folder}{slash}.{name}.1.{os.getpid()}.tmp"
+    try:
+        remove_quietly(temporary)
+        os.link(path, temporary)
+        os.rename(temporary, f"{path}.1")
+    except OSError:
+        remove_quietly(temporary)
+        return
+    replace_file(path, data, durable=True, keep_owner=True)
+
+
 def cut_torn_line(path: str, is_whole: Callable[[bytes], bool]) -> bool:
     """Cut off an unterminated last line that is not ``is_whole``, so that it never becomes a bad line inside the file.
 

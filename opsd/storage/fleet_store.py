@@ -37,6 +37,7 @@ class FleetDocument(StrEnum):
     PROMOTION_CONTROLLER = "promotion-controller-state.json"
     BRIDGE_QUEUE = "horizon-bridge-queue.json"
     BRIDGE_STATE = "horizon-bridge-state.json"
+    API_KEYS = "api-idempotency.json"
 
 
 class FleetLog(StrEnum):
@@ -53,6 +54,7 @@ class FleetLog(StrEnum):
     PROMOTION_APPLY = "telemetry/promotion-apply.jsonl"
     PROMOTION_CONTROLLER = "telemetry/promotion-controller.jsonl"
     BRIDGE = "telemetry/horizon-bridge.jsonl"
+    OPERATIONS = "telemetry/operations.jsonl"
 
 
 class FleetReport(StrEnum):
@@ -64,7 +66,7 @@ class FleetReport(StrEnum):
 FleetPart = FleetDocument | FleetLog | FleetReport
 
 #: Logs that are written through :meth:`FleetStore.append_audited`.
-AUDITED = (FleetLog.GOVERNANCE, FleetLog.POLICY_CHANGES, FleetLog.HANDOFF_ATTEMPTS)
+AUDITED = (FleetLog.GOVERNANCE, FleetLog.POLICY_CHANGES, FleetLog.HANDOFF_ATTEMPTS, FleetLog.OPERATIONS)
 
 
 class FleetStore(Protocol):
@@ -155,8 +157,18 @@ class FleetStore(Protocol):
         """
         ...
 
-    def last_row(self, log: FleetLog) -> JsonObject | None:
-        """The newest complete row; None when there is none or it is no object."""
+    def size(self, log: FleetLog) -> int:
+        """Bytes of a log, 0 when there is none."""
+        ...
+
+    def begin_anew(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
+        """Put a log aside as ``<log>.1``, in place of a former one, and begin it again with ``rows``.
+
+        At every moment the log is the whole old or the whole new one. Where it cannot be put aside it stays as it is.
+
+        Raises:
+            ManagerFileError: the new one could not be written.
+        """
         ...
 
     def follower(self, log: FleetLog, fold: Fold, *, what: str) -> LogFollower:
@@ -266,8 +278,7 @@ class FileFleetStore:
 
     def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False, rotate_over: int = 0) -> None:
         """See :meth:`FleetStore.append`."""
-        data = b"".join(jsoncodec.dumps(row) + b"\n" for row in rows)
-        files.append_lines(self._paths[log], data, durable=durable, rotate_over=rotate_over)
+        files.append_lines(self._paths[log], _lines(rows), durable=durable, rotate_over=rotate_over)
 
     def drop_torn_row(self, log: FleetLog) -> None:
         """See :meth:`FleetStore.drop_torn_row`."""
@@ -293,9 +304,14 @@ class FileFleetStore:
         """See :meth:`FleetStore.replace_text`."""
         files.replace_file(self._paths[document], text, durable=True)
 
-    def last_row(self, log: FleetLog) -> JsonObject | None:
-        """See :meth:`FleetStore.last_row`."""
-        return audit_chain.last_row(self._paths[log])
+    def size(self, log: FleetLog) -> int:
+        """See :meth:`FleetStore.size`."""
+        found = files.signature(self._paths[log])
+        return 0 if found is None else found[1]
+
+    def begin_anew(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
+        """See :meth:`FleetStore.begin_anew`."""
+        files.begin_anew(self._paths[log], _lines(rows))
 
     def follower(self, log: FleetLog, fold: Fold, *, what: str) -> LogFollower:
         """See :meth:`FleetStore.follower`."""
@@ -325,6 +341,10 @@ class FileFleetStore:
     def shared(self, document: FleetDocument, *, durable: bool) -> SharedDocument:
         """A document that is changed outside of the fleet's passes, by many processes: it has a lock of its own."""
         return SharedDocument(self._paths[document], durable=durable)
+
+
+def _lines(rows: Sequence[JsonObject]) -> bytes:
+    return b"".join(jsoncodec.dumps(row) + b"\n" for row in rows)
 
 
 def _parses(line: bytes) -> bool:

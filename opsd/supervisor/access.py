@@ -60,6 +60,7 @@ class Authenticator:
         host: what the listener was told to listen on.
         api_token: the shared token, None without one.
         source: the principals file, None without one; somebody else lets it look.
+        limiter: how many wrong tokens an address may send.
         clock: seconds since 1970, for expiry; ``monotonic``: seconds, for the patience with guesses.
     """
 
@@ -72,6 +73,7 @@ class Authenticator:
         source: PrincipalsSource | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        limiter: FailureLimiter | None = None,
     ) -> None:
         self._on_loopback = is_loopback(host)
         self._metrics = metrics
@@ -79,7 +81,7 @@ class Authenticator:
         self._source = source
         self._clock = clock
         self._monotonic = monotonic
-        self._limiter = FailureLimiter()
+        self._limiter = FailureLimiter() if limiter is None else limiter
 
     async def check(
         self, request: web.Request, scope: Scope, target: Target, *, open_on_loopback: bool = False

@@ -80,15 +80,20 @@ class RunMeans:
 
 def alert_means(repo: str, settings: Settings, env: Mapping[str, str], observer: Observer) -> RunMeans:
     """What runs work with under these settings."""
+    options = alert_options(settings, long_lived=True)
+    return RunMeans(repo, options, env, sink_health(repo), remembered(env), observer)
+
+
+def alert_options(settings: Settings, *, long_lived: bool) -> AlertOptions:
+    """How alerts are delivered under these settings."""
     alerts = settings.alerts
-    options = AlertOptions(
+    return AlertOptions(
         config_file=None if alerts.catalog_file is None else str(alerts.catalog_file),
         delivery_file=None if alerts.delivery_file is None else str(alerts.delivery_file),
         budget_s=alerts.budget_seconds,
-        long_lived=True,
+        long_lived=long_lived,
         expected_interval_s=settings.reconcile.resync_seconds,
     )
-    return RunMeans(repo, options, env, sink_health(repo), remembered(env), observer)
 
 
 class OpenRun:

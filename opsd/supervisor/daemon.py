@@ -20,6 +20,8 @@ from typing import Any
 import structlog
 
 from opsd import __version__, compose_alerts
+from opsd.access.limiter import FailureLimiter
+from opsd.api.table import control_api
 from opsd.contract.errors import OpsError
 from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
@@ -28,7 +30,8 @@ from opsd.supervisor import logs
 from opsd.supervisor.access import Authenticator
 from opsd.supervisor.alert_run import alert_means
 from opsd.supervisor.alert_worker import AlertWorker
-from opsd.supervisor.fleet_cycle import FleetCycle
+from opsd.supervisor.api_host import DaemonHost
+from opsd.supervisor.fleet_cycle import CycleRun, FleetCycle
 from opsd.supervisor.fleet_means import RollupMaker, fleet_cycle, fleet_view, timer_settings
 from opsd.supervisor.fleet_passes import FleetPasses
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
@@ -93,9 +96,15 @@ class Daemon:
             self._means(settings), self.queue, self.tasks, self.metrics, self.check, self._in_thread, self._alerts
         )
         self._runner = PassRunner(
-            self.queue, self.metrics, _pass_limits(settings), self._in_thread, alerts=self._alerts
+            self.queue,
+            self.metrics,
+            _pass_limits(settings),
+            self._in_thread,
+            alerts=self._alerts,
+            on_change=self._fleet.tell,
         )
-        self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet)
+        self._host = DaemonHost(self._repo, env, lambda: self._settings, self._fleet, self._in_thread)
+        self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet, on_end=self._fleet_stepped)
         self._principals: PrincipalsWatch | None = None
         self._jobs = JobGroup(self._repo, settings, self.metrics.jobs, env)
         self._stop = asyncio.Event()
@@ -151,6 +160,7 @@ class Daemon:
             self.metrics,
             self,
             access=access,
+            control=control_api(self._host, access, max_streams=settings.http.max_streams),
             host=settings.http.host,
             port=settings.http.port,
             limits=ApiLimits(settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests),
@@ -178,7 +188,8 @@ class Daemon:
         if source is not None:
             self._principals = PrincipalsWatch(source, self.metrics.access, self.check, self._in_thread)
             await self._principals.load()
-        return Authenticator(settings.http.host, self.metrics.access, api_token=secret, source=source)
+        limiter = FailureLimiter(burst=settings.http.wrong_tokens)
+        return Authenticator(settings.http.host, self.metrics.access, api_token=secret, source=source, limiter=limiter)
 
     def _warn(self, settings: Settings) -> None:
         """Of what can be loaded and cannot be meant (40, weakness 5)."""
@@ -264,6 +275,12 @@ class Daemon:
         """An operator wants a pass now."""
         return self._fleet.request_reconcile(loop)
 
+    def _fleet_stepped(self, run: CycleRun) -> None:
+        """Whoever follows the fleet's changes hears that its steps were run."""
+        failed = None if run.failure is None else run.failure[0].value
+        steps = [step.value for step in run.durations]
+        self._host.changes.publish("fleet", {"traceId": run.trace_id, "steps": steps, "failedStep": failed})
+
     def _before_scrape(self) -> None:
         self.metrics.set_queue(self.queue.depth, self.queue.oldest_age_s)
         self.metrics.set_tasks(self.check.tasks_by_state())
@@ -313,6 +330,7 @@ class Daemon:
         self._draining = True
         self._service_manager.stopping()
         self._log.info("daemon.draining", running=self.queue.running)
+        self._host.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_seconds), asyncio.TaskGroup() as draining:
                 draining.create_task(self.queue.idle())

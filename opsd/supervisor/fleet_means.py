@@ -13,7 +13,7 @@ from opsd import compose
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError, OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.fleet.handoff.dispatch import Order
+from opsd.fleet.handoff.dispatch import Dispatch, Order
 from opsd.fleet.handoff.words import ExecutionMode
 from opsd.fleet.loop_result import LoopTime
 from opsd.fleet.observed import observed_state
@@ -97,13 +97,7 @@ def fleet_cycle(repo: str, env: Mapping[str, str], settings: Settings, rollup: R
     if not settings.fleet.enabled:
         return None
     wanted = settings.fleet
-    secret, _origin = service_token(settings, env, None)
-    allowed = str(settings.transport.allow_plaintext_token).lower()
-    control = compose.handoff_control(
-        repo,
-        {**env, "OPSD_TRANSPORT__ALLOW_PLAINTEXT_TOKEN": allowed},
-        service_token=None if secret is None else secret.get_secret_value(),
-    )
+    control = handoff_dispatch(repo, env, settings)
     order = Order(
         ExecutionMode.AUTONOMOUS,
         wanted.requested_by,
@@ -123,6 +117,23 @@ def timer_settings(settings: Settings) -> TimerSettings:
     """How often, and how long a step may take."""
     fleet = settings.fleet
     return TimerSettings(fleet.interval_seconds, fleet.step_deadline_seconds, fleet.execute_deadline_seconds)
+
+
+def control_environment(env: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The environment as control sees it: the daemon's setting counts, wherever it came from."""
+    allowed = str(settings.transport.allow_plaintext_token).lower()
+    return {**env, "OPSD_TRANSPORT__ALLOW_PLAINTEXT_TOKEN": allowed}
+
+
+def handoff_dispatch(repo: str, env: Mapping[str, str], settings: Settings) -> Dispatch:
+    """Control as the handoff calls it under these settings.
+
+    Raises:
+        SettingsError: the service token cannot be used.
+    """
+    secret, _origin = service_token(settings, env, None)
+    token = None if secret is None else secret.get_secret_value()
+    return compose.handoff_control(repo, control_environment(env, settings), service_token=token)
 
 
 #: What the HTTP API shows, by its name in the path.

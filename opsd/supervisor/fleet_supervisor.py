@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from opsd.api.changes import ChangeFeed
 from opsd.contract.errors import OpsError
 from opsd.fleet.registry import LoopEntry
 from opsd.supervisor.alert_worker import AlertWorker
@@ -47,6 +48,7 @@ class FleetSupervisor:
         queue: where passes are asked for.
         tasks: owns the followers.
         alerts: delivers what the loops escalate; None where alerts are off.
+        changes: where changes of loops are told.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class FleetSupervisor:
         check: SelfCheck,
         in_thread: InThread,
         alerts: AlertWorker | None = None,
+        changes: ChangeFeed | None = None,
     ) -> None:
+        self.changes = ChangeFeed() if changes is None else changes
         self.fleet = Fleet()
         self._means = means
         self._queue = queue
@@ -132,6 +136,7 @@ class FleetSupervisor:
             if self.fleet.get(loop.name) is None:
                 self._queue.forget(loop.name)
                 self._metrics.loops.forget_loop(loop.name)
+                self.changes.loop_gone(loop.name)
                 if self._alerts is not None:
                     self._alerts.forget(loop.name)
         for loop in added:
@@ -158,6 +163,7 @@ class FleetSupervisor:
         settings = self._means.settings
         self._metrics.loops.add_loop(loop.name)
         self._metrics.loops.update(loop.name, loop.sample())
+        self.tell(loop)
         if self._alerts is not None:
             self._alerts.add(loop.name)
         follower = LoopFollower(
@@ -183,6 +189,11 @@ class FleetSupervisor:
         if found is not None and self._alerts is not None:
             found.knowledge.alerts = self._alerts.standing(loop)
             self._metrics.loops.update(loop, found.sample())
+            self.tell(found)
+
+    def tell(self, loop: ManagedLoop) -> None:
+        """Whoever follows the fleet's changes hears how the loop stands now."""
+        self.changes.loop_changed(loop.name, loop.view())
 
     # What followers report.
 

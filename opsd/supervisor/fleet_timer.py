@@ -47,6 +47,7 @@ class FleetTimer:
     Args:
         cycle: what runs; None while there is nothing to run.
         settings: how often and how long.
+        on_end: told of every run that has ended.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class FleetTimer:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         rand: Callable[[], float] = random.random,
+        on_end: Callable[[CycleRun], None] = lambda _run: None,
     ) -> None:
+        self._on_end = on_end
         self._cycle = cycle
         self._settings = settings
         self._metrics = metrics
@@ -118,6 +121,7 @@ class FleetTimer:
             self._metrics.step_failed(run.step)
             raise  # the supervisor of tasks tells it
         self._metrics.ended(run)
+        self._on_end(run)
         self._tell(run)
 
     async def drain(self) -> None:

@@ -1,4 +1,5 @@
-"""The daemon's own listener: ``/metrics``, ``/healthz``, ``/readyz`` and the API under ``/v1``.
+"""The daemon's own listener: ``/metrics``, ``/healthz``, ``/readyz`` the API under ``/v1``, and the
+control API (:mod:`opsd.api`), which is mounted beside it.
 
 Guarantees:
 
@@ -21,6 +22,8 @@ from aiohttp import web
 
 from opsd.access.authenticate import Extent, Identity, authorize
 from opsd.access.model import Scope
+from opsd.api.application import Api
+from opsd.api.stream import STREAM_PATH
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
 from opsd.supervisor.access import AccessRefused, Authenticator, current_identity, identified
@@ -95,6 +98,7 @@ class HttpApi:
         view: LiveView,
         *,
         access: Authenticator,
+        control: Api | None = None,
         host: str = "127.0.0.1",
         port: int = 9464,
         limits: ApiLimits | None = None,
@@ -104,6 +108,7 @@ class HttpApi:
         self._host = host
         self._port = port
         self._access = access
+        self._control = control
         self._limits = limits or ApiLimits()
         self._running = 0
         self._runner: web.AppRunner | None = None
@@ -138,6 +143,8 @@ class HttpApi:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+        if self._control is not None:
+            await self._control.drain()
 
     def app(self) -> web.Application:
         """The application itself, without a listener."""
@@ -150,14 +157,17 @@ class HttpApi:
         app.router.add_get("/v1/loops/{loop}/status", self._status)
         app.router.add_get("/v1/fleet/{name:status|policy|handoff}", self._fleet)
         app.router.add_post("/v1/loops/{loop}/reconcile", self._reconcile)
+        if self._control is not None:
+            self._control.mount(app)
         return app
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Bounds, authorization, and the one form of errors."""
-        if self._running >= self._limits.max_requests:
+        counts = request.path != STREAM_PATH  # streams last; they have a limit of their own
+        if counts and self._running >= self._limits.max_requests:
             return error_response(503, "busy", "too many requests at a time", {"Retry-After": "1"})
-        self._running += 1
+        self._running += counts
         try:
             identity = await self._identify(request)
             if identity is None:
@@ -175,7 +185,7 @@ class HttpApi:
             log.exception("http.request_failed", method=request.method, route=_route(request))
             return error_response(500, "internal_error", "the request could not be answered; see the daemon's log")
         finally:
-            self._running -= 1
+            self._running -= counts
 
     async def _identify(self, request: web.Request) -> Identity | None:
         """Who asks the API, None for what is open to everybody.

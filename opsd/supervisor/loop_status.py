@@ -17,17 +17,19 @@ from opsd.supervisor.managed_loop import ManagedLoop
 _WINDOW = 200
 
 
-def loop_status(loop: ManagedLoop) -> JsonObject:
-    """The status document; blocking.
+def loop_status(loop: ManagedLoop, window: int | None = None) -> JsonObject:
+    """The status document; blocking. ``window``: rows of telemetry that are summarised, None for the daemon's own.
 
     Raises:
         ManagerFileError: no pass has left anything yet.
     """
     settings = loop.reconciler.settings
-    window = _WINDOW if settings.tuning is None else settings.tuning.drift.summary_window
+    if window is None:
+        window = _WINDOW if settings.tuning is None else settings.tuning.drift.summary_window
+    rows = window
 
     def summarize(reconcile_file: str, control_file: str) -> JsonObject:
-        return summary_of(settings.repo, settings.loop_id, reconcile_file, control_file, window)
+        return summary_of(settings.repo, settings.loop_id, reconcile_file, control_file, rows)
 
     places = settings.locations
     inputs = read_inputs(settings.repo, settings.loop_id, places, window, summarize, tolerant=True)

@@ -40,7 +40,10 @@ class PassLimits:
 
 
 class PassRunner:
-    """Runs passes and puts each loop back into the queue. Lives on the event loop's thread."""
+    """Runs passes and puts each loop back into the queue. Lives on the event loop's thread.
+
+    ``on_change`` is told of every loop whose pass has ended.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class PassRunner:
         in_thread: InThread,
         *,
         alerts: AlertWorker | None = None,
+        on_change: Callable[[ManagedLoop], None] = lambda _loop: None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         rand: Callable[[], float] = random.random,
@@ -59,6 +63,7 @@ class PassRunner:
         self._metrics = metrics
         self._in_thread = in_thread
         self._alerts = alerts
+        self._on_change = on_change
         self._clock = clock
         self._monotonic = monotonic
         self._rand = rand
@@ -84,6 +89,7 @@ class PassRunner:
                 self._failed(loop, "internal_error", "unexpected error, see the log", trace_id, started)
             else:
                 self._concluded(loop, outcome, trace_id, started)
+        self._on_change(loop)
         if not loop.stuck:
             self._queue.done(item.key)
         self._schedule_next(loop)

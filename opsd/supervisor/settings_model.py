@@ -33,12 +33,16 @@ class HttpSettings(Group):
     """Principals and the hashes of their tokens; the API asks everybody for one then. Default: none."""
     principals_look_seconds: Period = 1.0
     """Seconds between looks at the principals file, whose changes take effect by themselves. Default 1."""
+    wrong_tokens: Count = 10
+    """Wrong tokens that an address may send before it has to wait between them. Default 10."""
     max_body_bytes: Count = 65_536
     """Largest request body, in bytes. Default 65536 (64 KiB)."""
     max_header_bytes: int = Field(default=8_192, ge=1_024, le=1_048_576)
     """Longest request line or header, in bytes. Default 8192 (8 KiB)."""
     max_requests: Count = 64
     """Requests answered at the same time; more are told 503. Default 64."""
+    max_streams: Count = 1_024
+    """Streams of changes that are open at the same time; more are told 503. Default 1024."""
 
 
 class LogSettings(Group):

@@ -75,9 +75,6 @@ class MemoryStore:
         rows = self.rows(log)
         return rows[-1] if rows else None
 
-    def last_row(self, log: FleetLog) -> JsonObject | None:
-        return self.newest_row(log)
-
     def exists(self, part: FleetPart) -> bool:
         return part in self.parts
 
@@ -93,6 +90,13 @@ class MemoryStore:
     def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False, rotate_over: int = 0) -> None:
         self.tick(f"append {log.name}")
         self.parts[log] = self.parts.get(log, b"") + b"".join(jsoncodec.dumps(row) + b"\n" for row in rows)
+
+    def size(self, log: FleetLog) -> int:
+        return len(self.parts.get(log, b""))
+
+    def begin_anew(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
+        self.tick(f"begin_anew {log.name}")
+        self.parts[log] = b"".join(jsoncodec.dumps(row) + b"\n" for row in rows)
 
     def append_audited(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
         self.drop_torn_row(log)

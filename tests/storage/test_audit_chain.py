@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd.storage import files
-from opsd.storage.audit_chain import append_audited, head_file, last_row, verify
+from opsd.storage.audit_chain import append_audited, head_file, verify
 from opsd.storage.audit_verify import ChainReport, decode_head
+from opsd.storage.tail import newest_row
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_rows_are_chained_in_order_and_readable_by_their_owner_only(log: Path) -
     assert (report.ok, report.rows, report.chained, report.behind_head) == (True, 3, 3, 0)
     assert [json.loads(line)["value"] for line in lines(log)] == [1, 2, 3]
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
-    assert last_row(str(log)) == json.loads(lines(log)[-1])
+    assert newest_row(str(log)) == json.loads(lines(log)[-1])
 
 
 def test_without_rows_the_log_is_created_and_in_order(log: Path) -> None:

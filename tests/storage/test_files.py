@@ -174,3 +174,27 @@ def test_a_file_or_a_link_is_removed_and_a_missing_one_is_no_trouble(tmp_path: P
     assert os.listdir(tmp_path) == ["target"]
     files.remove_file(str(tmp_path / "target"))
     assert os.listdir(tmp_path) == []
+
+
+def test_a_log_begins_anew_and_the_old_one_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"1\n2\n")
+    path.chmod(0o600)
+    (tmp_path / "rows.jsonl.1").write_bytes(b"0\n")
+    files.begin_anew(str(path), b"2\n")
+    assert (path.read_bytes(), (tmp_path / "rows.jsonl.1").read_bytes()) == (b"2\n", b"1\n2\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["rows.jsonl", "rows.jsonl.1"]
+
+
+def test_a_log_that_cannot_be_kept_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"1\n2\n")
+
+    def refuse(*_args: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "link", refuse)
+    files.begin_anew(str(path), b"2\n")
+    assert path.read_bytes() == b"1\n2\n"
+    assert os.listdir(tmp_path) == ["rows.jsonl"]

@@ -8,7 +8,10 @@ for new rows; a one-shot command reads each file once.
 
 from __future__ import annotations
 
-from opsd.contract.jsoncodec import JsonObject
+from collections.abc import Callable
+from typing import NamedTuple
+
+from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import parse_epoch
 from opsd.fleet.policy.autopause import Execution, execution_of
 from opsd.fleet.policy.inputs import Seen
@@ -16,6 +19,27 @@ from opsd.storage.fleet_store import FleetLog, FleetStore
 
 #: More executions than any registry looks back at; a longer look back reads the file once more.
 _KEPT_EXECUTIONS = 1000
+
+
+class Moment(NamedTuple):
+    """What a row of the history tells of its candidate: that it was shown, eligible or both, and when."""
+
+    name: str
+    moment: int
+    shown: bool
+    eligible: bool
+
+
+def moments_of(row: JsonObject, epoch: Callable[[JsonValue], int | None] = parse_epoch) -> Moment | None:
+    """What a row tells; None for one that tells nothing, as one without a usable timestamp or candidate."""
+    suppressed = row.get("suppressed")
+    shown = suppressed is None or suppressed is False
+    eligible = row.get("autonomousEligible") is True
+    name = row.get("candidateId")
+    if not (shown or eligible) or type(name) is not str:
+        return None
+    moment = epoch(row.get("timestamp"))
+    return None if moment is None else Moment(name, moment, shown, eligible)
 
 
 class HistoryFold:
@@ -33,26 +57,20 @@ class HistoryFold:
         self._eligible.clear()
 
     def add(self, row: JsonObject) -> None:
-        """See :class:`opsd.storage.follow.Fold`; rows without a usable timestamp or candidate tell nothing."""
-        suppressed = row.get("suppressed")
-        shown = suppressed is None or suppressed is False
-        eligible = row.get("autonomousEligible") is True
-        name = row.get("candidateId")
-        if not (shown or eligible) or type(name) is not str:
+        """See :class:`opsd.storage.follow.Fold`."""
+        found = moments_of(row, self._epoch)
+        if found is None:
             return
-        moment = self._epoch(row.get("timestamp"))
-        if moment is None:
-            return
-        if shown and moment > self._shown.get(name, -1):
-            self._shown[name] = moment
-        if eligible and moment > self._eligible.get(name, -1):
-            self._eligible[name] = moment
+        if found.shown and found.moment > self._shown.get(found.name, -1):
+            self._shown[found.name] = found.moment
+        if found.eligible and found.moment > self._eligible.get(found.name, -1):
+            self._eligible[found.name] = found.moment
 
     def seen(self, name: str) -> Seen:
         """The moments of one candidate."""
         return Seen(self._shown.get(name), self._eligible.get(name))
 
-    def _epoch(self, text: object) -> int | None:
+    def _epoch(self, text: JsonValue) -> int | None:
         # The rows of one run carry one timestamp.
         if text != self._last_text or type(text) is not str:
             self._last_epoch = parse_epoch(text)

@@ -24,11 +24,14 @@ from opsd.fleet.policy.evaluate import evaluate_policy
 from opsd.fleet.policy.inputs import Places, PolicyInputs, PolicySettings, Provenance
 from opsd.fleet.policy.memory import PolicyMemory
 from opsd.fleet.policy.report import parse_report
+from opsd.fleet.policy.retention import CarriedRows, begins_anew_over
 from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetStore
 
 _WINDOW_MESSAGE = "--dedupe-window-seconds must be a non-negative integer"
 #: From here on the reference prints a number of the registry with an exponent, which are no digits (step 7).
 _MAX_WINDOW_S = 10**17
+
+_ROTATE_TELEMETRY_OVER_BYTES = 64 * 1024 * 1024
 
 _WRITTEN = (FleetDocument.POLICY, FleetLog.GOVERNANCE, FleetLog.POLICY, FleetLog.POLICY_HISTORY)
 
@@ -89,9 +92,10 @@ def run_policy(
     except ValueError:
         raise ManagerFileError(f"invalid handoff telemetry JSONL: {store.location(FleetLog.HANDOFF)}") from None
     owner, modified = store.origin(FleetDocument.REGISTRY)
+    now = int(clock())
     outcome = evaluate_policy(
         PolicyInputs(
-            now=int(clock()),
+            now=now,
             trace_id=trace_id,
             fleet=fleet,
             controls=controls,
@@ -101,7 +105,7 @@ def run_policy(
             executions=in_window,
             provenance=Provenance(hashlib.sha256(data).hexdigest(), owner, modified),
             prior=prior,
-            last_audit_row=store.last_row(FleetLog.GOVERNANCE),
+            last_audit_row=store.newest_row(FleetLog.GOVERNANCE),
         )
     )
     store.prepare(*_WRITTEN)
@@ -109,10 +113,18 @@ def run_policy(
     if outcome.change_rows:
         store.append_audited(FleetLog.POLICY_CHANGES, outcome.change_rows)
     store.drop_torn_row(FleetLog.POLICY_HISTORY)
+    _bound_history(store, controls, now=now, needed_s=max(settings.dedupe_window_s, controls.cooldown_s))
     store.append(FleetLog.POLICY_HISTORY, outcome.history_rows, durable=True)
-    store.append(FleetLog.POLICY, [outcome.telemetry_row])
+    store.append(FleetLog.POLICY, [outcome.telemetry_row], rotate_over=_ROTATE_TELEMETRY_OVER_BYTES)
     store.replace(FleetDocument.POLICY, outcome.state)
     return outcome.state
+
+
+def _bound_history(store: FleetStore, controls: Controls, *, now: int, needed_s: float) -> None:
+    if store.size(FleetLog.POLICY_HISTORY) > begins_anew_over(len(controls.loops)):
+        carried = CarriedRows(controls.loops, now=now, needed_s=needed_s)
+        store.follower(FleetLog.POLICY_HISTORY, carried, what="policy history").catch_up()
+        store.begin_anew(FleetLog.POLICY_HISTORY, carried.rows())
 
 
 def _window_s(request: PolicyRequest, controls: Controls) -> int:

@@ -69,16 +69,27 @@ def edited(
     return complete
 
 
+#: Where the switch stands that stops autonomy for a while, and the one that stops it altogether.
+MANUAL_PAUSE = ("policy", "autonomous", "rollout", "pause", "manual")
+KILL_SWITCH = ("policy", "autonomous", "safety", "killSwitch")
+
+
 def paused(original: JsonObject) -> JsonObject | None:
     """The registry with the manual pause set and nothing else touched; None where something is in its place."""
+    return switched(original, MANUAL_PAUSE, True)
+
+
+def switched(original: JsonObject, path: tuple[str, ...], value: bool) -> JsonObject | None:
+    """The registry with one switch set and nothing else touched; None where something is in its place."""
+    *outer, last = path
     containers: list[JsonValue] = [original]
-    for key in ("policy", "autonomous", "rollout", "pause"):
+    for key in outer:
         inner = containers[-1].get(key)
         if inner is not None and not isinstance(inner, dict):
             return None
         containers.append(inner or {})
-    document: JsonObject = {**containers[-1], "manual": True}
-    for key, container in zip(("pause", "rollout", "autonomous", "policy"), reversed(containers[:-1]), strict=True):
+    document: JsonObject = {**containers[-1], last: value}
+    for key, container in zip(reversed(outer), reversed(containers[:-1]), strict=True):
         document = {**container, key: document}
     return document
 

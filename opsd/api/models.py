@@ -1,0 +1,264 @@
+"""What requests may say: query parameters and bodies. Unknown, missing, doubled or ill-typed fields are refused.
+
+A model's JSON schema is what the OpenAPI document shows, so every rule that a schema can express stands in it: what
+the schema lets pass is never answered with ``invalid_request``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+#: Text of one line that a log, a journal and a command line can carry.
+_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+#: Characters that may be in a loop id; whether there is such a loop is another question.
+LOOP_ID_PATTERN = r"^[^/\\\x00-\x1f\x7f-\x9f]+$"
+_DAY = r"(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+
+
+def _digits(value: object) -> object:
+    """Pydantic would also read ``1.0``, ``1_000`` and digits of other scripts."""
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit()):
+            raise ValueError("must be a whole number in ASCII digits")
+        return int(value[:19])
+    return value
+
+
+def _flag(value: object) -> object:
+    if isinstance(value, str):
+        if value not in ("true", "false"):
+            raise ValueError("must be true or false")
+        return value == "true"
+    return value
+
+
+def _true(value: object) -> object:
+    """For pydantic the number 1 is the literal ``True`` too."""
+    if value is not True:
+        raise ValueError("must be true")
+    return value
+
+
+Line = Annotated[str, Field(max_length=500, pattern=_LINE)]
+LoopIdText = Annotated[str, Field(min_length=1, max_length=200, pattern=LOOP_ID_PATTERN)]
+Moment = Annotated[str, Field(pattern=rf"^20[2-9][0-9]-{_DAY}T{_CLOCK}Z$")]
+Number = Annotated[int, BeforeValidator(_digits)]
+Window = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_digits)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+
+
+class Query(BaseModel):
+    """Query parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Body(BaseModel):
+    """A JSON body."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class NoQuery(Query):
+    """No parameters at all."""
+
+
+class LoopsQuery(Query):
+    """Which loops, and which page of them."""
+
+    state: Line | None = None
+    """Only loops in this lifecycle state."""
+    health: Literal["healthy", "degraded", "critical"] | None = None
+    """Only loops of this health."""
+    reason: Line | None = None
+    """Only loops whose health has this reason code."""
+    limit: Number = Field(default=100, ge=1, le=1000)
+    """Loops on a page."""
+    cursor: LoopIdText | None = None
+    """`nextCursor` of the page before; a loop that is gone since does not matter."""
+
+
+class EventsQuery(Query):
+    """Events behind a cursor."""
+
+    cursor: Number = Field(default=0, ge=0, le=10**15)
+    """Line offset to read behind."""
+    maxEvents: Number = Field(default=100, ge=1, le=1000)
+    """Events at most."""
+
+
+class RowsQuery(Query):
+    """The newest rows of a log."""
+
+    limit: Number = Field(default=100, ge=1, le=1000)
+    """Rows at most, newest last."""
+
+
+class WindowQuery(Query):
+    """A telemetry summary."""
+
+    window: Number = Field(default=200, ge=1, le=10_000)
+    """Rows of each log that are looked at."""
+
+
+class StatusQuery(Query):
+    """A loop's status."""
+
+    summaryWindow: Window | None = None
+    """Rows of telemetry that are summarised; default `drift.summary_window`."""
+
+
+class ExplainQuery(Query):
+    """Which candidate."""
+
+    candidate: Annotated[Line, Field(min_length=1)]
+    """`<loop>:<category>`, or a loop for all of its candidates."""
+
+
+class CandidatesQuery(Query):
+    """Which of the policy's candidates."""
+
+    loop: LoopIdText | None = None
+    """Only this loop's."""
+    category: Line | None = None
+    """Only those of this category."""
+    eligible: Flag | None = None
+    """Only those that autonomy may, or may not, act on."""
+
+
+class SilencesQuery(Query):
+    """Which silences."""
+
+    all: Flag = False
+    """Those that have ended too."""
+
+
+class RouteQuery(Query):
+    """Where alerts of a category go."""
+
+    category: Annotated[Line, Field(min_length=1)]
+    """The escalation's category."""
+    severity: Literal["info", "warning", "critical"] | None = None
+    """Instead of the category's own."""
+
+
+class StreamQuery(Query):
+    """What of the stream."""
+
+    loop: LoopIdText | None = None
+    """Only changes of this loop."""
+
+
+class Nothing(Body):
+    """An object without members."""
+
+
+class Reconcile(Body):
+    """A pass now."""
+
+    wait: bool = False
+    """Answer when the pass has ended, with what it concluded; else at once."""
+
+
+class ControlOrder(Body):
+    """An intent, and how its effect is looked for."""
+
+    intent: Literal["cancel", "approve", "reject"]
+    """What is wanted of the loop."""
+    note: Line = ""
+    """Why."""
+    confirm: bool = True
+    """Look for the effect."""
+    timeoutSeconds: int = Field(default=30, ge=0, le=600)
+    """How long the effect is looked for."""
+    intervalSeconds: int = Field(default=2, ge=0, le=60)
+    """Between two looks."""
+    onlyIfActive: bool = False
+    """Cancel nothing while another loop of the repo is active; loops of this host only."""
+
+
+class PolicyRun(Body):
+    """An evaluation of the policy."""
+
+    dedupeWindowSeconds: int | None = Field(default=None, ge=0, le=31_536_000)
+    """Instead of the registry's."""
+    maxFleetStateAgeSeconds: int | None = Field(default=None, ge=0, le=31_536_000)
+    """Nothing is eligible on an older fleet state."""
+
+
+class HandoffExecute(Body):
+    """Which pending intents are carried out."""
+
+    confirm: Annotated[Literal[True], BeforeValidator(_true)]
+    """An operator confirms; without it nothing is carried out."""
+    loops: list[LoopIdText] = Field(default=[], max_length=100)
+    """Only these loops' intents."""
+    intentIds: list[Annotated[Line, Field(min_length=1)]] = Field(default=[], max_length=100)
+    """Only these intents. One of `loops` and `intentIds` has to name something, unless `everything` is true."""
+    everything: bool = False
+    """All pending intents."""
+    note: Line = ""
+    """Why."""
+    runtimeConfirm: bool = True
+    """Look for effects."""
+    timeoutSeconds: int = Field(default=30, ge=0, le=600)
+    """How long an effect is looked for."""
+    intervalSeconds: int = Field(default=2, ge=0, le=60)
+    """Between two looks."""
+
+
+class Lever(Body):
+    """Why a lever is pulled."""
+
+    note: Line = ""
+    """Why; it is in the audit."""
+
+
+class KillSwitch(Lever):
+    """The kill switch."""
+
+    engaged: bool
+    """True stops all autonomy; false lets it go on as far as the registry permits."""
+
+
+class MatcherBody(Body):
+    """What a label has to be."""
+
+    name: Literal["loopId", "category", "severity", "transport", "reasonCode", "sinkId"]
+    """The label."""
+    value: Annotated[Line, Field(min_length=1)]
+    """What it is compared with."""
+    isRegex: bool = False
+    """The value is a regular expression that has to match as a whole."""
+    isEqual: bool = True
+    """False: it must not be that."""
+
+
+class SilenceBody(Body):
+    """Tell nobody of what the matchers describe, until it ends."""
+
+    matchers: list[MatcherBody] = Field(min_length=1, max_length=50)
+    """All of them have to hold."""
+    durationSeconds: int = Field(ge=1, le=31_536_000)
+    """How long."""
+    startsAt: Moment | None = None
+    """When it begins; default now."""
+    comment: Line = ""
+    """Why."""
+
+
+class Replay(Body):
+    """Which dead letters are told again."""
+
+    deliveryId: Annotated[Line, Field(min_length=1)] | None = None
+    """This one only; default all of the loop's."""
+
+
+class SinkTest(Body):
+    """A synthetic event."""
+
+    loopId: LoopIdText
+    """In whose name it is sent."""

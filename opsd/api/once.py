@@ -1,0 +1,79 @@
+"""One execution per ``Idempotency-Key``: also when two requests come at once, and also across a crash.
+
+The records are those of the sprite service's control (:mod:`opsd.control.idempotency`): reserved on disk before
+anything is done. A key belongs to a principal, so nobody meets the keys of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.ports import Host
+from opsd.contract import jsoncodec
+from opsd.contract.jsoncodec import JsonObject
+from opsd.control.idempotency import IdempotencyRecords, KeyConflictError
+from opsd.storage.fleet_store import FleetDocument
+
+Outcome = tuple[int, Mapping[str, object]]
+"""Status and body."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPrint:
+    """What a key is bound to: the operation, what it is about, and the whole body."""
+
+    action: str
+    path: Mapping[str, str]
+    body: object
+
+    def document(self) -> JsonObject:
+        """As it is recorded."""
+        digest = hashlib.sha256(jsoncodec.dumps(self.body)).hexdigest()
+        return {"action": self.action, "path": dict(self.path), "bodySha256": digest}
+
+
+class Once:
+    """Answers by key. For the event loop's thread."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._running: dict[str, asyncio.Event] = {}
+
+    async def run(
+        self, principal: str, key: str, bound: RequestPrint, execute: Callable[[], Awaitable[Outcome]]
+    ) -> tuple[Outcome, bool]:
+        """The outcome of the first request with the key, and whether this was another one.
+
+        Raises:
+            ApiError: the key belongs to another request, or nobody knows what became of the first.
+            OpsError: the records cannot be used; nothing was executed.
+        """
+        slot = f"{principal}/{key}"
+        while (before := self._running.get(slot)) is not None:
+            await before.wait()
+        done = self._running[slot] = asyncio.Event()
+        try:
+            return await self._first(slot, bound, execute)
+        finally:
+            del self._running[slot]
+            done.set()
+
+    async def _first(
+        self, slot: str, bound: RequestPrint, execute: Callable[[], Awaitable[Outcome]]
+    ) -> tuple[Outcome, bool]:
+        records = IdempotencyRecords.at(self._host.fleet_store().location(FleetDocument.API_KEYS))
+        try:
+            known = await self._host.in_thread(records.reserve, slot, bound)
+        except KeyConflictError as error:
+            raise ApiError(ErrorCode.IDEMPOTENCY_CONFLICT, error.message) from None
+        if known is not None:
+            if "body" not in known:
+                raise ApiError(ErrorCode.OUTCOME_UNKNOWN, str(known.get("stderr", "")))
+            return (known["status"], known["body"]), True
+        status, body = await execute()
+        await self._host.in_thread(records.settle, slot, bound, {"status": status, "body": body})
+        return (status, body), False

@@ -1,0 +1,97 @@
+"""Alerts: silences, dead letters, sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from opsd import compose, compose_alerts
+from opsd.alerts import rehearsal, routing
+from opsd.alerts.dispatcher import dispatch
+from opsd.alerts.run import DispatchRun
+from opsd.api.ports import Host
+from opsd.compose_alerts import AlertOptions
+from opsd.contract import jsoncodec
+from opsd.contract.ids import LoopId
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.values import as_object
+from opsd.storage.fleet_store import FleetDocument, FleetStore
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMeans:
+    """What work on alerts needs, for any thread."""
+
+    repo: str
+    env: Mapping[str, str]
+    options: AlertOptions
+    store: FleetStore
+
+
+def means(host: Host) -> AlertMeans:
+    """Taken on the event loop's thread."""
+    return AlertMeans(host.repo, host.env, host.alert_options(), host.fleet_store())
+
+
+def _run(means: AlertMeans, loop: LoopId, trace_id: str) -> DispatchRun:
+    run, _warnings = compose_alerts.dispatch_run(means.repo, loop, trace_id, means.options, means.env)
+    return run
+
+
+def dead_letters(means: AlertMeans, loop: LoopId, trace_id: str) -> JsonObject:
+    """The deliveries that were given up and not told again since.
+
+    Raises:
+        OpsError: the delivery file cannot be used.
+    """
+    return rehearsal.dead_letters(_run(means, loop, trace_id))
+
+
+def all_dead_letters(means: AlertMeans, loops: Sequence[LoopId], trace_id: str) -> list[JsonObject]:
+    """The same for many loops, without those that have none."""
+    found = (dead_letters(means, loop, trace_id) for loop in loops)
+    return [document for document in found if document["count"]]
+
+
+def replay(means: AlertMeans, loop: LoopId, trace_id: str, which: str) -> JsonObject:
+    """Tell dead letters again; ``which`` is a delivery's id, or ``all``.
+
+    Raises:
+        OpsError: there is none, or a file cannot be used.
+    """
+    return dispatch(_run(means, loop, trace_id), compose_alerts.open_sender, replay=which)
+
+
+def test_sink(means: AlertMeans, loop: LoopId, trace_id: str, sink: str) -> JsonObject:
+    """Send a synthetic event to one sink.
+
+    Raises:
+        OpsError: there is no such sink, or it is switched off.
+    """
+    return rehearsal.test_sink(_run(means, loop, trace_id), sink, compose_alerts.open_sender)
+
+
+def sinks(means: AlertMeans) -> JsonObject:
+    """The catalog of sinks without any secret, and how their targets stand.
+
+    Raises:
+        OpsError: the catalog cannot be used.
+    """
+    catalog = compose.alert_catalog(compose_alerts.catalog_file(means.options, means.env))
+    document = routing.summary(catalog, means.env, env_checked=False)
+    try:
+        health = jsoncodec.loads(means.store.read(FleetDocument.SINK_HEALTH) or b"null")
+    except ValueError:
+        health = None
+    return {**document, "health": as_object(health)}
+
+
+def route_of(means: AlertMeans, category: str, severity: str | None) -> JsonObject:
+    """Where escalations of a category go.
+
+    Raises:
+        OpsError: the catalog cannot be used.
+    """
+    catalog = compose.alert_catalog(compose_alerts.catalog_file(means.options, means.env))
+    wanted = None if severity is None else routing.parse_severity(severity)
+    return routing.resolve_route(catalog, category, wanted, means.env, env_checked=False)

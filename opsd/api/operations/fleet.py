@@ -1,0 +1,104 @@
+"""The fleet's steps, as its commands run them. Blocking; a step that works on the fleet holds its lock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from opsd import compose
+from opsd.api.failure import ApiError, ErrorCode
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.values import get
+from opsd.fleet.handoff.dispatch import Dispatch, Order
+from opsd.fleet.handoff.run import Handoff, HandoffRequest
+from opsd.fleet.handoff.words import ExecutionMode
+from opsd.fleet.policy import run as policy
+from opsd.fleet.registry import load_registry
+from opsd.storage.fleet_store import FleetDocument, FleetStore
+
+LOCK_WAIT_S = 30.0
+
+
+def registry(store: FleetStore) -> JsonObject:
+    """The normalized registry.
+
+    Raises:
+        ApiError: there is none.
+        RegistryError: it is invalid.
+    """
+    data = store.read(FleetDocument.REGISTRY)
+    if data is None:
+        raise ApiError(ErrorCode.NOT_FOUND, "there is no fleet registry")
+    return load_registry(data, source=store.location(FleetDocument.REGISTRY), now=time.time()).document
+
+
+def candidates_of(
+    state: JsonObject, *, loop: str | None, category: str | None, eligible: bool | None
+) -> list[JsonObject]:
+    """The candidates of a policy state that fit. Pure."""
+
+    def fits(one: JsonObject) -> bool:
+        return (
+            (loop is None or one.get("loopId") == loop)
+            and (category is None or one.get("category") == category)
+            and (eligible is None or (get(one, "autonomous", "eligible") is True) is eligible)
+        )
+
+    return [one for one in _candidates(state) if fits(one)]
+
+
+def knows_candidate(state: JsonObject, name: str) -> bool:
+    """Whether ``name`` is a candidate, or a loop that has some. Pure."""
+    return any(name in (one.get("candidateId"), one.get("loopId")) for one in _candidates(state))
+
+
+def _candidates(state: JsonObject) -> list[JsonObject]:
+    found = state.get("candidates")
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def run_policy(store: FleetStore, trace_id: str, *, dedupe_window_s: int | None, max_age_s: int | None) -> JsonObject:
+    """Evaluate the policy over the newest fleet state; the policy state.
+
+    Raises:
+        ApiError: there is no fleet state yet.
+        OpsError: the registry or a document cannot be used.
+    """
+    if not store.exists(FleetDocument.STATE):
+        raise ApiError(ErrorCode.NOT_FOUND, "there is no fleet state yet")
+    request = policy.PolicyRequest(
+        trace_id=trace_id,
+        dedupe_window_s=None if dedupe_window_s is None else str(dedupe_window_s),
+        max_fleet_state_age_s=max_age_s,
+    )
+    with store.lock(wait_s=LOCK_WAIT_S):
+        return policy.run_policy(store, registry(store), request, clock=time.time)
+
+
+def manual_order(by: str, note: str, *, timeout_s: int, interval_s: int, confirm: bool) -> Order:
+    """What an operator orders."""
+    return Order(ExecutionMode.MANUAL, by, note, timeout_s, interval_s, confirm)
+
+
+def handoff(
+    repo: str,
+    store: FleetStore,
+    dispatch: Dispatch,
+    trace_id: str,
+    *,
+    order: Order | None = None,
+    loops: Sequence[str] = (),
+    intent_ids: Sequence[str] = (),
+) -> JsonObject:
+    """Plan, and with an order carry out; the handoff state.
+
+    Raises:
+        ApiError: there is no policy state yet.
+        OpsError: a filter that matches nothing, a registry or a document that cannot be used.
+    """
+    if not store.exists(FleetDocument.POLICY):
+        raise ApiError(ErrorCode.NOT_FOUND, "there is no policy state of the fleet yet")
+    runner = Handoff(store, partial(registry, store), dispatch, partial(compose.loop_is_controlled, repo))
+    request = HandoffRequest(fallback_trace_id=trace_id, order=order, loops=loops, intent_ids=intent_ids)
+    return runner.run(request)

@@ -1,0 +1,103 @@
+"""What the API asks of whoever hosts it. The daemon implements it; nothing here knows the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from opsd.access.authenticate import Identity, Target
+from opsd.access.model import Scope
+from opsd.api.changes import ChangeFeed
+from opsd.compose_alerts import AlertOptions
+from opsd.contract.jsoncodec import JsonObject
+from opsd.control.verdict import ControlRequest
+from opsd.fleet.handoff.dispatch import Dispatch
+from opsd.fleet.observed import LoopPass
+from opsd.fleet.registry import LoopEntry
+from opsd.storage.fleet_store import FileFleetStore
+
+
+class Gate(Protocol):
+    """Who may ask."""
+
+    async def check(
+        self, request: web.Request, scope: Scope, target: Target, *, open_on_loopback: bool = False
+    ) -> Identity:
+        """Who asks; raises what the listener answers when they may not."""
+
+    def still(self, identity: Identity, scope: Scope, target: Target) -> bool:
+        """Whether who was let in would be let in now."""
+
+
+class Host(Protocol):
+    """The daemon as the API sees it. Everything that is not a coroutine is cheap, except where it says blocking."""
+
+    @property
+    def repo(self) -> str:
+        """The managed repo, absolute."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment that commands on this host would have."""
+
+    @property
+    def changes(self) -> ChangeFeed:
+        """What happens, as it happens."""
+
+    def loops(self) -> Sequence[Mapping[str, object]]:
+        """What is known of every loop, in registry order."""
+
+    def loop(self, loop: str) -> Mapping[str, object] | None:
+        """What is known of one loop; None when it is not supervised."""
+
+    def entry(self, loop: str) -> LoopEntry | None:
+        """The loop's registry entry."""
+
+    def in_thread(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Blocking work of moments, in a thread."""
+
+    def request_reconcile(self, loop: str) -> bool:
+        """Queue an operator's pass; False when there is no such loop."""
+
+    def next_pass(self, loop: str) -> asyncio.Future[LoopPass] | None:
+        """Done when the loop's next pass has ended."""
+
+    async def status(self, loop: str, window: int | None) -> Mapping[str, object]:
+        """The loop's operator status, from its files.
+
+        Raises:
+            OpsError: nothing is known of it yet.
+        """
+
+    async def events(self, loop: str, cursor: int, most: int, trace_id: str) -> JsonObject:
+        """Events behind a line offset, through the loop's own transport: ``events`` and ``cursor``.
+
+        Raises:
+            OpsError: the loop cannot be read.
+        """
+
+    async def fleet_document(self, name: str) -> Mapping[str, object]:
+        """The fleet's ``status``, ``policy`` or ``handoff``, from its files.
+
+        Raises:
+            OpsError: there is none, or it is damaged.
+        """
+
+    def control(self, entry: LoopEntry, request: ControlRequest) -> tuple[JsonObject, int, str]:
+        """Carry an intent out: the intents row, the command's exit code, and what else there is to say. Blocking.
+
+        Raises:
+            OpsError: it could not be written down; nothing was executed.
+        """
+
+    def fleet_store(self) -> FileFleetStore:
+        """The fleet's files."""
+
+    def alert_options(self) -> AlertOptions:
+        """How alerts are delivered here."""
+
+    def dispatch(self) -> Dispatch:
+        """Control as the handoff calls it."""

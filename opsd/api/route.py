@@ -1,0 +1,97 @@
+"""A route as one declarative entry: where it is, who may, what it takes, what it answers, what does it.
+
+Application, authorization, audit and OpenAPI document are all made from these entries; nothing about a route is said
+twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from opsd.access.authenticate import Extent, Identity
+from opsd.access.model import Scope
+from opsd.api.failure import ErrorCode
+from opsd.api.models import Body, NoQuery, Query
+from opsd.api.ports import Gate, Host
+
+PREFIX = "/api/v1"
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that was let in and understood."""
+
+    host: Host
+    gate: Gate
+    identity: Identity
+    trace_id: str
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    request: web.Request
+    idempotency_key: str = ""
+
+    @property
+    def by(self) -> str:
+        """Who wants it, as rows and audits name them."""
+        return self.identity.name
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler answers: members beside ``ok``, and the status where it is not the route's own."""
+
+    members: Mapping[str, object]
+    status: int | None = None
+
+
+Handler = Callable[[Call], Awaitable[Answer | web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One entry of the table.
+
+    Args:
+        method: ``GET`` (``HEAD`` comes with it) or ``POST``.
+        path: below :data:`PREFIX`; ``{loop}`` is a loop id.
+        name: the operation's name, in the document, the audit and the log.
+        scope: what a principal needs; None: open to everybody.
+        reach: what the right has to reach where the path names no loop.
+        members: JSON schemas of what the answer holds beside ``ok``.
+        errors: what it answers beside what every route may.
+        keyed: takes an ``Idempotency-Key``.
+        media: of an answer that is no JSON.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    tag: str
+    handler: Handler
+    scope: Scope | None = Scope.READ
+    reach: Extent = Extent.FLEET
+    query: type[Query] = NoQuery
+    body: type[Body] | None = None
+    members: Mapping[str, Schema] = field(default_factory=dict)
+    status: int = 200
+    errors: tuple[ErrorCode, ...] = ()
+    keyed: bool = False
+    media: str = "application/json"
+
+    @property
+    def mutates(self) -> bool:
+        """It changes something: audited, traced, never cached."""
+        return self.method != "GET"
+
+    @property
+    def full_path(self) -> str:
+        """The path on the wire."""
+        return PREFIX + self.path

@@ -1,0 +1,1 @@
+"""The table, by what its routes are about."""

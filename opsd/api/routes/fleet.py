@@ -1,0 +1,245 @@
+"""Routes about the fleet: what is known, what the policy proposes, carrying it out, and the levers that stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from opsd.access.model import Scope
+from opsd.api import models
+from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.operations import fleet
+from opsd.api.operations.loops import in_own_thread
+from opsd.api.route import Answer, Call, Handler, Route
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.values import get
+from opsd.fleet.policy.explain import explain
+from opsd.promotion.rollout.levers import Lever, pull
+
+_OBJECT = {"type": "object"}
+_OBJECTS = {"type": "array", "items": _OBJECT}
+_FILES = (ErrorCode.MANAGER_FILE, ErrorCode.REGISTRY_UNUSABLE, ErrorCode.CONFLICT)
+
+
+def _document(name: str) -> Handler:
+    async def show(call: Call) -> Answer:
+        return Answer({name: await call.host.fleet_document(name)})
+
+    return show
+
+
+async def _policy(call: Call) -> JsonObject:
+    return dict(await call.host.fleet_document("policy"))
+
+
+async def registry(call: Call) -> Answer:
+    """What ``opsd fleet registry`` prints."""
+    return Answer({"registry": await call.host.in_thread(fleet.registry, call.host.fleet_store())})
+
+
+async def candidates(call: Call) -> Answer:
+    """The policy's candidates, filtered."""
+    query: models.CandidatesQuery = call.query
+    policy = await _policy(call)
+    found = fleet.candidates_of(policy, loop=query.loop, category=query.category, eligible=query.eligible)
+    return Answer({"candidates": found, "decidedAt": get(policy, "updatedAt"), "mode": get(policy, "mode")})
+
+
+async def explanation(call: Call) -> Answer:
+    """What ``opsd fleet explain`` prints."""
+    query: models.ExplainQuery = call.query
+    policy = await _policy(call)
+    if not fleet.knows_candidate(policy, query.candidate):
+        raise ApiError(ErrorCode.NOT_FOUND, "no such candidate in the policy state")
+    return Answer({"explanation": explain(policy, query.candidate)})
+
+
+async def run_policy(call: Call) -> Answer:
+    """What ``opsd fleet policy`` does, over the newest fleet state."""
+    body: models.PolicyRun = call.body
+    work = partial(
+        fleet.run_policy,
+        call.host.fleet_store(),
+        call.trace_id,
+        dedupe_window_s=body.dedupeWindowSeconds,
+        max_age_s=body.maxFleetStateAgeSeconds,
+    )
+    return Answer({"policy": await in_own_thread(work)})
+
+
+async def plan(call: Call) -> Answer:
+    """What ``opsd fleet handoff`` does without an order: a plan, and nothing carried out."""
+    work = partial(fleet.handoff, call.host.repo, call.host.fleet_store(), call.host.dispatch(), call.trace_id)
+    return Answer({"handoff": await in_own_thread(work)})
+
+
+async def execute(call: Call) -> Answer:
+    """What ``opsd fleet handoff --execute --confirm`` does, for what was selected explicitly."""
+    body: models.HandoffExecute = call.body
+    if bool(body.loops or body.intentIds) is body.everything:
+        raise ApiError(ErrorCode.CONFLICT, "select by loops or intentIds, or say everything: true")
+    order = fleet.manual_order(
+        call.by, body.note, timeout_s=body.timeoutSeconds, interval_s=body.intervalSeconds, confirm=body.runtimeConfirm
+    )
+    work = partial(
+        fleet.handoff,
+        call.host.repo,
+        call.host.fleet_store(),
+        call.host.dispatch(),
+        call.trace_id,
+        order=order,
+        loops=tuple(body.loops),
+        intent_ids=tuple(body.intentIds),
+    )
+    return Answer({"handoff": await in_own_thread(work)})
+
+
+async def _pull(call: Call, lever: Lever, *, stop: bool) -> Answer:
+    found: Mapping[str, object] = await call.host.in_thread(partial(pull, call.host.fleet_store(), lever, stop=stop))
+    return Answer({"lever": found})
+
+
+async def pause(call: Call) -> Answer:
+    """Set the manual pause of the rollout."""
+    return await _pull(call, Lever.PAUSE, stop=True)
+
+
+async def resume(call: Call) -> Answer:
+    """Take the manual pause back."""
+    return await _pull(call, Lever.PAUSE, stop=False)
+
+
+async def kill_switch(call: Call) -> Answer:
+    """Engage or release the kill switch."""
+    body: models.KillSwitch = call.body
+    return await _pull(call, Lever.KILL_SWITCH, stop=body.engaged)
+
+
+_LEVER = {"lever": _OBJECT}
+_LEVER_ERRORS = (ErrorCode.CONFLICT, ErrorCode.REGISTRY_UNUSABLE)
+_TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+ROUTES = (
+    *(
+        Route(
+            "GET",
+            f"/fleet/{name}",
+            f"fleet{name.capitalize()}",
+            summary,
+            "fleet",
+            _document(name),
+            members={name: _OBJECT},
+            errors=_FILES,
+        )
+        for name, summary in (
+            ("status", "The fleet in one document, as `opsd fleet status` prints it"),
+            ("policy", "The policy's newest state"),
+            ("handoff", "The newest handoff plan and execution"),
+        )
+    ),
+    Route(
+        "GET",
+        "/fleet/registry",
+        "fleetRegistry",
+        "The registry with every default",
+        "fleet",
+        registry,
+        members={"registry": _OBJECT},
+        errors=_FILES,
+    ),
+    Route(
+        "GET",
+        "/fleet/candidates",
+        "fleetCandidates",
+        "Who is in trouble, and what may be done",
+        "fleet",
+        candidates,
+        query=models.CandidatesQuery,
+        errors=_FILES,
+        members={"candidates": _OBJECTS, "decidedAt": _TEXT_OR_NULL, "mode": _TEXT_OR_NULL},
+    ),
+    Route(
+        "GET",
+        "/fleet/explain",
+        "fleetExplain",
+        "Why the policy decided on a candidate as it did",
+        "fleet",
+        explanation,
+        query=models.ExplainQuery,
+        members={"explanation": _OBJECT},
+        errors=_FILES,
+    ),
+    Route(
+        "POST",
+        "/fleet/policy",
+        "runPolicy",
+        "Evaluate the policy now; executes nothing",
+        "fleet",
+        run_policy,
+        scope=Scope.POLICY,
+        body=models.PolicyRun,
+        members={"policy": _OBJECT},
+        errors=_FILES,
+    ),
+    Route(
+        "POST",
+        "/fleet/handoff/plan",
+        "planHandoff",
+        "Turn candidates into pending intents; executes nothing",
+        "fleet",
+        plan,
+        scope=Scope.POLICY,
+        body=models.Nothing,
+        members={"handoff": _OBJECT},
+        errors=_FILES,
+    ),
+    Route(
+        "POST",
+        "/fleet/handoff/execute",
+        "executeHandoff",
+        "Carry out selected pending intents",
+        "fleet",
+        execute,
+        scope=Scope.CONTROL,
+        body=models.HandoffExecute,
+        keyed=True,
+        members={"handoff": _OBJECT},
+        errors=_FILES,
+    ),
+    Route(
+        "POST",
+        "/fleet/pause",
+        "pauseFleet",
+        "Pause all autonomous dispatch",
+        "fleet",
+        pause,
+        scope=Scope.POLICY,
+        body=models.Lever,
+        members=_LEVER,
+        errors=_LEVER_ERRORS,
+    ),
+    Route(
+        "POST",
+        "/fleet/resume",
+        "resumeFleet",
+        "End the pause",
+        "fleet",
+        resume,
+        scope=Scope.POLICY,
+        body=models.Lever,
+        members=_LEVER,
+        errors=_LEVER_ERRORS,
+    ),
+    Route(
+        "POST",
+        "/fleet/kill-switch",
+        "setKillSwitch",
+        "Engage or release the kill switch",
+        "fleet",
+        kill_switch,
+        scope=Scope.POLICY,
+        body=models.KillSwitch,
+        members=_LEVER,
+        errors=_LEVER_ERRORS,
+    ),
+)

@@ -1,0 +1,90 @@
+"""Routes about the API itself, promotion, the audit, and the stream of everything that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from opsd.access.authenticate import Extent
+from opsd.access.document import in_order
+from opsd.api import models
+from opsd.api.failure import ErrorCode
+from opsd.api.operations import promotion
+from opsd.api.operations.loops import in_own_thread
+from opsd.api.route import Answer, Call, Route
+from opsd.api.stream import serve_stream
+from opsd.storage.audit_report import audit_report
+
+_OBJECT = {"type": "object"}
+
+
+async def identity(call: Call) -> Answer:
+    """Who asks."""
+    who = call.identity
+    told: dict[str, Any] = {"name": who.name, "scopes": in_order(who.scopes), "loops": list(who.loops)}
+    return Answer({"identity": told | {"credential": who.credential or None}})
+
+
+async def promotion_state(call: Call) -> Answer:
+    """The newest documents of the gates, of apply and of the controller."""
+    return Answer({"promotion": await call.host.in_thread(promotion.states, call.host.fleet_store())})
+
+
+async def audit(call: Call) -> Answer:
+    """What ``opsd audit verify`` prints."""
+    store = call.host.fleet_store()
+    return Answer({"audit": await in_own_thread(lambda: audit_report(store))})
+
+
+def openapi_route(document: dict[str, Any]) -> Route:
+    """The route that shows ``document``, which is filled in once the table is complete."""
+
+    async def show(_call: Call) -> Answer:
+        return Answer({"document": document})
+
+    return Route("GET", "/openapi.json", "openapi", "This document", "api", show, scope=None)
+
+
+ROUTES: Sequence[Route] = (
+    Route(
+        "GET",
+        "/identity",
+        "showIdentity",
+        "Who asks, and what they may",
+        "api",
+        identity,
+        reach=Extent.LISTING,
+        members={"identity": _OBJECT},
+    ),
+    Route(
+        "GET",
+        "/promotion",
+        "promotionState",
+        "How far the rollout has come",
+        "fleet",
+        promotion_state,
+        members={"promotion": _OBJECT},
+        errors=(ErrorCode.MANAGER_FILE,),
+    ),
+    Route(
+        "GET",
+        "/audit",
+        "verifyAudit",
+        "Whether the audit logs are what was written",
+        "audit",
+        audit,
+        members={"audit": _OBJECT},
+        errors=(ErrorCode.MANAGER_FILE,),
+    ),
+    Route(
+        "GET",
+        "/stream",
+        "stream",
+        "Every change of loops, fleet and alerts, as it happens",
+        "api",
+        serve_stream,
+        reach=Extent.LISTING,
+        query=models.StreamQuery,
+        media="text/event-stream",
+    ),
+)

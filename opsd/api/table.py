@@ -1,0 +1,20 @@
+"""The table of routes: everything that the API offers, in the order of its document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opsd.api.application import Api
+from opsd.api.ports import Gate, Host
+from opsd.api.route import Route
+from opsd.api.routes import alerts, fleet, loops, system
+
+ROUTES: tuple[Route, ...] = (*loops.ROUTES, *fleet.ROUTES, *alerts.ROUTES, *system.ROUTES)
+
+
+def control_api(host: Host, gate: Gate, *, max_streams: int = 1024) -> Api:
+    """The API over ``host``; ``max_streams`` may be open at the same time."""
+    document: dict[str, Any] = {}
+    api = Api((*ROUTES, system.openapi_route(document)), host, gate, max_streams=max_streams)
+    document.update(api.document)
+    return api

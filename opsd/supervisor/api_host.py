@@ -1,0 +1,174 @@
+"""The daemon as the control API sees it (:class:`opsd.api.ports.Host`): its fleet, its settings, its threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from opsd.api.changes import ChangeFeed
+from opsd.api.failure import ApiError, ErrorCode
+from opsd.compose_alerts import AlertOptions
+from opsd.contract.errors import ArtifactError, OpsError, UsageError
+from opsd.contract.ids import LoopId
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.reasons import TransportKind
+from opsd.contract.timestamps import format_utc
+from opsd.control.confirm import StopLooking
+from opsd.control.ledger import UnrecordedError
+from opsd.control.local import LocalExecutor
+from opsd.control.runner import Control, Executor
+from opsd.control.service import service_executor
+from opsd.control.verdict import ControlRequest
+from opsd.fleet.handoff.dispatch import Dispatch
+from opsd.fleet.observed import LoopPass
+from opsd.fleet.registry import LoopEntry
+from opsd.runtime.reader import LoopReader
+from opsd.storage.fleet_store import FileFleetStore
+from opsd.supervisor.alert_run import alert_options
+from opsd.supervisor.fleet_means import control_environment, fleet_store, fleet_view, handoff_dispatch
+from opsd.supervisor.fleet_supervisor import FleetSupervisor
+from opsd.supervisor.loop_status import loop_status
+from opsd.supervisor.managed_loop import InThread
+from opsd.supervisor.settings import Settings
+from opsd.supervisor.tokens import service_token
+from opsd.transport.answers import bounded_message
+from opsd.transport.base import EnvelopeBatch, ObservationQuery
+from opsd.transport.local import LocalTransport
+
+
+class DaemonHost:
+    """See :class:`opsd.api.ports.Host`.
+
+    Args:
+        settings: those that are in force, asked each time.
+    """
+
+    def __init__(
+        self,
+        repo: str,
+        env: Mapping[str, str],
+        settings: Callable[[], Settings],
+        fleet: FleetSupervisor,
+        in_thread: InThread,
+    ) -> None:
+        self.repo = repo
+        self.env = env
+        self._settings = settings
+        self._fleet = fleet
+        self.in_thread = in_thread
+        self._stopping = threading.Event()
+
+    @property
+    def changes(self) -> ChangeFeed:
+        """What happens, as it happens."""
+        return self._fleet.changes
+
+    def stop(self) -> None:
+        """End streams, and look for no effect of a control any longer: what runs is told as ambiguous."""
+        self._stopping.set()
+        self.changes.end()
+
+    def loops(self) -> Sequence[Mapping[str, object]]:
+        """Every supervised loop."""
+        return self._fleet.loops()
+
+    def loop(self, loop: str) -> Mapping[str, object] | None:
+        """One supervised loop."""
+        return self._fleet.loop(loop)
+
+    def entry(self, loop: str) -> LoopEntry | None:
+        """Its registry entry."""
+        found = self._fleet.fleet.get(loop)
+        return None if found is None else found.entry
+
+    def request_reconcile(self, loop: str) -> bool:
+        """An operator wants a pass now."""
+        return self._fleet.request_reconcile(loop)
+
+    def next_pass(self, loop: str) -> asyncio.Future[LoopPass] | None:
+        """Done when the next pass has ended."""
+        found = self._fleet.fleet.get(loop)
+        return None if found is None else found.next_pass()
+
+    async def status(self, loop: str, window: int | None) -> Mapping[str, object]:
+        """The operator status, from the loop's files."""
+        found = self._fleet.fleet.get(loop)
+        if found is None:
+            raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+        try:
+            document: Mapping[str, object] = await self.in_thread(loop_status, found, window)
+        except OpsError as error:
+            if found.knowledge.passes:
+                raise
+            raise ApiError(ErrorCode.NOT_FOUND, error.message) from None
+        return document
+
+    async def events(self, loop: str, cursor: int, most: int, trace_id: str) -> JsonObject:
+        """Events behind a line offset, through the loop's transport."""
+        found = self._fleet.fleet.get(loop)
+        if found is None:
+            raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+        if isinstance(found.transport, LocalTransport):
+            document: JsonObject = await self.in_thread(_local_events, self.repo, found.entry.loop_id, cursor, most)
+            return document
+        seen = await found.transport.observe(ObservationQuery(cursor, trace_id, max_events=most))
+        if seen.failure is not None or seen.cursor is None:
+            raise ArtifactError("no answer" if seen.failure is None else seen.failure.message)
+        events = list(seen.events.envelopes) if isinstance(seen.events, EnvelopeBatch) else []
+        return {"events": events, "cursor": _cursor(seen.cursor.offset, seen.cursor.line_count)}
+
+    async def fleet_document(self, name: str) -> Mapping[str, object]:
+        """The fleet's status, policy or handoff state."""
+        settings = self._settings()
+        try:
+            document: Mapping[str, object] = await self.in_thread(fleet_view, self.repo, settings, name)
+        except UsageError as error:
+            raise ApiError(ErrorCode.NOT_FOUND, "\n".join(error.lines)) from None
+        return document
+
+    def control(self, entry: LoopEntry, request: ControlRequest) -> tuple[JsonObject, int, str]:
+        """Carry an intent out, as ``opsd control`` does; blocking."""
+        settings = self._settings()
+        env = control_environment(self.env, settings)
+        said: list[str] = []
+        secret, _origin = service_token(settings, env, entry.token_env)
+        token = "" if secret is None else secret.get_secret_value()
+        execute: Executor
+        if entry.transport is TransportKind.LOCAL:
+            execute = LocalExecutor(env, sleep=self._sleep)
+        else:
+            execute = service_executor(entry.base_url or "", token, env, said.append)
+        try:
+            row, verdict = Control(execute, secrets=(token,)).run(request)
+        except UnrecordedError as error:
+            row, verdict = error.row, error.verdict
+            said.append(error.message)
+        return row, verdict.exit, bounded_message("\n".join(said), token)
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise StopLooking
+
+    def fleet_store(self) -> FileFleetStore:
+        """The fleet's files."""
+        return fleet_store(self.repo, self._settings())
+
+    def alert_options(self) -> AlertOptions:
+        """As a command would deliver, with the daemon's catalog and rules."""
+        return alert_options(self._settings(), long_lived=False)
+
+    def dispatch(self) -> Dispatch:
+        """Control as the handoff calls it."""
+        return handoff_dispatch(self.repo, self.env, self._settings())
+
+
+def _local_events(repo: str, loop: LoopId, cursor: int, most: int) -> JsonObject:
+    now = format_utc(time.time())
+    page = LoopReader(repo, loop).poll(offset=cursor, max_events=most, now=now, trace_id=None)
+    return {"events": page.events, "cursor": _cursor(page.offset, page.line_count)}
+
+
+def _cursor(offset: int, line_count: int) -> JsonObject:
+    return {"eventLineOffset": offset, "eventLineCount": line_count}

@@ -1,0 +1,54 @@
+"""The ring of changes: numbered, bounded, and honest about what it lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsd.api.changes import ChangeFeed
+
+
+@given(st.integers(1, 20), st.integers(0, 60), st.integers(0, 60))
+def test_a_reader_gets_what_is_behind_it_or_is_told_that_some_is_gone(
+    frames: int, published: int, position: int
+) -> None:
+    feed = ChangeFeed(frames=frames)
+    for number in range(published):
+        feed.publish("loop", {"number": number})
+    found, gap = feed.behind(position)
+    assert [frame.number for frame in found] == list(range(max(position, published - frames) + 1, published + 1))
+    assert gap is (position < published and position < published - frames)
+
+
+def test_what_is_no_news_is_not_told() -> None:
+    feed = ChangeFeed()
+    feed.loop_changed("alpha", {"loopId": "alpha", "state": "running", "lastPassAt": "1"})
+    feed.loop_changed("alpha", {"loopId": "alpha", "state": "running", "lastPassAt": "2"})
+    assert feed.last == 1
+    feed.loop_gone("alpha")
+    feed.loop_gone("alpha")
+    assert feed.last == 2
+
+
+def test_an_id_of_another_life_or_of_the_future_is_no_place() -> None:
+    feed, other = ChangeFeed(), ChangeFeed()
+    feed.publish("loop", {})
+    assert feed.position_of(feed.id_of(1)) == 1
+    for text in (other.id_of(1), feed.id_of(2), "", "1", feed.id_of(1) + "x", feed.id_of(1).replace("-", "--")):
+        assert feed.position_of(text) is None
+
+
+async def test_everybody_who_waits_hears_of_a_change_and_of_the_end() -> None:
+    feed = ChangeFeed()
+    waiting = [asyncio.create_task(feed.moved(0, within_s=20)) for _ in range(3)]
+    await asyncio.sleep(0)
+    feed.publish("loop", {})
+    assert await asyncio.gather(*waiting) == [True, True, True]
+    late = asyncio.create_task(feed.moved(1, within_s=20))
+    await asyncio.sleep(0)
+    feed.end()
+    assert await late
+    assert feed.ended
+    assert await ChangeFeed().moved(0, within_s=0) is False

@@ -1,0 +1,105 @@
+"""The stream of changes: from a running daemon, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from opsd.access.changes import with_token_revoked
+from opsd.access.document import document_of, parse_principals
+from opsd.access.model import Scope
+from opsd.contract.jsoncodec import dumps_pretty
+from tests.api.world import ApiWorld
+
+STREAM = "/api/v1/stream"
+_NO_LIMIT = aiohttp.ClientTimeout(total=30)
+
+
+async def frames(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, str, Any]]:
+    """Id, kind and value of each event."""
+    fields: dict[str, str] = {}
+    async for raw in response.content:
+        line = raw.decode().rstrip("\n")
+        if not line and "event" in fields:
+            yield fields.get("id", ""), fields["event"], json.loads(fields["data"])
+        if not line:
+            fields = {}
+            continue
+        name, _, value = line.partition(": ")
+        fields[name] = value
+
+
+async def until(found: AsyncIterator[tuple[str, str, Any]], kind: str) -> tuple[str, Any]:
+    """Id and value of the next event of a kind."""
+    async for number, name, value in found:
+        if name == kind:
+            return number, value
+    raise AssertionError(f"the stream ended without {kind}")
+
+
+async def test_changes_arrive_and_a_reader_that_comes_back_gets_what_it_missed(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    async with world.running() as running:
+        await running.until_state("alpha", "running", 0)
+        async with running.session.get(STREAM, timeout=_NO_LIMIT) as response:
+            assert response.headers["Content-Type"] == "text/event-stream"
+            found = frames(response)
+            first, _ = await until(found, "hello")
+            world.live["alpha"].append("iteration_start")
+            number, loop = await until(found, "loop")
+            assert loop["loopId"] == "alpha"
+        world.live["alpha"].append("iteration_start")
+        await running.until_state("alpha", "running", 2)
+        headers = {"Last-Event-ID": number}
+        async with running.session.get(STREAM, timeout=_NO_LIMIT, headers=headers) as response:
+            found = frames(response)
+            while (await until(found, "loop"))[1]["cursor"]["eventLineOffset"] != 2:
+                pass
+        async with running.session.get(STREAM, timeout=_NO_LIMIT, headers={"Last-Event-ID": "0-7"}) as response:
+            assert (await until(frames(response), "gap"))[1] == {"reason": "changes_lost"}
+        assert first
+
+
+async def test_a_principal_hears_of_its_loops_only_and_of_nothing_once_its_token_is_revoked(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha", "beta")
+    token = world.principal("ann", Scope.READ, loops=("be*",))
+    world.principal("bob", Scope.CONTROL)
+    async with world.running() as running:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with running.session.get(STREAM, timeout=_NO_LIMIT, headers=headers) as response:
+            found = frames(response)
+            await until(found, "hello")
+            bob = world.client(running, "bob")
+            await bob.post("/loops/alpha/reconcile")
+            await bob.post("/loops/beta/reconcile")
+            assert (await until(found, "operation"))[1]["loop"] == "beta"
+            now = time.time()
+            principals = parse_principals(world.principals_file.read_bytes(), now)
+            after = with_token_revoked(principals, "tok_0000000000000000", now)[0]
+            world.principals_file.write_bytes(dumps_pretty(document_of(after)))
+
+            async def refused() -> bool:
+                return (await world.client(running, "ann").get("/loops"))[0] == 401
+
+            await running.until(refused)
+            await bob.post("/loops/beta/reconcile")
+            assert (await until(found, "end"))[1] == {"reason": "unauthorized"}
+
+
+async def test_a_hundred_open_streams_end_with_the_daemon(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    async with world.running() as running:
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(running.url, connector=connector, timeout=_NO_LIMIT) as session:
+            streams = [frames(await session.get(STREAM)) for _ in range(100)]
+            await asyncio.gather(*(until(stream, "hello") for stream in streams))
+            running.process.terminate()
+            ends = await asyncio.gather(*(until(stream, "end") for stream in streams))
+            assert {end[1]["reason"] for end in ends} == {"shutdown"}
+            assert await asyncio.to_thread(running.process.wait, 20) == 0

@@ -1,0 +1,131 @@
+"""``opsd --server``: the same document and exit code through a daemon's API as on the manager's host."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opsd.access.model import Scope
+from opsd.api.table import ROUTES
+from opsd.cli.main import main
+from opsd.cli.remote import COMMANDS
+from tests.api.world import ApiWorld
+
+
+async def opsd(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("OPSD_")}
+    command = [sys.executable, "-m", "opsd", *argv]
+    return await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, env={**own, **(env or {})}, timeout=60, check=False
+    )
+
+
+def test_every_command_asks_a_route_that_there_is() -> None:
+    known = {f"{route.method} {route.path}" for route in ROUTES}
+    assert {command.route for command in COMMANDS.values()} <= known
+
+
+def test_the_page_lists_every_command_with_its_route() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    for name, command in COMMANDS.items():
+        assert f"| `opsd {name}` | `{command.route}` |" in page
+
+
+@pytest.mark.parametrize("command", ["run", "simulate", "snapshot", "token new", "horizon-bridge"])
+def test_a_command_that_cannot_refuses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "--server", "http://127.0.0.1:1"]) == 1
+    assert "works on this host only" in capsys.readouterr().err
+
+
+def test_flags_that_would_be_ignored_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--server", "http://127.0.0.1:1", "--loop", "a", "--state-file", "x"]) == 1
+    assert main(["status", "--server", "http://127.0.0.1:1", "--loop", "a", "--repo", "x"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: --state-file cannot be combined with --server",
+        "error: --repo cannot be combined with --server",
+    ]
+
+
+def test_a_token_is_not_sent_in_the_clear(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("OPSD_API_TOKEN", "hush-hush")
+    assert main(["fleet", "status", "--server", "http://ops.example.org:9464"]) == 1
+    said = capsys.readouterr().err
+    assert "use https" in said
+    assert "hush-hush" not in said
+
+
+async def test_a_command_prints_and_ends_as_on_the_host(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    token = world.principal("ann", Scope.ADMIN)
+    async with world.running() as running:
+
+        async def has_passed() -> bool:
+            return bool(running.logged("pass.finished"))
+
+        await running.until(has_passed)
+        env = {"OPSD_SERVER": running.url, "OPSD_API_TOKEN": token}
+        remote, local = await asyncio.gather(
+            opsd("fleet", "registry", env=env), opsd("fleet", "registry", "--repo", str(world.repo))
+        )
+        assert (remote.returncode, remote.stderr) == (0, "")
+        assert remote.stdout == local.stdout
+        status = await opsd("status", "--loop", "alpha", "--pretty", env=env)
+        assert json.loads(status.stdout)["source"]["loopId"] == "alpha"
+        audit = await opsd("audit", "verify", env=env)
+        assert (audit.returncode, json.loads(audit.stdout)["ok"]) == (0, True)
+        passed = await opsd("reconcile", "--loop", "alpha", env=env)
+        assert json.loads(passed.stdout)["health"]["status"]
+        world.runtime.write_text("#!/bin/sh\nexit 3\n")
+        refused = await opsd("control", "--loop", "alpha", "--intent", "approve", env=env)
+        assert (refused.returncode, json.loads(refused.stdout)["status"]) == (1, "failed_command")
+        nobody = await opsd("status", "--loop", "nobody", env=env)
+        assert (nobody.returncode, nobody.stdout, nobody.stderr) == (1, "", "error: no such loop\n")
+
+
+async def test_a_profile_names_server_and_token_file_and_levers_silences_and_plans_work(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    (tmp_path / "token").write_text(world.principal("ann", Scope.ADMIN))
+    async with world.running() as running:
+        folder = tmp_path / "config" / "opsd"
+        folder.mkdir(parents=True)
+        (folder / "servers.toml").write_text(f'[here]\nurl = "{running.url}"\ntoken_file = "{tmp_path / "token"}"\n')
+        env = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+        async def here(*argv: str) -> subprocess.CompletedProcess[str]:
+            return await opsd(*argv, "--server", "here", env=env)
+
+        paused = await here("fleet", "pause", "--note", "storm")
+        assert json.loads(paused.stdout)["after"] is True
+        assert json.loads((await here("fleet", "resume")).stdout)["after"] is False
+        assert json.loads((await here("fleet", "kill-switch", "--engage")).stdout)["changed"] is True
+        added = await here("alerts", "silence", "add", "--matcher", "loopId=alpha", "--duration", "2h")
+        silence = json.loads(added.stdout)
+        assert silence["createdBy"] == "ann"
+        listed = json.loads((await here("alerts", "silence", "list")).stdout)
+        assert [one["id"] for one in listed["silences"]] == [silence["id"]]
+        ended = await here("alerts", "silence", "expire", "--id", silence["id"])
+        assert json.loads(ended.stdout)["state"] == "expired"
+        letters = await here("alerts", "dispatch", "--loop", "alpha", "--list-dead-letters")
+        assert json.loads(letters.stdout)["count"] == 0
+        assert (await here("fleet", "handoff")).stderr == "error: there is no policy state of the fleet yet\n"
+        assert (await opsd("fleet", "status", "--server", "there", env=env)).returncode == 1
+
+
+async def test_a_lever_by_command_is_in_the_same_audit(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    done = await opsd("fleet", "kill-switch", "--engage", "--by", "bob", "--repo", str(world.repo))
+    assert done.returncode == 0, done.stderr
+    requested, ended = world.operations()
+    assert (requested["principal"], requested["action"], requested["request"]["engaged"]) == (
+        "bob",
+        "setKillSwitch",
+        True,
+    )
+    assert ended["status"] == 200
