@@ -19,6 +19,7 @@ from unittest import mock
 from opsd.cli.arguments import CommandSpec
 from opsd.cli.main import load
 from opsd.cli.main import table as command_table
+from opsd.cli.remote import COMMANDS as REMOTE
 from sprite_service.main import parser as sprite_parser
 from tools.reference.environment import VARIABLES
 from tools.reference.markdown import code, page, prose, table
@@ -182,6 +183,8 @@ def _section(usage: Usage) -> str:
         parts.append(f"Contract name: {', '.join(map(code, usage.doors))}.")
     if usage.aliases:
         parts.append(f"Also {', '.join(code(f'opsd {alias}') for alias in usage.aliases)}.")
+    if usage.name.removeprefix("opsd ") in REMOTE:
+        parts.append("Works through the [API](../api.md) with `--server`.")
     if usage.flags:
         parts.append(table(("flag", "meaning"), [(code(flag), prose(text)) for flag, text in usage.flags]).rstrip("\n"))
     if usage.takes_settings:

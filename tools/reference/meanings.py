@@ -15,6 +15,7 @@ from opsd.alerts.decide import Reason as AlertReason
 from opsd.alerts.retry import GiveUp
 from opsd.alerts.rows import Unusable
 from opsd.alerts.target_state import Refusal
+from opsd.api.failure import ERRORS, ErrorCode
 from opsd.contract.reasons import EscalationCategory, FailureCode, ReasonCode, SequenceViolation
 from opsd.fleet.handoff.words import Brake, Guard, HandoffReason, ResultReason
 from opsd.fleet.loop_answer import LoopReason
@@ -406,5 +407,11 @@ GROUPS = (
             "throttled": "too many failures from that address",
             "forbidden": "known, and not allowed to do this",
         },
+    ),
+    Codes(
+        "Answers of the control API",
+        "`error.code` of an answer, with its HTTP status; see [api.md](../api.md).",
+        ErrorCode,
+        {code.value: f"{status}: {meaning}" for code, (status, meaning) in ERRORS.items()},
     ),
 )
