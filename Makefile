@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 COMPILE := $(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-header --no-annotate
 
-.PHONY: help install demo demo-once test lint format wheel bench schema lock clean
+.PHONY: help install demo demo-once test lint format wheel bench docs schema lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/' | expand -t 14
@@ -31,12 +31,13 @@ demo-once: install ## the demo, played to its end
 test: install lint ## lint and all tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-lint: install ## ruff, mypy, the import direction between rooms, the generated schemas
+lint: install ## ruff, mypy, the import direction between rooms, the generated schemas, documents and dashboards
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m opsd.contract.schema --check
+	$(BIN)/python -m tools --check
 
 format: install ## put the code into its form
 	$(BIN)/ruff check --fix .
@@ -48,6 +49,9 @@ wheel: install ## dist/opsd-*.whl, for an installation elsewhere
 
 bench: install ## every figure as a ratio, measured side by side
 	@$(BIN)/python -m bench
+
+docs: install ## write docs/reference/ and deploy/grafana/dashboards/ from the code
+	$(BIN)/python -m tools --write
 
 schema: install ## write schema/*.json from the contract's types
 	$(BIN)/python -m opsd.contract.schema --write

@@ -1,32 +1,30 @@
-"""What the documents name exists: files, metrics, settings, commands, alerting rules that Prometheus accepts."""
+"""What the documents name exists: files, metrics, settings, commands; their examples can be used."""
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from opsd.cli.main import main
-from opsd.supervisor.settings import setting_fields
+from opsd.contract.ids import LoopId
+from opsd.storage.fleet_store import FleetDocument, FleetLog
+from opsd.storage.layout import ManagerLayout
+from opsd.storage.model import Document, RowLog
+from opsd.supervisor.settings import load_settings, setting_fields
+from tools.declared_metrics import daemon_metrics, sprite_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-RULES = ROOT / "deploy" / "prometheus" / "opsd.rules.yml"
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def _metrics() -> set[str]:
-    """Every metric that the daemon declares; a family without a value yet is not in a scrape."""
-    sources = (ROOT / "opsd" / "supervisor").glob("*metrics.py")
-    return set(re.findall(r'"(opsd_[a-z_]+)"', "".join(path.read_text() for path in sources)))
-
-
-@pytest.mark.parametrize("document", [*DOCUMENTS, RULES], ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_metric_that_is_named_is_exported(document: Path) -> None:
-    named = set(re.findall(r"\bopsd_[a-z_]+", document.read_text()))
-    assert not named - _metrics()
+    exported = {metric.name for metric in (*daemon_metrics(), *sprite_metrics())}
+    named = set(re.findall(r"\b(?:opsd|sprite_service)_[a-z_]+", document.read_text()))
+    assert not named - exported
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -50,9 +48,28 @@ def test_the_readme_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> No
     assert {command for command in commands if f"`opsd {command}`" in table or f"`{command}`" in table} == commands
 
 
-def test_prometheus_accepts_the_alerting_rules() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is missing: install Debian's package prometheus")
-    done = subprocess.run([promtool, "check", "rules", RULES], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_every_file_of_the_manager_that_the_runbook_names_is_one() -> None:
+    layout = ManagerLayout("/repo", LoopId("loop"))
+    paths = [*(layout.path(part) for part in (*Document, *RowLog)), f"{layout.telemetry_folder}/alert-deliveries.jsonl"]
+    loop = {path.removeprefix(f"{layout.folder}/") for path in paths}
+    fleet = {f"fleet/{part.value}" for part in (*FleetDocument, *FleetLog)}
+    text = (ROOT / "docs" / "runbook.md").read_text() + (ROOT / "docs" / "reference" / "reasons.md").read_text()
+    named = set(re.findall(r"`((?:fleet|telemetry)/[a-z./0-9-]+\.jsonl?)`", text))
+    assert named
+    assert not named - loop - fleet
+
+
+def test_the_map_of_documents_shows_all_of_them() -> None:
+    shown = (ROOT / "docs" / "index.md").read_text()
+    for document in (ROOT / "docs").rglob("*.md"):
+        assert document.name == "index.md" or f"]({document.relative_to(ROOT / 'docs')})" in shown, document.name
+
+
+def test_the_examples_of_configuration_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "configure.md").read_text()
+    settings, registry = tmp_path / "opsd.toml", tmp_path / "registry.json"
+    settings.write_text(re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[0])
+    assert load_settings({}, {}, str(settings)).settings.observe.idle_resync_seconds == 1800
+    registry.write_text(re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[0])
+    assert main(["fleet", "registry", "--repo", str(tmp_path), "--registry-file", str(registry)]) == 0
+    assert json.loads(capsys.readouterr().out)["loopCount"] == 1

@@ -48,6 +48,7 @@ SPEC = CommandSpec(
         Flag("--fail-on-delivery-failure", "exit 2 when the run's status is failed or partial"),
         Flag("--pretty", "indent stdout by two spaces"),
     ),
+    exits={2: "with --fail-on-delivery-failure: the run's status is failed or partial"},
 )
 
 #: What the commands on the page repeat, as typed.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from opsd.contract.errors import UsageError
@@ -34,13 +34,23 @@ class CommandSpec:
         summary: one sentence.
         flags: in the order of the usage text. ``--help`` and ``-h`` are always there.
         operand: placeholder of the one word that the command takes beside its flags, "" for none.
+        exits: what exit codes mean where it is more than 0 for done and 1 for an error.
     """
 
-    def __init__(self, name: str, summary: str, flags: Sequence[Flag], *, operand: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        flags: Sequence[Flag],
+        *,
+        operand: str = "",
+        exits: Mapping[int, str] | None = None,
+    ) -> None:
         self.name = name
         self.summary = summary
         self.flags = flags
         self.operand = operand
+        self.exits = {0: "done", 1: "an error, told in one line"} | dict(exits or {})
         self._by_name = {flag.name: flag for flag in flags}
 
     def usage(self) -> str:

@@ -25,6 +25,7 @@ SPEC = CommandSpec(
         Flag("--file", "check this log only", "<path>"),
         Flag("--pretty", "the document, indented by two spaces"),
     ),
+    exits={1: "a log is not what was written, or an error"},
 )
 
 

@@ -27,6 +27,7 @@ SPEC = CommandSpec(
         Flag("--timeout-seconds", "default 30", "<n>"),
         Flag("--interval-seconds", "between two looks, default 2", "<n>"),
     ),
+    exits={0: "the effect was seen", 1: "it was not, or an error"},
 )
 
 

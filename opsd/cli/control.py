@@ -46,6 +46,11 @@ SPEC = CommandSpec(
         Flag("--command-timeout-seconds", "when a runtime command of this host is stopped, default 60", "<n>"),
         Flag("--only-if-active", "cancel nothing while another loop of the repo is active"),
     ),
+    exits={
+        0: "the effect was seen, or nobody was to look",
+        1: "it failed, or an error",
+        2: "executed, and no effect was seen in time",
+    },
 )
 
 

@@ -43,6 +43,7 @@ SPEC = CommandSpec(
         Flag("--pretty", "the document, indented by two spaces"),
     ),
     operand=f"<{_OPERAND}>",
+    exits={1: "a drill did not hold, or an error"},
 )
 
 

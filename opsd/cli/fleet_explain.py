@@ -27,6 +27,7 @@ SPEC = CommandSpec(
         Flag("--pretty", "the document, indented by two spaces"),
     ),
     operand=_NAME,
+    exits={1: "the decision derived again is another one, or an error"},
 )
 
 

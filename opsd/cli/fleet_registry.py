@@ -24,6 +24,7 @@ SPEC = CommandSpec(
         Flag("--loop", "print this loop only", "<id>"),
         Flag("--pretty", "the document, indented by two spaces"),
     ),
+    exits={5: "--loop names a loop that the registry does not have"},
 )
 
 

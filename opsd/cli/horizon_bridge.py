@@ -24,6 +24,7 @@ SPEC = CommandSpec(
         Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
         Flag("--pretty", "indented by two spaces"),
     ),
+    exits={2: "an envelope was rejected"},
 )
 
 

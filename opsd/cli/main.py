@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from opsd.contract.errors import OpsError, UsageError, file_trouble
 
@@ -137,6 +137,11 @@ def load(target: str) -> Command:
     __import__(module_name)
     loaded: Command = getattr(sys.modules[module_name], function)
     return loaded
+
+
+def table() -> Mapping[str, tuple[str, str]]:
+    """Every command: its name, the function behind it, its summary ("" for an alias)."""
+    return _COMMANDS
 
 
 def group(name: str) -> list[str]:

@@ -39,6 +39,7 @@ SPEC = CommandSpec(
         Flag("--fail-on-hold", "exit with 2 unless the fleet may be promoted; a skipped run stays 0"),
         Flag("--pretty", "indent the output by two spaces"),
     ),
+    exits={2: "with --fail-on-hold: hold"},
 )
 
 #: What is handed on to the evaluator, in the contract's order (B2.4).

@@ -35,6 +35,7 @@ SPEC = CommandSpec(
         Flag("--fail-on-hold", "exit with 2 unless the fleet may be promoted"),
         Flag("--pretty", "the document, indented by two spaces"),
     ),
+    exits={2: "with --fail-on-hold: hold"},
 )
 
 _RATE = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+", re.ASCII)

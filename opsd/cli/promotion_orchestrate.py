@@ -37,6 +37,7 @@ SPEC = CommandSpec(
         Flag("--emergency", "a rollback that goes on whatever the evaluation and the registry's rules say"),
         flags.PRETTY_FLAG,
     ),
+    exits={2: "with --fail-on-hold: hold"},
 )
 
 

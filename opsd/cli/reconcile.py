@@ -71,6 +71,7 @@ SPEC = CommandSpec(
         Flag("--liveness", "positive evidence that the run's process is gone makes the loop critical"),
         Flag("--pretty", "indent stdout by two spaces"),
     ),
+    exits={1: "the pass failed and its document says why, or an error"},
 )
 
 #: Lets a token travel over plain HTTP to another host; the daemon's setting of the same meaning reads it too.

@@ -41,12 +41,12 @@ def main(argv: Sequence[str]) -> int:
     )
     stop = commands.add_parser("cancel", help="stop whatever runs in the repo")
     decide = commands.add_parser("approve", help="approve, or reject, a pending request")
-    decide.add_argument("--by", default=os.environ.get("USER") or "unknown")
-    decide.add_argument("--note", default="")
-    decide.add_argument("--reject", action="store_true")
+    decide.add_argument("--by", default=os.environ.get("USER") or "unknown", help="who decides; default $USER")
+    decide.add_argument("--note", default="", help="why")
+    decide.add_argument("--reject", action="store_true", help="reject instead")
     for command in (run, stop, decide):
-        command.add_argument("--repo", type=Path, default=Path())
-        command.add_argument("--loop", default="")
+        command.add_argument("--repo", type=Path, default=Path(), help="default the working directory")
+        command.add_argument("--loop", default="", help="the loop's id")
     options = parser.parse_args(argv)
     if not options.repo.is_dir():
         raise UsageError(f"{options.repo}: No such file or directory")

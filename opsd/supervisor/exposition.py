@@ -54,11 +54,13 @@ def header(name: str, kind: str, text: str) -> bytes:
 
 
 class Family:
-    """A counter or gauge with a bounded set of label combinations."""
+    """A counter or gauge with a bounded set of label combinations. What it was declared with can be read."""
 
     def __init__(self, kind: Literal["counter", "gauge"], name: str, text: str, labels: Labels = ()) -> None:
+        self.kind = kind
         self.name = name
-        self._labels = labels
+        self.text = text
+        self.labels = labels
         self._header = header(name, kind, text)
         self._values: dict[Labels, float] = {}
         if not labels and kind == "counter":
@@ -82,7 +84,7 @@ class Family:
         kept = dict(list(values.items())[:MAX_CHILDREN])
         rest = sum(list(values.values())[MAX_CHILDREN:])
         if rest:
-            kept[("other",) * len(self._labels)] = rest
+            kept[("other",) * len(self.labels)] = rest
         self._values = kept
 
     def keep(self, wanted: Callable[[Labels], bool]) -> None:
@@ -95,14 +97,14 @@ class Family:
 
     def _key(self, values: Labels) -> Labels:
         if values not in self._values and len(self._values) >= MAX_CHILDREN:
-            return ("other",) * len(self._labels)
+            return ("other",) * len(self.labels)
         return values
 
     def render(self) -> bytes:
         """The family as text; empty without a series."""
         if not self._values:
             return b""
-        lines = [f"{self.name}{label_text(self._labels, key)} {number(value)}\n" for key, value in self._values.items()]
+        lines = [f"{self.name}{label_text(self.labels, key)} {number(value)}\n" for key, value in self._values.items()]
         return self._header + "".join(lines).encode()
 
 
@@ -111,6 +113,7 @@ class Histogram:
 
     def __init__(self, name: str, text: str, buckets: tuple[float, ...]) -> None:
         self.name = name
+        self.text = text
         self._header = header(name, "histogram", text)
         self._bounds = buckets
         self._counts = [0] * (len(buckets) + 1)

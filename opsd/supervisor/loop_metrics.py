@@ -91,6 +91,11 @@ class LoopMetrics:
         self._headers += [header(spec.name, "counter", spec.help) for spec in self._counters]
         self._entries: dict[str, _Entry] = {}
 
+    @property
+    def specs(self) -> tuple[GaugeSpec | CounterSpec, ...]:
+        """What may be shown of a loop."""
+        return (*self._gauges, *self._counters)
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -321,3 +321,8 @@ _FIXED = (
 def needs_restart(running: Settings, wanted: Settings) -> list[str]:
     """The settings that differ and take effect only at the next start, as keys or tables of the file."""
     return [key for key in _FIXED if attrgetter(key)(running) != attrgetter(key)(wanted)]
+
+
+def is_fixed(key: str) -> bool:
+    """A change of this setting, by its dotted key, takes effect only at the next start."""
+    return any(key == fixed or key.startswith(f"{fixed}.") for fixed in _FIXED)

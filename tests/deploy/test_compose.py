@@ -106,7 +106,7 @@ def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
     if promtool is None:
         pytest.skip("promtool is missing: install Debian's package prometheus")
     for name, config in COMPOSE["configs"].items():
-        if name in ("prometheus", "rules"):
+        if name in ("prometheus", "rules", "recording"):
             shutil.copy(FILE.parent / config["file"], tmp_path)
     done = subprocess.run(
         [promtool, "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True, check=False

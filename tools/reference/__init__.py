@@ -1,0 +1,1 @@
+"""``docs/reference/``: one module per document, each with ``page() -> str``."""
