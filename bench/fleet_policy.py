@@ -13,7 +13,8 @@ from bench.measure import Figure, paired
 from opsd.fleet.normalize import normalized
 from opsd.fleet.policy.memory import PolicyMemory
 from opsd.fleet.policy.run import PolicyRequest, run_policy
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 
 _ROWS = 100_000
 _LOOPS = 1000

@@ -20,7 +20,8 @@ from opsd.fleet.publish import publish
 from opsd.fleet.rollup import FleetOptions
 from opsd.fleet.status.document import fleet_status
 from opsd.fleet.status.read import read_status_inputs
-from opsd.storage.fleet_store import FileFleetStore, FleetLog
+from opsd.storage.fleet_parts import FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 
 _LOOPS = 1000
 _ROWS = 100_000

@@ -28,7 +28,8 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import last_lines, text
 from opsd.storage.alert_store import AlertPaths, AlertStore
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 from opsd.storage.layout import ManagerLayout
 from opsd.storage.model import Document, RowLog
 from opsd.storage.shared_document import SharedDocument

@@ -10,7 +10,7 @@ import pytest
 
 from opsd.cli.main import main
 from opsd.contract.ids import LoopId
-from opsd.storage.fleet_store import FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
 from opsd.storage.layout import ManagerLayout
 from opsd.storage.model import Document, RowLog
 from opsd.supervisor.settings import load_settings, setting_fields

@@ -9,7 +9,8 @@ from opsd.alerts import silences as rules
 from opsd.alerts.matchers import Matcher
 from opsd.alerts.silences import Silence, SilenceState
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 
 _LOCK_WAIT_S = 5.0
 

@@ -9,7 +9,8 @@ import os
 
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage.files import read_bytes, signature
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 
 
 def delivery_standing(repo: str, dispatch_state_file: str, now: float) -> JsonObject:

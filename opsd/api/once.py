@@ -16,7 +16,7 @@ from opsd.api.ports import Host
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
 from opsd.control.idempotency import IdempotencyRecords, KeyConflictError
-from opsd.storage.fleet_store import FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
 
 Outcome = tuple[int, Mapping[str, object]]
 """Status and body."""

@@ -63,7 +63,8 @@ def main(argv: Sequence[str]) -> int:
 
     from opsd.drill import live
     from opsd.drill.run import DrillRun, known_commit
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+    from opsd.storage.fleet_parts import FleetDocument
+    from opsd.storage.fleet_store import FileFleetStore
 
     path = arguments.optional("--drill-state-file")
     store = FileFleetStore(repo, {FleetDocument.DRILLS: path} if path else None)

@@ -44,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
     repo = absolute_repo(arguments.required("--repo"))
 
     from opsd.fleet.policy.explain import explain
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetPart
+    from opsd.storage.fleet_parts import FleetDocument, FleetPart
+    from opsd.storage.fleet_store import FileFleetStore
 
     given = arguments.optional("--policy-state-file")
     overrides: dict[FleetPart, str] = {FleetDocument.POLICY: given} if given else {}

@@ -66,7 +66,8 @@ def main(argv: Sequence[str]) -> int:
     from opsd import compose
     from opsd.cli.fleet_registry_step import normalized_registry
     from opsd.fleet.handoff.run import Handoff, HandoffRequest
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog, FleetPart
+    from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart
+    from opsd.storage.fleet_store import FileFleetStore
 
     flags: dict[FleetPart, str] = {
         FleetDocument.REGISTRY: "--registry-file",

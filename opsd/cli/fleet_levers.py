@@ -83,7 +83,8 @@ def engaged(arguments: Arguments) -> bool:
 def _pull(arguments: Arguments, lever: Lever, *, stop: bool) -> int:
     from opsd.contract.ids import new_trace_id
     from opsd.promotion.rollout.levers import pull
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+    from opsd.storage.fleet_parts import FleetDocument
+    from opsd.storage.fleet_store import FileFleetStore
     from opsd.storage.operations import ended, requested, write
 
     repo, file = absolute_repo(arguments.required("--repo")), arguments.optional("--registry-file")

@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
 
     from opsd.cli.fleet_registry_step import normalized_registry
     from opsd.fleet.policy.run import PolicyRequest, run_policy
-    from opsd.storage.fleet_store import FleetDocument
+    from opsd.storage.fleet_parts import FleetDocument
 
     store = _store(arguments, repo)
     if not store.exists(FleetDocument.STATE):  # before anything is created, the lock included
@@ -87,7 +87,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _store(arguments: Arguments, repo: str) -> FileFleetStore:
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog, FleetPart
+    from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart
+    from opsd.storage.fleet_store import FileFleetStore
 
     flags: dict[str, FleetPart] = {
         "--registry-file": FleetDocument.REGISTRY,

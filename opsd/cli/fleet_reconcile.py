@@ -92,7 +92,7 @@ def _run(repo: str, store: FileFleetStore, options: FleetOptions, deadline_s: fl
     from opsd.cli.fleet_registry_step import normalized_registry
     from opsd.fleet.publish import prepare, publish
     from opsd.fleet.reconcile import reconcile_fleet
-    from opsd.storage.fleet_store import FleetDocument
+    from opsd.storage.fleet_parts import FleetDocument
 
     prepare(store)
     with _signals_end_in_order(), store.lock(wait_s=lock_wait_s):
@@ -104,7 +104,8 @@ def _run(repo: str, store: FileFleetStore, options: FleetOptions, deadline_s: fl
 
 
 def _store(arguments: Arguments, repo: str) -> FileFleetStore:
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog, FleetPart
+    from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart
+    from opsd.storage.fleet_store import FileFleetStore
 
     flags: dict[str, FleetPart] = {
         "--registry-file": FleetDocument.REGISTRY,

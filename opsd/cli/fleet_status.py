@@ -16,7 +16,7 @@ from opsd.cli.page import as_typed, for_a_person, show
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.storage.fleet_store import FleetPart
+    from opsd.storage.fleet_parts import FleetPart
 
 SPEC = CommandSpec(
     "opsd fleet status",
@@ -49,7 +49,8 @@ def main(argv: Sequence[str]) -> int:
     from opsd.cli.fleet_registry_step import normalized_registry
     from opsd.fleet.status.document import fleet_status
     from opsd.fleet.status.read import read_status_inputs
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+    from opsd.storage.fleet_parts import FleetDocument
+    from opsd.storage.fleet_store import FileFleetStore
 
     overrides = {part: path for part, flag in _flags().items() if (path := arguments.optional(flag))}
     store = FileFleetStore(repo, overrides)
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _flags() -> dict[FleetPart, str]:
     """The path flags by what they name."""
-    from opsd.storage.fleet_store import FleetDocument, FleetLog
+    from opsd.storage.fleet_parts import FleetDocument, FleetLog
 
     return {
         FleetDocument.REGISTRY: "--registry-file",

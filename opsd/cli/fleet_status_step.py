@@ -62,7 +62,8 @@ def _built_in(repo: str) -> JsonObject:
     from opsd.cli.fleet_registry_step import normalized_registry
     from opsd.fleet.status.document import fleet_status
     from opsd.fleet.status.read import read_status_inputs
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+    from opsd.storage.fleet_parts import FleetDocument
+    from opsd.storage.fleet_store import FileFleetStore
 
     store = FileFleetStore(repo)
     registry = partial(normalized_registry, repo, store.location(FleetDocument.REGISTRY))

@@ -17,7 +17,7 @@ from opsd.promotion.rollout.words import Intent
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.storage.fleet_store import FleetPart
+    from opsd.storage.fleet_parts import FleetPart
 
 SPEC = CommandSpec(
     "opsd promotion apply",
@@ -62,7 +62,8 @@ def main(argv: Sequence[str]) -> int:
     from opsd.promotion.rollout.apply import Apply
     from opsd.promotion.rollout.apply_record import ApplyRequest
     from opsd.promotion.rollout.context import Seam, merged_refs, split_refs
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
+    from opsd.storage.fleet_parts import FleetDocument, FleetLog
+    from opsd.storage.fleet_store import FileFleetStore
 
     store = FileFleetStore(repo, _overrides(arguments))
     decision_file = store.location(FleetDocument.PROMOTION)
@@ -89,7 +90,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _overrides(arguments: Arguments) -> dict[FleetPart, str]:
-    from opsd.storage.fleet_store import FleetDocument, FleetLog
+    from opsd.storage.fleet_parts import FleetDocument, FleetLog
 
     by_flag: dict[str, FleetPart] = {
         "--registry-file": FleetDocument.REGISTRY,

@@ -74,7 +74,8 @@ def _run(arguments: Arguments) -> CiOutcome:
 
     from opsd.cli.promotion_gates import given_parts
     from opsd.promotion.ci import CiRequest, run_ci
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetPart, FleetReport
+    from opsd.storage.fleet_parts import FleetDocument, FleetPart, FleetReport
+    from opsd.storage.fleet_store import FileFleetStore
 
     outputs: dict[FleetPart, str] = {
         FleetReport.PROMOTION_CI_SUMMARY: "--summary-file",

@@ -73,7 +73,8 @@ def main(argv: Sequence[str]) -> int:
     from opsd.cli.promotion_orchestrate import tell
     from opsd.cli.promotion_steps import ci_step, orchestrate_step
     from opsd.promotion.controller.run import Controller, ControllerFailedError
-    from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog, FleetPart
+    from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart
+    from opsd.storage.fleet_store import FileFleetStore
 
     orchestrate = orchestrate_step()
     if request.guarded and not orchestrate.is_program:

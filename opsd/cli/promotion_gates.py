@@ -22,7 +22,7 @@ from opsd.runtime.layout import absolute_repo
 if TYPE_CHECKING:
     from opsd.promotion.inputs import Thresholds
     from opsd.promotion.run import Evaluation
-    from opsd.storage.fleet_store import FleetPart
+    from opsd.storage.fleet_parts import FleetPart
 
 SPEC = CommandSpec(
     "opsd promotion gates",
@@ -91,7 +91,7 @@ def _evaluate(arguments: Arguments) -> Evaluation:
 
 def given_parts(arguments: Arguments) -> dict[FleetPart, str]:
     """The files of evidence and record that were named."""
-    from opsd.storage.fleet_store import FleetDocument, FleetLog
+    from opsd.storage.fleet_parts import FleetDocument, FleetLog
 
     flags: dict[FleetPart, str] = {
         FleetLog.HANDOFF: "--handoff-telemetry-file",

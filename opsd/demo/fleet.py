@@ -25,7 +25,8 @@ from opsd.demo.alerts import URL_VARIABLE, AlertDesk
 from opsd.demo.autonomy import TROUBLES, policy_block, told
 from opsd.demo.replay import Player, Recording, list_cases, load_recording
 from opsd.simulate.services import end_processes, free_port, listening_address, start_service, write_runtime
-from opsd.storage.fleet_store import FileFleetStore, FleetLog
+from opsd.storage.fleet_parts import FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 
 TOKEN_VARIABLE = "OPSD_DEMO_TOKEN"  # noqa: S105 - the name of a variable
 PREFERRED_PORT = 9464

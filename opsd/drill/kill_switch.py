@@ -23,7 +23,7 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.drill.evidence import Observed
 from opsd.drill.sandbox import Sandbox, reasons_of
 from opsd.fleet.handoff.words import Brake, ResultStatus
-from opsd.storage.fleet_store import FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
 
 FIRST, SECOND = "drill-a", "drill-b"
 _NAMED = Brake.KILL_SWITCH.value

@@ -26,7 +26,8 @@ from opsd.drill.evidence import Observed
 from opsd.fleet.handoff.attempts import rows_of
 from opsd.fleet.handoff.words import ExecutionMode, ResultStatus
 from opsd.fleet.policy.words import Mode
-from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetStore
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FleetStore
 
 #: The manager is waited for so many seconds; it evaluates a changed registry in its next run.
 PATIENCE_S = 300.0

@@ -20,7 +20,7 @@ from opsd.contract.values import get
 from opsd.drill.evidence import Observed
 from opsd.drill.sandbox import Sandbox, Sprite, reasons_of
 from opsd.fleet.handoff.words import Guard, HandoffReason, IntentStatus, ResultStatus
-from opsd.storage.fleet_store import FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
 
 LOOP = "drill-a"
 

@@ -26,7 +26,8 @@ from opsd.contract.timestamps import format_utc
 from opsd.contract.values import get
 from opsd.fleet.handoff.attempts import rows_of
 from opsd.simulate.services import end_processes, listening_address, start_service, write_runtime
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 
 TOKEN_VARIABLE = "OPSD_DRILL_TOKEN"  # noqa: S105 - the name of a variable
 #: Waits for what has to happen, in seconds; a machine that is busy needs a part of it.

@@ -26,7 +26,7 @@ from opsd.horizon.judge import FileJudge, FileVerdict
 from opsd.horizon.retention import forget_old_keys
 from opsd.storage.bridge_store import BridgeStore
 from opsd.storage.claims import ClaimsFolder
-from opsd.storage.fleet_store import FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
 from opsd.storage.line_reader import Patience
 
 #: Of a larger file the rest is not read, in bytes; it is rejected.

@@ -17,7 +17,8 @@ from opsd.promotion.ci_summary import decision_of, evaluated_summary, skipped_su
 from opsd.promotion.run import Evaluation
 from opsd.promotion.words import Decision, Reason
 from opsd.storage import files
-from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetReport, FleetStore
+from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetReport
+from opsd.storage.fleet_store import FleetStore
 
 _EVIDENCE = (FleetLog.HANDOFF, FleetDocument.DRILLS)
 _OUTPUTS = (FleetReport.PROMOTION_CI_SUMMARY, FleetDocument.PROMOTION_CI_RESULT)

@@ -22,7 +22,8 @@ from opsd.promotion.inputs import (
     Invalid,
     Missing,
 )
-from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetStore
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FleetStore
 
 #: No execution has more intents; a count beyond, below zero or not finite could hide every other.
 _MAX_COUNT = 10**12

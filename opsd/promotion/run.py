@@ -15,7 +15,8 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.promotion.decision import evaluate_gates
 from opsd.promotion.evidence import read_drills, read_handoff
 from opsd.promotion.inputs import GateInputs, Source, Thresholds
-from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetStore
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FleetStore
 
 _LOCK_WAIT_S = 30.0
 

@@ -7,7 +7,8 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.storage.audit_chain import verify
 from opsd.storage.audit_verify import ChainReport, Problem
-from opsd.storage.fleet_store import AUDITED, FleetDocument, FleetStore
+from opsd.storage.fleet_parts import AUDITED, FleetDocument
+from opsd.storage.fleet_store import FleetStore
 
 
 def audit_report(store: FleetStore, file: str | None = None) -> JsonObject:

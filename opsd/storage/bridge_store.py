@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 from opsd.contract.errors import LockTimeoutError, ManagerFileError, UsageError
 from opsd.storage import files, locks
 from opsd.storage.claims import ClaimsFolder
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog, FleetPart
+from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart
+from opsd.storage.fleet_store import FileFleetStore
 
 _FILES: dict[FleetPart, str] = {
     FleetDocument.BRIDGE_QUEUE: "queue",

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
-from opsd.storage.fleet_store import FleetLog, FleetStore
+from opsd.storage.fleet_parts import FleetLog
+from opsd.storage.fleet_store import FleetStore
 
 
 def requested(

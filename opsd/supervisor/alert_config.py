@@ -16,7 +16,8 @@ from opsd.compose_alerts import AlertOptions, Configuration, catalog_file, deliv
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage.files import Signature, signature
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 
 _T = TypeVar("_T")
 #: Files that are remembered; a daemon has one of each kind, and another one after a reload.

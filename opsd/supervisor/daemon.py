@@ -13,44 +13,41 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
 
 from opsd import __version__, compose_alerts
-from opsd.access.limiter import FailureLimiter
 from opsd.api.table import control_api
 from opsd.contract.errors import OpsError
 from opsd.control.recovery import recover_all
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
-from opsd.supervisor.access import Authenticator
 from opsd.supervisor.alert_run import alert_means
 from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.api_host import DaemonHost
 from opsd.supervisor.fleet_cycle import CycleRun, FleetCycle
-from opsd.supervisor.fleet_means import RollupMaker, fleet_cycle, fleet_view, timer_settings
+from opsd.supervisor.fleet_means import RollupMaker, fleet_cycle, timer_settings
 from opsd.supervisor.fleet_passes import FleetPasses
 from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
 from opsd.supervisor.fleet_timer import FleetTimer
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.job_group import JobGroup
 from opsd.supervisor.jobs import misses_the_registry
+from opsd.supervisor.live_view import DaemonView
 from opsd.supervisor.loop_factory import LoopFactory
-from opsd.supervisor.loop_status import loop_status
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.notify import ServiceManager
 from opsd.supervisor.pass_runner import PassLimits, PassRunner
-from opsd.supervisor.principals_watch import PrincipalsWatch
+from opsd.supervisor.principals_watch import PrincipalsWatch, open_access
 from opsd.supervisor.registry_source import RegistrySource
 from opsd.supervisor.self_check import SelfCheck
 from opsd.supervisor.settings import LoadedSettings, Settings
 from opsd.supervisor.settings_model import needs_restart
 from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
-from opsd.supervisor.tokens import api_token, principals_source
 from opsd.supervisor.watchdog import BlockDetector, LoopLagMonitor
 from opsd.supervisor.workqueue import WorkQueue
 from opsd.transport.http_client import ClientLimits, ServiceClient
@@ -107,8 +104,8 @@ class Daemon:
         self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet, on_end=self._fleet_stepped)
         self._principals: PrincipalsWatch | None = None
         self._jobs = JobGroup(self._repo, settings, self.metrics.jobs, env)
+        self._view = DaemonView(self._repo, lambda: self._settings, self._fleet, self.check, self._in_thread)
         self._stop = asyncio.Event()
-        self._draining = False
 
     def _means(self, settings: Settings) -> Means:
         factory = LoopFactory(self._repo, settings, self._env, self._client, self._watcher, self._sprite_request)
@@ -154,11 +151,11 @@ class Daemon:
             self._log.warning("control.recovered", loop=row["loopId"], intent=row["intent"], status=row["status"])
         await self._fleet.refresh()
         self._timer.use(self._cycle(settings), timer_settings(settings))
-        access = await self._authenticator(settings)
+        access, self._principals = await open_access(settings, self.metrics.access, self.check, self._in_thread)
         self.metrics.before_scrape(self._before_scrape)
         api = HttpApi(
             self.metrics,
-            self,
+            self._view,
             access=access,
             control=control_api(self._host, access, max_streams=settings.http.max_streams),
             host=settings.http.host,
@@ -175,21 +172,6 @@ class Daemon:
         await self._stop.wait()
         await self._drain(api)
         return 0
-
-    async def _authenticator(self, settings: Settings) -> Authenticator:
-        """Who may ask the API.
-
-        Raises:
-            OpsError: the token's or the principals' file cannot be used.
-        """
-        secret, source = api_token(settings), principals_source(settings)
-        if secret is not None:
-            logs.redact.add(secret.get_secret_value())
-        if source is not None:
-            self._principals = PrincipalsWatch(source, self.metrics.access, self.check, self._in_thread)
-            await self._principals.load()
-        limiter = FailureLimiter(burst=settings.http.wrong_tokens)
-        return Authenticator(settings.http.host, self.metrics.access, api_token=secret, source=source, limiter=limiter)
 
     def _warn(self, settings: Settings) -> None:
         """Of what can be loaded and cannot be meant (40, weakness 5)."""
@@ -228,7 +210,7 @@ class Daemon:
             with heartbeat.idle():
                 item = await self.queue.get()
             loop = self._fleet.fleet.get(item.key)
-            if loop is None or self._draining:
+            if loop is None or self._view.draining:
                 self.queue.done(item.key)
                 continue
             await self._runner.run(item, loop)
@@ -244,37 +226,6 @@ class Daemon:
                 self._service_manager.alive()
             await asyncio.sleep(period_s)
 
-    # What the HTTP API asks.
-
-    def readiness(self) -> tuple[bool, Sequence[str]]:
-        """Whether everything progresses, and why not; also what else somebody has to look after."""
-        problems = self.check.problems()
-        if self._draining:
-            problems.append("draining")
-        return not problems, problems + self.check.warnings()
-
-    def loops(self) -> Sequence[Mapping[str, object]]:
-        """Every supervised loop."""
-        return self._fleet.loops()
-
-    def loop(self, loop: str) -> Mapping[str, object] | None:
-        """One supervised loop."""
-        return self._fleet.loop(loop)
-
-    async def status(self, loop: str) -> Mapping[str, object] | None:
-        """The operator status of one supervised loop, from its files."""
-        found = self._fleet.fleet.get(loop)
-        return None if found is None else await self._in_thread(loop_status, found)
-
-    async def fleet(self, name: str) -> Mapping[str, object]:
-        """The fleet's status, policy or handoff state, from its files."""
-        found: Mapping[str, object] = await self._in_thread(fleet_view, self._repo, self._settings, name)
-        return found
-
-    def request_reconcile(self, loop: str) -> bool:
-        """An operator wants a pass now."""
-        return self._fleet.request_reconcile(loop)
-
     def _fleet_stepped(self, run: CycleRun) -> None:
         """Whoever follows the fleet's changes hears that its steps were run."""
         failed = None if run.failure is None else run.failure[0].value
@@ -284,7 +235,7 @@ class Daemon:
     def _before_scrape(self) -> None:
         self.metrics.set_queue(self.queue.depth, self.queue.oldest_age_s)
         self.metrics.set_tasks(self.check.tasks_by_state())
-        self.metrics.set_ready(self.readiness()[0])
+        self.metrics.set_ready(self._view.readiness()[0])
         self.metrics.set_unusable(len(self.check.unusable))
         if self._alerts is not None:
             self._alerts.before_scrape()
@@ -327,7 +278,7 @@ class Daemon:
 
     async def _drain(self, api: HttpApi) -> None:
         """Let running passes and requests of alerts end, then close everything in order."""
-        self._draining = True
+        self._view.draining = True
         self._service_manager.stopping()
         self._log.info("daemon.draining", running=self.queue.running)
         self._host.stop()

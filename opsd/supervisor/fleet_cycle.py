@@ -35,7 +35,8 @@ from opsd.fleet.policy.report import parse_report
 from opsd.fleet.policy.run import PolicyRequest, run_policy
 from opsd.fleet.policy.words import Mode
 from opsd.fleet.publish import prepare, publish
-from opsd.storage.fleet_store import FleetDocument, FleetStore
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FleetStore
 from opsd.supervisor.fleet_registry import FleetRegistry, Reading
 
 

@@ -20,7 +20,8 @@ from opsd.fleet.observed import observed_state
 from opsd.fleet.rollup import FleetOptions
 from opsd.fleet.status.document import fleet_status
 from opsd.fleet.status.read import read_status_inputs
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 from opsd.supervisor.fleet_cycle import CycleRun, CycleSettings, FleetCycle
 from opsd.supervisor.fleet_passes import FleetPasses
 from opsd.supervisor.fleet_registry import FleetRegistry

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from opsd.contract.errors import OpsError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.registry import ParsedRegistry, load_registry
-from opsd.storage.fleet_store import FleetDocument, FleetStore
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FleetStore
 
 
 class Reading(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from opsd.storage.fleet_store import FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
 from opsd.supervisor.settings_model import Settings
 
 

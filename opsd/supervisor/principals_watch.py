@@ -11,10 +11,15 @@ from typing import Any
 
 import structlog
 
+from opsd.access.limiter import FailureLimiter
 from opsd.access.source import PrincipalsSource
+from opsd.supervisor import logs
+from opsd.supervisor.access import Authenticator
 from opsd.supervisor.access_metrics import AccessMetrics
 from opsd.supervisor.heartbeat import Heartbeat
 from opsd.supervisor.self_check import SelfCheck
+from opsd.supervisor.settings import Settings
+from opsd.supervisor.tokens import api_token, principals_source
 
 log = structlog.get_logger("opsd.supervisor.access")
 
@@ -60,3 +65,21 @@ class PrincipalsWatch:
         if source.warning is not None:
             log.warning("principals.readable_by_all", message=source.warning)
         log.info("principals.loaded", principals=len(source.principals))
+
+
+async def open_access(
+    settings: Settings, metrics: AccessMetrics, check: SelfCheck, in_thread: InThread
+) -> tuple[Authenticator, PrincipalsWatch | None]:
+    """Who may ask the API, and what watches the principals file, if there is one.
+
+    Raises:
+        OpsError: the token's or the principals' file cannot be used.
+    """
+    secret, source = api_token(settings), principals_source(settings)
+    if secret is not None:
+        logs.redact.add(secret.get_secret_value())
+    watch = None if source is None else PrincipalsWatch(source, metrics, check, in_thread)
+    if watch is not None:
+        await watch.load()
+    limiter = FailureLimiter(burst=settings.http.wrong_tokens)
+    return Authenticator(settings.http.host, metrics, api_token=secret, source=source, limiter=limiter), watch

@@ -18,7 +18,8 @@ from opsd.alerts.target_state import Admission, LastError, Refusal, TargetState,
 from opsd.alerts.throttle import Bucket
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 from opsd.storage.shared_document import Answer, SharedDocument
 from tests.alerts.factories import SUCCESS, http_error, sink
 

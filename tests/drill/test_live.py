@@ -12,7 +12,8 @@ import pytest
 from opsd.contract.errors import OpsError, UsageError
 from opsd.drill.live import LiveKillSwitch, check, switched_on
 from opsd.fleet.handoff.words import ExecutionMode
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 from tests.daemon.fleet_world import FLAGS, FleetWorld
 from tests.daemon.support import Daemon, daemon
 

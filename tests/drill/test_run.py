@@ -17,7 +17,8 @@ from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
 from opsd.drill.evidence import Observed
 from opsd.drill.run import DrillRun
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 
 HELD = Observed("it holds", True, {"seen": 1})
 

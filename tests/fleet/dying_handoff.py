@@ -15,7 +15,8 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.handoff.dispatch import ControlAnswer, DispatchRequest, Order
 from opsd.fleet.handoff.run import Handoff, HandoffRequest
 from opsd.fleet.handoff.words import ExecutionMode
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 
 repo, left = sys.argv[1], int(sys.argv[2])
 

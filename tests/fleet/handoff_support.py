@@ -13,7 +13,7 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.handoff.dispatch import ControlAnswer, DispatchRequest, Order
 from opsd.fleet.handoff.run import Handoff, HandoffRequest
 from opsd.fleet.handoff.words import ExecutionMode
-from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetPart
+from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart
 from opsd.storage.follow import Fold, LogFollower
 
 MANUAL, AUTONOMOUS = ExecutionMode.MANUAL, ExecutionMode.AUTONOMOUS

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from opsd.contract.errors import OpsError
 from opsd.fleet.policy.cohort import cohort
-from opsd.storage.fleet_store import FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
 from tests.fleet.autonomy_world import DAY, LOOPS, MANUAL, Turn, World
 from tests.fleet.handoff_support import AUTONOMOUS
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.handoff.dispatch import DispatchRequest
 from opsd.fleet.handoff.words import ExecutionMode
-from opsd.storage.fleet_store import FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
 from tests.fleet.handoff_support import AUTONOMOUS, MANUAL, Crash, Fleet, candidate, policy, registry
 
 LOOPS = ("a", "b", "c")

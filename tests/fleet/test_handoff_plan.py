@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.fleet.handoff.keys import idempotency_key, slug, without_collisions
-from opsd.storage.fleet_store import FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
 from tests.fleet.handoff_support import Fleet, candidate, policy, registry
 
 

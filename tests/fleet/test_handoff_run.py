@@ -7,7 +7,7 @@ import pytest
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.handoff.dispatch import DispatchRequest
-from opsd.storage.fleet_store import FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
 from tests.fleet.handoff_support import AUTONOMOUS, MANUAL, Crash, Fleet, candidate, policy, registry
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from opsd.contract.timestamps import format_utc, parse_epoch
-from opsd.storage.fleet_store import FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
 from tests.daemon.support import daemon
 from tests.monitoring.known import ROOT
 

@@ -22,7 +22,8 @@ from opsd.promotion.rollout.stages import OrchestrateRequest
 from opsd.promotion.rollout.words import Intent
 from opsd.promotion.steps import Step
 from opsd.runtime.process import Answer
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 from tests.promotion.rollout_factories import GOVERNANCE, NOW, Rules, apply_request
 
 

@@ -7,7 +7,8 @@ import signal
 from collections.abc import Sequence
 
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 from opsd.storage.run_journal import RunJournal
 
 

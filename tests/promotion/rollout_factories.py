@@ -13,7 +13,8 @@ from opsd.promotion.rollout.apply import Apply
 from opsd.promotion.rollout.apply_record import ApplyRequest
 from opsd.promotion.rollout.context import Governance, Seam
 from opsd.promotion.rollout.words import Intent
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 
 NOW = 1_795_000_000
 GOVERNANCE = Governance("ines", "CHG-204", "widen after review", format_utc(NOW + 30 * 86400))

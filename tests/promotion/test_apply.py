@@ -13,7 +13,7 @@ from opsd.contract.timestamps import format_utc
 from opsd.promotion.rollout.apply import Apply
 from opsd.promotion.rollout.context import Governance
 from opsd.promotion.rollout.words import Intent
-from opsd.storage.fleet_store import FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
 from tests.promotion.rollout_factories import GOVERNANCE, NOW, Fleet, Rules, apply_request, registry
 
 

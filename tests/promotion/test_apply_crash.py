@@ -12,7 +12,7 @@ import pytest
 
 from opsd.promotion.rollout.settle import Settled, settle
 from opsd.promotion.rollout.words import Intent
-from opsd.storage.fleet_store import FleetLog
+from opsd.storage.fleet_parts import FleetLog
 from tests.promotion.rollout_factories import Fleet, apply_request, registry
 
 ROOT = Path(__file__).parents[2]

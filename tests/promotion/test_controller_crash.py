@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opsd.storage.fleet_store import FleetLog
+from opsd.storage.fleet_parts import FleetLog
 from tests.promotion.controller_support import World
 from tests.promotion.rollout_factories import NOW, Fleet
 

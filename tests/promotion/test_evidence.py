@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from opsd.promotion.evidence import ExecutionWindow, execution_of, parse_drills, read_drills, read_handoff
 from opsd.promotion.inputs import AutonomousRun, DrillRecords, HandoffHistory, Invalid, Missing
-from opsd.storage.fleet_store import FileFleetStore, FleetLog
+from opsd.storage.fleet_parts import FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 from tests.promotion.factories import row
 
 GOOD = json.dumps(row())

@@ -11,7 +11,8 @@ import pytest
 from opsd.contract.errors import LockTimeoutError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage import locks
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 from opsd.storage.shared_document import SharedDocument
 
 

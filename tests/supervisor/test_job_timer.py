@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from opsd.runtime.process import Answer
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FileFleetStore
 from opsd.supervisor.heartbeat import Heartbeat
 from opsd.supervisor.job_metrics import JobMetrics
 from opsd.supervisor.job_timer import JobTimer

@@ -15,7 +15,8 @@ from opsd.contract import jsoncodec
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import as_object
-from opsd.storage.fleet_store import FleetDocument, FleetStore
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FleetStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from opsd.fleet.handoff.run import Handoff, HandoffRequest
 from opsd.fleet.handoff.words import ExecutionMode
 from opsd.fleet.policy import run as policy
 from opsd.fleet.registry import load_registry
-from opsd.storage.fleet_store import FleetDocument, FleetStore
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FleetStore
 
 LOCK_WAIT_S = 30.0
 

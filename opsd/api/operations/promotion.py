@@ -5,7 +5,8 @@ from __future__ import annotations
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage.fleet_store import FleetDocument, FleetStore
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FleetStore
 
 _STATES = {
     "decision": FleetDocument.PROMOTION,

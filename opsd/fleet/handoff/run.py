@@ -26,7 +26,8 @@ from opsd.fleet.handoff.safety import brakes_now
 from opsd.fleet.handoff.targets import targets
 from opsd.fleet.handoff.words import Brake, ExecutionMode
 from opsd.fleet.policy.words import Mode
-from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetStore
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FleetStore
 
 #: Another run of this fleet is waited for so many seconds.
 LOCK_WAIT_S = 30.0

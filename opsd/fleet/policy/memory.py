@@ -15,7 +15,8 @@ from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import parse_epoch
 from opsd.fleet.policy.autopause import Execution, execution_of
 from opsd.fleet.policy.inputs import Seen
-from opsd.storage.fleet_store import FleetLog, FleetStore
+from opsd.storage.fleet_parts import FleetLog
+from opsd.storage.fleet_store import FleetStore
 
 #: More executions than any registry looks back at; a longer look back reads the file once more.
 _KEPT_EXECUTIONS = 1000

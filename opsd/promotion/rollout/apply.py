@@ -36,7 +36,8 @@ from opsd.promotion.rollout.recovery import recover
 from opsd.promotion.rollout.registry_edit import Rollout, edited, paused, rollout_after, rollout_of
 from opsd.promotion.rollout.settle import digest
 from opsd.promotion.rollout.words import UNKNOWN, Intent
-from opsd.storage.fleet_store import FleetDocument, FleetLog, FleetStore
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FleetStore
 from opsd.storage.run_journal import ABANDONED, RECORDED
 
 #: An expand or resume waits so long for a pass over the fleet to end, everyone for another apply, in seconds.

@@ -19,7 +19,8 @@ from opsd.contract.values import get
 from opsd.fleet.registry import parse_registry
 from opsd.promotion.rollout.layout import in_layout_of
 from opsd.promotion.rollout.registry_edit import KILL_SWITCH, MANUAL_PAUSE, switched
-from opsd.storage.fleet_store import FleetDocument, FleetStore
+from opsd.storage.fleet_parts import FleetDocument
+from opsd.storage.fleet_store import FleetStore
 
 LOCK_WAIT_S = 10.0
 

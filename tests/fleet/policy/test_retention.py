@@ -16,7 +16,8 @@ from opsd.fleet.policy import retention
 from opsd.fleet.policy.memory import HistoryFold, PolicyMemory
 from opsd.fleet.policy.retention import CarriedRows, begins_anew_over
 from opsd.fleet.policy.run import PolicyRequest, run_policy
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 from tests.fleet.policy.factories import NOW, registry, result
 
 NAMES = ("a:health_critical", "a:reconcile_failed", "b:health_critical", "gone:health_critical")

@@ -17,7 +17,8 @@ from opsd.contract.jsoncodec import dumps
 from opsd.fleet.policy.memory import PolicyMemory
 from opsd.fleet.policy.run import PolicyRequest, run_policy
 from opsd.storage.audit_chain import verify
-from opsd.storage.fleet_store import FileFleetStore, FleetDocument, FleetLog
+from opsd.storage.fleet_parts import FleetDocument, FleetLog
+from opsd.storage.fleet_store import FileFleetStore
 from tests.fleet.policy.factories import GOVERNANCE, NOW, registry, result
 
 
