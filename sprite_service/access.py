@@ -67,6 +67,7 @@ class Access:
         self, token: str, source: PrincipalsSource | None = None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._token = token.encode()
+        self._usual = b"Bearer " + self._token
         self._source = source
         self._clock = clock
         self._limiter = FailureLimiter()
@@ -76,7 +77,11 @@ class Access:
         if not self._token and self._source is None:
             return ANONYMOUS
         headers = request.headers
-        scheme, _, bearer = headers.get("Authorization", "").partition(" ")
+        authorization = headers.get("Authorization", "")
+        # The usual header in its usual spelling, without taking it apart.
+        if self._token and hmac.compare_digest(authorization.encode("utf-8", "surrogateescape"), self._usual):
+            return SHARED
+        scheme, _, bearer = authorization.partition(" ")
         offered = [bearer.strip()] if scheme.lower() == "bearer" else []
         if "X-Ops-Token" in headers:
             offered.append(headers["X-Ops-Token"])
