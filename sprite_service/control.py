@@ -205,6 +205,9 @@ def parse_control(data: bytes, key_header: str, trace_header: str, *, repo: str)
     if intent not in set(Intent):
         raise invalid("intent must be cancel, approve, or reject")
     no_confirm, only_if_active = _switch(body, "noConfirm"), _switch(body, "onlyIfActive")
+    for name, value in (("X-Idempotency-Key", key_header), ("X-Trace-Id", trace_header)):
+        if len(value) > _MAX_KEY or not (value.isascii() and value.isprintable()):  # also where the body has its own
+            raise invalid(f"{name} must be at most {_MAX_KEY} printable ASCII characters")
     key = _text(body, "idempotencyKey") or key_header.strip()
     trace_id = _text(body, "traceId") or trace_header.strip() or new_trace_id()
     for name, value in (("idempotencyKey", key), ("traceId", trace_id)):

@@ -12,6 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from sprite_service.answers import Refusal
+from sprite_service.control import parse_control
 from tests.control.support import Repo
 from tests.sprite_service.support import TOKEN, Service, client, metric, service, until
 
@@ -290,3 +292,11 @@ async def test_what_a_request_may_not_hold(tmp_path: Path, monkeypatch: pytest.M
         async with session.get("/ops/control") as response:
             assert response.status == 404
     assert repo.calls == [f"cancel --repo {os.path.realpath(tmp_path)}"]
+
+
+@pytest.mark.parametrize("headers", [{"key_header": "clé"}, {"trace_header": "a" * 600}, {"key_header": "a\x1bb"}])
+def test_a_header_that_could_not_be_meant_is_refused_also_beside_a_key_in_the_body(headers: dict[str, str]) -> None:
+    body = b'{"loopId": "demo", "intent": "cancel", "idempotencyKey": "k", "traceId": "t"}'
+    given = {"key_header": "", "trace_header": "", **headers}
+    with pytest.raises(Refusal, match="printable ASCII"):
+        parse_control(body, given["key_header"], given["trace_header"], repo="/r")
