@@ -21,6 +21,7 @@ class LocalNews:
         """``after`` for each change: how far the journal reaches is the pass's business. Never ends by itself."""
         subscription = self._watcher.subscribe(self._repo, self._loop_id)
         try:
+            yield after  # what came between the last pass and this watch is told by nobody
             while True:
                 yield after if await subscription.wait(self._alive_s) else None
         finally:

@@ -162,7 +162,7 @@ async def test_pairs_of_beginnings_and_ends_survive_kills_at_random_moments(line
         if not ended.done():
             await asyncio.sleep(dice.random() * 0.01)  # anywhere in what follows a request
             with contextlib.suppress(ProcessLookupError):  # it may just have ended by itself
-            os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         kills += not await ended
     expected = Counter({(f"c{number}", ends): 1 for number in range(PAIRS) for ends in (False, True)})
     _check(desk, expected, repeats=kills)
