@@ -27,6 +27,7 @@ class ErrorCode(StrEnum):
     CONFLICT = "conflict"
     CONTROL_AMBIGUOUS = "control_ambiguous"
     CONTROL_FAILED = "control_failed_command"
+    COMMAND_FAILED = "command_failed"
     OUTCOME_UNKNOWN = "outcome_unknown"
     REGISTRY_UNUSABLE = "registry_unusable"
     TOO_LARGE = "too_large"
@@ -52,6 +53,7 @@ ERRORS: dict[ErrorCode, tuple[int, str]] = {
         "the intent was carried out, and its effect was not seen; look before repeating",
     ),
     ErrorCode.CONTROL_FAILED: (409, "the runtime or the sprite service refused the intent"),
+    ErrorCode.COMMAND_FAILED: (409, "the command did not do its work; its message, `exitCode` and document say why"),
     ErrorCode.OUTCOME_UNKNOWN: (409, "the first request with this key was cut off; look before using a new key"),
     ErrorCode.REGISTRY_UNUSABLE: (409, "the fleet registry is missing or invalid"),
     ErrorCode.TOO_LARGE: (413, "the body is larger than `http.max_body_bytes`"),

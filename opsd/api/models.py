@@ -180,6 +180,23 @@ class ControlOrder(Body):
     """Cancel nothing while another loop of the repo is active; loops of this host only."""
 
 
+class FleetReconcile(Body):
+    """A pass over every loop of the registry. Every field is a flag of the command (:mod:`opsd.api.flags`)."""
+
+    maxParallel: int = Field(default=2, ge=1, le=64)
+    """Loops at a time."""
+    deterministicOrder: bool = False
+    """Loops sorted by id, not in the registry's order."""
+    maxEvents: int = Field(default=0, ge=0, le=1_000_000_000)
+    """Ingest at most so many per loop; 0 is all."""
+    fromStart: bool = False
+    """Begin at each journal's first line, whatever the cursors say."""
+    loopTimeoutSeconds: int = Field(default=300, ge=1, le=600)
+    """Give a loop up after that long."""
+    lockWaitSeconds: int = Field(default=30, ge=0, le=300)
+    """Wait that long for another run over this fleet."""
+
+
 class PolicyRun(Body):
     """An evaluation of the policy."""
 

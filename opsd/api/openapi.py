@@ -174,7 +174,7 @@ def _error_schema() -> dict[str, Any]:
             },
             "traceId": {"type": "string"},
             "exitCode": {"type": "integer"},
-            "result": {"type": "object", "description": "what there is to know of an intent that did not take effect"},
+            "result": {"type": "object", "description": "of an intent that had no effect, or a command that failed"},
             "replayed": {"type": "boolean"},
         },
         "required": ["ok", "error"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -30,6 +31,15 @@ class Gate(Protocol):
 
     def still(self, identity: Identity, scope: Scope, target: Target) -> bool:
         """Whether who was let in would be let in now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnd:
+    """How a command of this manager ended: its exit code, the document it printed, and its complaint ("" for none)."""
+
+    exit_code: int
+    document: JsonObject | None
+    said: str
 
 
 class Host(Protocol):
@@ -92,6 +102,16 @@ class Host(Protocol):
         Raises:
             OpsError: it could not be written down; nothing was executed.
         """
+
+    async def run_command(self, argv: Sequence[str], deadline_s: float) -> CommandEnd:
+        """Run ``opsd`` with these arguments as a process of its own; it is ended after ``deadline_s`` seconds.
+
+        Raises:
+            ApiError: too many run, or the daemon ends.
+        """
+
+    def freeze_windows_file(self) -> str | None:
+        """The times in which the promotion controller applies nothing, by the settings."""
 
     def fleet_store(self) -> FileFleetStore:
         """The fleet's files."""

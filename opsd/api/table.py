@@ -7,9 +7,9 @@ from typing import Any
 from opsd.api.application import Api
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Route
-from opsd.api.routes import alerts, fleet, loops, system
+from opsd.api.routes import alerts, fleet, loops, promotion, system
 
-ROUTES: tuple[Route, ...] = (*loops.ROUTES, *fleet.ROUTES, *alerts.ROUTES, *system.ROUTES)
+ROUTES: tuple[Route, ...] = (*loops.ROUTES, *fleet.ROUTES, *alerts.ROUTES, *promotion.ROUTES, *system.ROUTES)
 
 
 def control_api(host: Host, gate: Gate, *, max_streams: int = 1024) -> Api:

@@ -118,7 +118,7 @@ def _run(argv: Sequence[str]) -> int:
 def _call(name: str, argv: Sequence[str]) -> int:
     """Run a command: on this host, or through the server that is named."""
     if "--server" in argv or os.environ.get("OPSD_SERVER"):
-        from opsd.cli import remote
+        from opsd.cli.remote import run as remote
 
         full = f"{name} {argv[0]}" if name == "alerts silence" and argv else name
         given = argv[1:] if full != name else argv

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from opsd.api.changes import ChangeFeed
 from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.ports import CommandEnd
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.errors import ArtifactError, OpsError, RegistryError, UsageError
 from opsd.contract.ids import LoopId
@@ -27,6 +28,7 @@ from opsd.fleet.registry import LoopEntry
 from opsd.runtime.reader import LoopReader
 from opsd.storage.fleet_store import FileFleetStore
 from opsd.supervisor.alert_run import alert_options
+from opsd.supervisor.commands import Commands
 from opsd.supervisor.fleet_means import control_environment, fleet_store, fleet_view, handoff_dispatch
 from opsd.supervisor.fleet_supervisor import FleetSupervisor
 from opsd.supervisor.loop_status import loop_status
@@ -58,6 +60,7 @@ class DaemonHost:
         self._settings = settings
         self._fleet = fleet
         self.in_thread = in_thread
+        self._commands = Commands(env)
         self._stopping = threading.Event()
 
     @property
@@ -69,6 +72,14 @@ class DaemonHost:
         """End streams, and look for no effect of a control any longer: what runs is told as ambiguous."""
         self._stopping.set()
         self.changes.end()
+
+    async def drain(self) -> None:
+        """The end of the commands under way."""
+        await self._commands.drain()
+
+    def close(self) -> None:
+        """End what still runs."""
+        self._commands.close()
 
     def loops(self) -> Sequence[Mapping[str, object]]:
         """Every supervised loop."""
@@ -152,6 +163,15 @@ class DaemonHost:
     def _sleep(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
             raise StopLooking
+
+    async def run_command(self, argv: Sequence[str], deadline_s: float) -> CommandEnd:
+        """Run a command of this manager."""
+        return await self._commands.run(argv, deadline_s)
+
+    def freeze_windows_file(self) -> str | None:
+        """Those of the promotion controller."""
+        file = self._settings().controller.freeze_windows_file
+        return None if file is None else str(file)
 
     def fleet_store(self) -> FileFleetStore:
         """The fleet's files."""

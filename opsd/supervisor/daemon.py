@@ -287,6 +287,7 @@ class Daemon:
                 draining.create_task(self.queue.idle())
                 draining.create_task(self._timer.drain())
                 draining.create_task(self._jobs.drain())
+                draining.create_task(self._host.drain())
                 if self._alerts is not None:
                     draining.create_task(self._alerts.drain())
         late = await self.tasks.stop(timeout_s=5.0)
@@ -298,6 +299,7 @@ class Daemon:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._timer.close()
         self._jobs.close()
+        self._host.close()
         self._log.info(
             "daemon.stopped", abandoned=late + ([f"{self.queue.running} passes"] if self.queue.running else [])
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +17,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
-from opsd.runtime.process import Answer, Ending, run_program
+from opsd.runtime.process import Answer, Ending
 from opsd.storage.fleet_store import FleetStore
+from opsd.supervisor.commands import complaint, printed, run_command
 from opsd.supervisor.job_metrics import JobMetrics
 from opsd.supervisor.jobs import Job, JobName
 from opsd.supervisor.tasks import Heartbeat
@@ -35,8 +34,6 @@ _GRACE_S = 10.0
 _JITTER = 0.1
 #: The first run comes so many seconds after the start, or after one interval where that is shorter.
 _FIRST_S = 10.0
-_MAX_OUTPUT_BYTES = 64 * 1024 * 1024
-_MAX_MESSAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,22 +138,12 @@ class JobTimer:
             return None
         began = time.monotonic()
         answer = self._run(list(job.argv), job.deadline_s)
-        try:
-            document = jsoncodec.loads(answer.stdout)
-        except ValueError:
-            document = None
-        found = document if isinstance(document, dict) else None
+        found = printed(answer)
         problem = "" if answer.exit in job.good_exits and found is not None else _problem(answer)
         return JobEnd(found, problem, time.monotonic() - began)
 
     def _run_process(self, argv: list[str], deadline_s: float) -> Answer:
-        with self._ending.ends():
-            return run_program(
-                [sys.executable, "-P", "-m", "opsd", *argv],
-                timeout_s=deadline_s,
-                max_output_bytes=_MAX_OUTPUT_BYTES,
-                env=self._env,
-            )
+        return run_command(argv, deadline_s, self._env, self._ending)
 
     async def drain(self) -> None:
         """No further run, and the end of the one under way."""
@@ -206,6 +193,5 @@ class JobTimer:
 
 
 def _problem(answer: Answer) -> str:
-    """The last thing that a failed run had to say."""
-    said = (answer.stderr or b"").decode("utf-8", "replace").strip().splitlines()
-    return (said[-1] if said else f"it ended with {answer.exit} and no document")[:_MAX_MESSAGE]
+    """Why a run failed."""
+    return complaint(answer) or f"it ended with {answer.exit} and no document"

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from opsd.api.flags import plain
 from opsd.storage.fleet_parts import FleetDocument
 from opsd.supervisor.settings_model import Settings
 
@@ -95,16 +96,11 @@ def _thresholds(settings: Settings) -> list[str]:
     return [
         *("--window-executions", str(wanted.window_executions)),
         *("--min-sample-size", str(wanted.min_sample_size)),
-        *("--max-ambiguity-rate", _plain(wanted.max_ambiguity_rate)),
-        *("--max-failure-rate", _plain(wanted.max_failure_rate)),
+        *("--max-ambiguity-rate", plain(wanted.max_ambiguity_rate)),
+        *("--max-failure-rate", plain(wanted.max_failure_rate)),
         *("--max-manual-backlog", str(wanted.max_manual_backlog)),
         *("--max-drill-age-hours", str(wanted.max_drill_age_hours)),
     ]
-
-
-def _plain(rate: float) -> str:
-    """A rate as the commands read it: without an exponent."""
-    return f"{rate:.12f}".rstrip("0").rstrip(".")
 
 
 def _bridge(repo: str, settings: Settings) -> Job | None:

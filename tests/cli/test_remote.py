@@ -14,7 +14,7 @@ import pytest
 from opsd.access.model import Scope
 from opsd.api.table import ROUTES
 from opsd.cli.main import main
-from opsd.cli.remote import COMMANDS
+from opsd.cli.remote.table import COMMANDS
 from tests.api.world import ApiWorld
 
 

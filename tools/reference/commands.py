@@ -19,7 +19,7 @@ from unittest import mock
 from opsd.cli.arguments import CommandSpec
 from opsd.cli.main import load
 from opsd.cli.main import table as command_table
-from opsd.cli.remote import COMMANDS as REMOTE
+from opsd.cli.remote.table import COMMANDS as REMOTE
 from sprite_service.main import parser as sprite_parser
 from tools.reference.environment import VARIABLES
 from tools.reference.markdown import code, page, prose, table

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from opsd.access.model import Scope
 from opsd.api import models
+from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.operations import fleet
 from opsd.api.operations.loops import in_own_thread
@@ -15,6 +16,7 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.fleet.policy.explain import explain
 from opsd.promotion.rollout.levers import Lever, pull
+from opsd.storage.fleet_parts import FleetDocument
 
 _OBJECT = {"type": "object"}
 _OBJECTS = {"type": "array", "items": _OBJECT}
@@ -65,6 +67,10 @@ async def run_policy(call: Call) -> Answer:
         max_age_s=body.maxFleetStateAgeSeconds,
     )
     return Answer({"policy": await in_own_thread(work)})
+
+
+def _registry_file(call: Call) -> Sequence[str]:
+    return "--registry-file", call.host.fleet_store().location(FleetDocument.REGISTRY)
 
 
 async def plan(call: Call) -> Answer:
@@ -168,6 +174,16 @@ ROUTES = (
         query=models.ExplainQuery,
         members={"explanation": _OBJECT},
         errors=_FILES,
+    ),
+    command_route(
+        "/fleet/reconcile",
+        "reconcileFleet",
+        "fleet reconcile",
+        "One pass over every loop of the registry, and the fleet's state",
+        "fleet",
+        models.FleetReconcile,
+        scope=Scope.CONTROL,
+        more=_registry_file,
     ),
     Route(
         "POST",

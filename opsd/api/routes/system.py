@@ -1,4 +1,4 @@
-"""Routes about the API itself, promotion, the audit, and the stream of everything that changes."""
+"""Routes about the API itself, the audit, and the stream of everything that changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from opsd.access.authenticate import Extent
 from opsd.access.document import in_order
 from opsd.api import models
 from opsd.api.failure import ErrorCode
-from opsd.api.operations import promotion
 from opsd.api.operations.loops import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.stream import serve_stream
@@ -23,11 +22,6 @@ async def identity(call: Call) -> Answer:
     who = call.identity
     told: dict[str, Any] = {"name": who.name, "scopes": in_order(who.scopes), "loops": list(who.loops)}
     return Answer({"identity": told | {"credential": who.credential or None}})
-
-
-async def promotion_state(call: Call) -> Answer:
-    """The newest documents of the gates, of apply and of the controller."""
-    return Answer({"promotion": await call.host.in_thread(promotion.states, call.host.fleet_store())})
 
 
 async def audit(call: Call) -> Answer:
@@ -55,16 +49,6 @@ ROUTES: Sequence[Route] = (
         identity,
         reach=Extent.LISTING,
         members={"identity": _OBJECT},
-    ),
-    Route(
-        "GET",
-        "/promotion",
-        "promotionState",
-        "How far the rollout has come",
-        "fleet",
-        promotion_state,
-        members={"promotion": _OBJECT},
-        errors=(ErrorCode.MANAGER_FILE,),
     ),
     Route(
         "GET",

@@ -1,0 +1,106 @@
+"""Commands about alerts as clients."""
+
+from __future__ import annotations
+
+import time
+
+from opsd.cli.api_client import ApiRequest, loop_path
+from opsd.cli.arguments import Arguments
+from opsd.cli.remote.command import Answered, RemoteCommand, get_request, loop_of
+from opsd.contract.durations import parse_duration
+from opsd.contract.errors import UsageError
+from opsd.contract.ids import new_trace_id
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.timestamps import parse_epoch
+
+_SILENCE = "opsd.cli.alert_silence:"
+
+
+def _silence_add(arguments: Arguments) -> ApiRequest:
+    from opsd.alerts.matchers import parse_matcher_text
+
+    matchers = [parse_matcher_text(text).as_json() for text in arguments.all("--matcher")]
+    if not matchers:
+        raise UsageError("--matcher is required")
+    starts = arguments.optional("--starts-at")
+    duration, ends = arguments.optional("--duration"), arguments.optional("--ends-at")
+    if (duration is None) == (ends is None):
+        raise UsageError("one of --duration and --ends-at is required")
+    begin = int(time.time()) if starts is None else parse_epoch(starts)
+    end = parse_epoch(ends) if ends is not None else None
+    seconds = parse_duration(duration or "") if end is None else end - (begin or 0)
+    if begin is None or seconds is None or seconds < 1:
+        raise UsageError("the silence must begin and end at times like 2026-01-31T08:00:00Z, or last like 2h")
+    body: JsonObject = {
+        "matchers": matchers,
+        "durationSeconds": seconds,
+        "comment": arguments.optional("--comment") or "",
+    }
+    body |= {"startsAt": starts} if starts is not None else {}
+    return ApiRequest("POST", "/alerts/silences", body=body, key=f"silence-{new_trace_id()}")
+
+
+def _silence_expire(arguments: Arguments) -> ApiRequest:
+    from urllib.parse import quote
+
+    return ApiRequest("POST", f"/alerts/silences/{quote(arguments.required('--id'), safe='')}/expire", body={})
+
+
+def _silences(arguments: Arguments) -> ApiRequest:
+    return get_request("/alerts/silences", all="true" if arguments.switch("--all") else None)
+
+
+def _listed(document: JsonObject) -> Answered:
+    return {"schemaVersion": "v1", "silences": document["silences"]}, 0
+
+
+def _dispatch(arguments: Arguments) -> ApiRequest:
+    loop, sink = loop_of(arguments), arguments.optional("--test-sink")
+    if arguments.switch("--list-dead-letters"):
+        return get_request(loop_path(loop, "/dead-letters"))
+    if sink is not None:
+        from urllib.parse import quote
+
+        return ApiRequest("POST", f"/alerts/sinks/{quote(sink, safe='')}/test", body={"loopId": loop})
+    if not arguments.switch("--replay-dead-letters"):
+        raise UsageError("the daemon dispatches by itself: use --list-dead-letters, --replay-dead-letters, --test-sink")
+    delivery = arguments.optional("--delivery-id")
+    body: JsonObject = {} if delivery is None else {"deliveryId": delivery}
+    return ApiRequest("POST", loop_path(loop, "/dead-letters/replay"), body=body)
+
+
+def _dispatched(document: JsonObject) -> Answered:
+    return next(document[name] for name in ("deadLetters", "dispatch", "test") if name in document), 0
+
+
+def _route_of(arguments: Arguments) -> ApiRequest:
+    return get_request(
+        "/alerts/route", category=arguments.required("--category"), severity=arguments.optional("--severity")
+    )
+
+
+COMMANDS: dict[str, RemoteCommand] = {
+    "alerts silence add": RemoteCommand(
+        f"{_SILENCE}ADD",
+        "POST /alerts/silences",
+        ("--matcher", "--duration", "--ends-at", "--starts-at", "--comment"),
+        _silence_add,
+        "silence",
+    ),
+    "alerts silence list": RemoteCommand(
+        f"{_SILENCE}LIST", "GET /alerts/silences", ("--all",), _silences, answer=_listed
+    ),
+    "alerts silence expire": RemoteCommand(
+        f"{_SILENCE}EXPIRE", "POST /alerts/silences/{silence}/expire", ("--id",), _silence_expire, "silence"
+    ),
+    "alerts dispatch": RemoteCommand(
+        "opsd.cli.alerts_dispatch:SPEC",
+        "POST /loops/{loop}/dead-letters/replay",
+        ("--loop", "--list-dead-letters", "--replay-dead-letters", "--delivery-id", "--test-sink"),
+        _dispatch,
+        answer=_dispatched,
+    ),
+    "alerts resolve": RemoteCommand(
+        "opsd.cli.alerts_resolve:SPEC", "GET /alerts/route", ("--category", "--severity"), _route_of, "route"
+    ),
+}

@@ -1,0 +1,86 @@
+"""A command as a client of the API: which route it asks, with which flags, and what it prints of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from opsd.api.flags import body_of, fields_by_flag, kind_of
+from opsd.api.models import Body
+from opsd.cli.api_client import ApiRequest, loop_path
+from opsd.cli.arguments import Arguments, CommandSpec
+from opsd.contract.errors import UsageError
+from opsd.contract.ids import new_trace_id, parse_loop_id
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+
+Answered = tuple[JsonValue, int]
+"""What is printed, and the exit code."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCommand:
+    """One command.
+
+    Args:
+        spec: ``module:NAME`` of its :class:`CommandSpec`.
+        route: method and path of the API, for people and for the test that looks whether there is such a route.
+        flags: those that mean something to the server; ``--pretty`` always does.
+        request: what is asked.
+        member: of the answer, printed as it is where there is no ``answer``.
+        answer: what the command prints of a success, and its exit code.
+    """
+
+    spec: str
+    route: str
+    flags: tuple[str, ...]
+    request: Callable[[Arguments], ApiRequest]
+    member: str = ""
+    answer: Callable[[JsonObject], Answered] | None = None
+
+
+def spec_of(target: str) -> CommandSpec:
+    """The spec that ``module:NAME`` means."""
+    module_name, _, attribute = target.partition(":")
+    found: CommandSpec = getattr(import_module(module_name), attribute)
+    return found
+
+
+def loop_of(arguments: Arguments) -> str:
+    """The loop that was named.
+
+    Raises:
+        OpsError: none, or no loop's name.
+    """
+    return parse_loop_id(arguments.required("--loop"), reserved=True)
+
+
+def get_request(path: str, **query: object) -> ApiRequest:
+    """A question, without what was not given."""
+    return ApiRequest("GET", path, {name: str(value) for name, value in query.items() if value is not None})
+
+
+def process_command(spec: str, path: str, model: type[Body], *, keyed: bool = False) -> RemoteCommand:
+    """A command whose flags are the fields of a route's body (:mod:`opsd.api.command_route`).
+
+    Args:
+        path: with ``{loop}`` where the command has ``--loop``.
+        keyed: the route takes a key; the command's own is used where one is given.
+    """
+    known = fields_by_flag(model)
+    flags = (*known, *(("--loop",) if "{loop}" in path else ()), *(("--idempotency-key",) if keyed else ()))
+
+    def request(arguments: Arguments) -> ApiRequest:
+        given = [flag for flag in known if arguments.given(flag) is not None]
+        values = {flag: [] if kind_of(model, known[flag]) is bool else arguments.all(flag) for flag in given}
+        try:
+            body = body_of(model, values)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        key = (arguments.optional("--idempotency-key") or new_trace_id()) if keyed else ""
+        target = loop_path(loop_of(arguments), path.removeprefix("/loops/{loop}")) if "{loop}" in path else path
+        return ApiRequest("POST", target, body=body, key=key)
+
+    return RemoteCommand(
+        spec, f"POST {path}", flags, request, answer=lambda document: (document["result"], int(document["exitCode"]))
+    )

@@ -1,0 +1,116 @@
+"""Commands about the fleet as clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opsd.api.models import FleetReconcile
+from opsd.cli.api_client import ApiRequest
+from opsd.cli.arguments import Arguments
+from opsd.cli.remote.command import Answered, RemoteCommand, get_request, process_command
+from opsd.contract.errors import UsageError
+from opsd.contract.ids import new_trace_id
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+
+_EXECUTE_FLAGS = ("--execute", "--confirm", "--loop", "--intent-id", "--note", "--timeout-seconds")
+
+
+def _explain(arguments: Arguments) -> ApiRequest:
+    name = arguments.operand()
+    if not name:
+        raise UsageError("a candidate is required, as <loop>:<category>")
+    return get_request("/fleet/explain", candidate=name)
+
+
+def _explained(document: JsonObject) -> Answered:
+    found = document["explanation"]
+    return found, 1 if found["derivation"]["matches"] is False else 0
+
+
+def _policy(arguments: Arguments) -> ApiRequest:
+    body: JsonObject = {}
+    for flag, member in (
+        ("--dedupe-window-seconds", "dedupeWindowSeconds"),
+        ("--max-fleet-state-age-seconds", "maxFleetStateAgeSeconds"),
+    ):
+        if arguments.given(flag) is not None:
+            body[member] = arguments.non_negative(flag, 0)
+    return ApiRequest("POST", "/fleet/policy", body=body)
+
+
+def _handoff(arguments: Arguments) -> ApiRequest:
+    if not arguments.switch("--execute"):
+        return ApiRequest("POST", "/fleet/handoff/plan", body={})
+    if not arguments.switch("--confirm"):
+        raise UsageError("--execute requires --confirm to enforce explicit operator confirmation")
+    loops, intents = arguments.all("--loop"), arguments.all("--intent-id")
+    body: JsonObject = {
+        "confirm": True,
+        "loops": loops,
+        "intentIds": intents,
+        "everything": not loops and not intents,
+        "note": arguments.given("--note") or "",
+        "runtimeConfirm": not arguments.switch("--no-runtime-confirm"),
+        "timeoutSeconds": arguments.non_negative("--timeout-seconds", 30),
+        "intervalSeconds": arguments.non_negative("--interval-seconds", 2),
+    }
+    return ApiRequest("POST", "/fleet/handoff/execute", body=body, key=f"handoff-{new_trace_id()}")
+
+
+def _lever(path: str, **body: JsonValue) -> Callable[[Arguments], ApiRequest]:
+    def request(arguments: Arguments) -> ApiRequest:
+        return ApiRequest("POST", path, body={**body, "note": arguments.given("--note") or ""})
+
+    return request
+
+
+def _kill_switch(arguments: Arguments) -> ApiRequest:
+    from opsd.cli.fleet_levers import engaged
+
+    body = {"engaged": engaged(arguments), "note": arguments.given("--note") or ""}
+    return ApiRequest("POST", "/fleet/kill-switch", body=body)
+
+
+COMMANDS: dict[str, RemoteCommand] = {
+    "fleet status": RemoteCommand(
+        "opsd.cli.fleet_status:SPEC", "GET /fleet/status", (), lambda _given: get_request("/fleet/status"), "status"
+    ),
+    "fleet registry": RemoteCommand(
+        "opsd.cli.fleet_registry:SPEC",
+        "GET /fleet/registry",
+        (),
+        lambda _given: get_request("/fleet/registry"),
+        "registry",
+    ),
+    "fleet reconcile": process_command("opsd.cli.fleet_reconcile:SPEC", "/fleet/reconcile", FleetReconcile),
+    "fleet policy": RemoteCommand(
+        "opsd.cli.fleet_policy:SPEC",
+        "POST /fleet/policy",
+        ("--dedupe-window-seconds", "--max-fleet-state-age-seconds"),
+        _policy,
+        "policy",
+    ),
+    "fleet explain": RemoteCommand(
+        "opsd.cli.fleet_explain:SPEC", "GET /fleet/explain", (), _explain, answer=_explained
+    ),
+    "fleet handoff": RemoteCommand(
+        "opsd.cli.fleet_handoff:SPEC",
+        "POST /fleet/handoff/execute",
+        (*_EXECUTE_FLAGS, "--interval-seconds", "--no-runtime-confirm"),
+        _handoff,
+        "handoff",
+    ),
+    "fleet pause": RemoteCommand(
+        "opsd.cli.fleet_levers:PAUSE", "POST /fleet/pause", ("--note",), _lever("/fleet/pause"), "lever"
+    ),
+    "fleet resume": RemoteCommand(
+        "opsd.cli.fleet_levers:RESUME", "POST /fleet/resume", ("--note",), _lever("/fleet/resume"), "lever"
+    ),
+    "fleet kill-switch": RemoteCommand(
+        "opsd.cli.fleet_levers:KILL_SWITCH",
+        "POST /fleet/kill-switch",
+        ("--engage", "--release", "--note"),
+        _kill_switch,
+        "lever",
+    ),
+}

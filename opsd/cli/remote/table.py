@@ -1,0 +1,14 @@
+"""Which command asks which route; whatever is not here works on this host only."""
+
+from __future__ import annotations
+
+from opsd.cli.remote import alerts, fleet, loops, promotion, system
+from opsd.cli.remote.command import RemoteCommand
+
+COMMANDS: dict[str, RemoteCommand] = {
+    **loops.COMMANDS,
+    **fleet.COMMANDS,
+    **promotion.COMMANDS,
+    **alerts.COMMANDS,
+    **system.COMMANDS,
+}

@@ -1,0 +1,89 @@
+"""Commands of this manager as processes of their own: for the daemon's timers, and for requests of its API.
+
+Guarantees: the event loop waits for nothing; a command that is beyond its deadline is ended with everything it started;
+only so many run at a time for requests; at the end of the daemon they may end by themselves for as long as draining may
+take. They are made to be ended at any moment (contract 95, W5; 97, B1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.ports import CommandEnd
+from opsd.contract import jsoncodec
+from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.values import printable
+from opsd.runtime.process import Answer, Ending, run_program
+
+#: Commands that run for requests at a time.
+MAX_PARALLEL = 4
+_MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+_MAX_MESSAGE = 500
+
+
+def run_command(argv: Sequence[str], deadline_s: float, env: Mapping[str, str], ending: Ending) -> Answer:
+    """Run ``opsd`` with these arguments to its end. Blocking."""
+    with ending.ends():
+        return run_program(
+            [sys.executable, "-P", "-m", "opsd", *argv],
+            timeout_s=deadline_s,
+            max_output_bytes=_MAX_OUTPUT_BYTES,
+            env=env,
+        )
+
+
+def printed(answer: Answer) -> JsonObject | None:
+    """The document that a command printed."""
+    try:
+        document = jsoncodec.loads(answer.stdout)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def complaint(answer: Answer) -> str:
+    """The last thing that a command had to say beside its document; "" for nothing."""
+    said = (answer.stderr or b"").decode("utf-8", "replace").strip().splitlines()
+    return printable(said[-1])[:_MAX_MESSAGE] if said else ""
+
+
+class Commands:
+    """Those that requests ask for. Lives on the event loop's thread."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._ending = Ending()
+        self._threads = ThreadPoolExecutor(MAX_PARALLEL, "opsd-command")
+        self._running: set[asyncio.Future[Answer]] = set()
+        self._stopping = False
+
+    async def run(self, argv: Sequence[str], deadline_s: float) -> CommandEnd:
+        """Run one to its end.
+
+        Raises:
+            ApiError: too many run, or the daemon ends.
+        """
+        if self._stopping or len(self._running) >= MAX_PARALLEL:
+            said = "the daemon is ending" if self._stopping else "too many commands at a time"
+            raise ApiError(ErrorCode.BUSY, said, headers={"Retry-After": "1"})
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._threads, run_command, argv, deadline_s, self._env, self._ending)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        answer = await running
+        return CommandEnd(answer.exit, printed(answer), complaint(answer).removeprefix("error: "))
+
+    async def drain(self) -> None:
+        """No further command, and the end of those under way."""
+        self._stopping = True
+        if self._running:
+            await asyncio.wait(self._running)
+
+    def close(self) -> None:
+        """End what still runs, and give the threads back."""
+        self._ending.begin()
+        self._threads.shutdown(wait=False, cancel_futures=True)
