@@ -2,8 +2,9 @@
 
 Invariants:
 
-* all steps of a run happen under one hold of the fleet's lock, so that a command by hand comes before or after them,
-  and what the policy lets go is dispatched by the evaluation that let it go or not at all (contract 70, weakness 14);
+* loops are waited for before the fleet's lock is taken, so that a loop that hangs keeps no command from it;
+* all steps of a run happen under one hold of the lock, so that a command by hand comes before or after them, and what
+  the policy lets go is dispatched by the evaluation that let it go or not at all (contract 70, weakness 14);
 * nothing is dispatched unless the registry, read from disk after the attempt was written down, permits it (80, 7);
 * no dispatch starts once the run is halted or its step is out of time;
 * a step that fails ends the run; what was written before it stands, each document whole.
@@ -43,6 +44,7 @@ from opsd.supervisor.fleet_registry import FleetRegistry, Reading
 class Step(StrEnum):
     """The steps, in their order; a run that fails names one of them."""
 
+    REFRESH = "refresh"
     LOCK = "lock"
     REGISTRY = "registry"
     RECONCILE = "reconcile"
@@ -59,13 +61,16 @@ class CycleRun:
     """
 
     trace_id: str = field(default_factory=new_trace_id)
-    step: Step = Step.LOCK
+    began: float = field(default_factory=time.monotonic)
+    step: Step = Step.REFRESH
     step_began: float = 0.0
     durations: dict[Step, float] = field(default_factory=dict)
     failure: tuple[Step, str] | None = None
     halt: str = ""
     reading: Reading | None = None
     due: Due | None = None
+    #: Loops whose pass was run for this run.
+    requested: frozenset[str] = frozenset()
     #: The documents of the steps that ran.
     fleet: JsonObject | None = None
     policy: JsonObject | None = None
@@ -88,13 +93,19 @@ class CycleSettings:
 
 #: The fleet's rollup for a normalized registry and a run: what the daemon knows of its loops.
 Observe = Callable[[JsonObject, CycleRun], JsonObject]
+#: Waits for passes over the loops that were not looked at lately.
+Refresh = Callable[[JsonObject, CycleRun], None]
+
+
+def _nothing(_registry: JsonObject, _run: CycleRun) -> None:
+    """Every loop was looked at lately."""
 
 
 class FleetCycle:
     """Runs the steps of one fleet, with what they remember between runs. For one thread.
 
     Args:
-        observe: makes the rollup.
+        observe: makes the rollup, under the fleet's lock: what takes long belongs into ``refresh``.
         dispatch: control.
         is_busy: whether somebody is carrying out an intent of a loop right now.
     """
@@ -107,6 +118,7 @@ class FleetCycle:
         dispatch: Dispatch,
         is_busy: Callable[[str], bool],
         *,
+        refresh: Refresh = _nothing,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -114,6 +126,7 @@ class FleetCycle:
         self._store = store
         self._settings = settings
         self._observe = observe
+        self._refresh = refresh
         self._clock = clock
         self._monotonic = monotonic
         self._memory = PolicyMemory(store)
@@ -127,6 +140,8 @@ class FleetCycle:
         if self.registry.missing:
             return
         try:
+            with self._at(run, Step.REFRESH):
+                self._refresh(self.registry.read().document, run)
             with ExitStack() as held:
                 with self._at(run, Step.LOCK):
                     held.enter_context(self._store.lock(wait_s=self._settings.lock_wait_s))

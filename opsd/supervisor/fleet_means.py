@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from opsd import compose
@@ -16,7 +16,7 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.handoff.dispatch import Dispatch, Order
 from opsd.fleet.handoff.words import ExecutionMode
 from opsd.fleet.loop_result import LoopTime
-from opsd.fleet.observed import observed_state
+from opsd.fleet.observed import Observation, observed_state
 from opsd.fleet.rollup import FleetOptions
 from opsd.fleet.status.document import fleet_status
 from opsd.fleet.status.read import read_status_inputs
@@ -50,30 +50,29 @@ class RollupMaker:
     loop: asyncio.AbstractEventLoop
     stopping: Callable[[], bool]
 
+    def refresh(self, registry: JsonObject, run: CycleRun) -> None:
+        """Wait for new passes over the loops that were not looked at lately.
+
+        Raises:
+            OpsError: the daemon ends.
+        """
+        wait_s = self.settings.reconcile.deadline_seconds + _QUEUE_S
+        found = self._observations(registry, max_age_s=self.settings.fleet.max_pass_age_seconds, wait_s=wait_s)
+        run.requested = frozenset(name for name, observation in found.items() if observation.requested)
+
     def __call__(self, registry: JsonObject, run: CycleRun) -> JsonObject:
-        """The fleet's state.
+        """The fleet's state. Nobody is waited for long: a loop that :meth:`refresh` waited for in vain has failed.
 
         Raises:
             OpsError: the daemon ends.
         """
         began = (time.time(), time.monotonic())
-        names = [item["loopId"] for item in registry["loops"] if item.get("enabled") is not False]
-        asked = asyncio.run_coroutine_threadsafe(
-            self.passes.observe(
-                names,
-                max_age_s=self.settings.fleet.max_pass_age_seconds,
-                wait_s=self.settings.reconcile.deadline_seconds + _QUEUE_S,
-            ),
-            self.loop,
-        )
-        while True:
-            try:
-                observations = asked.result(timeout=_LOOK_S)
-                break
-            except concurrent.futures.TimeoutError:
-                if self.stopping():
-                    asked.cancel()
-                    raise OpsError("the daemon ends") from None
+        of_this_run = time.monotonic() - run.began
+        max_age_s = self.settings.fleet.max_pass_age_seconds + of_this_run
+        observations = {
+            name: replace(found, requested=True) if name in run.requested and found.last is not None else found
+            for name, found in self._observations(registry, max_age_s=max_age_s, wait_s=_QUEUE_S).items()
+        }
         options = FleetOptions(
             run.trace_id,
             max_parallel=self.settings.reconcile.max_parallel,
@@ -81,6 +80,19 @@ class RollupMaker:
         )
         taken = LoopTime(began[0], time.time(), time.monotonic() - began[1])
         return observed_state(self.repo, registry, options, observations, taken, env=self.env)
+
+    def _observations(self, registry: JsonObject, *, max_age_s: float, wait_s: float) -> Mapping[str, Observation]:
+        names = [item["loopId"] for item in registry["loops"] if item.get("enabled") is not False]
+        asked = asyncio.run_coroutine_threadsafe(
+            self.passes.observe(names, max_age_s=max_age_s, wait_s=wait_s), self.loop
+        )
+        while True:
+            try:
+                return asked.result(timeout=_LOOK_S)
+            except concurrent.futures.TimeoutError:
+                if self.stopping():
+                    asked.cancel()
+                    raise OpsError("the daemon ends") from None
 
 
 def fleet_store(repo: str, settings: Settings) -> FileFleetStore:
@@ -111,6 +123,7 @@ def fleet_cycle(repo: str, env: Mapping[str, str], settings: Settings, rollup: R
         rollup,
         control,
         partial(compose.loop_is_controlled, repo),
+        refresh=rollup.refresh,
     )
 
 

@@ -46,7 +46,7 @@ async def test_a_late_step_is_counted_and_starts_no_further_dispatch() -> None:
     task = asyncio.create_task(timer.run(Heartbeat(None, lambda: 0.0)))
     await _until(lambda: bool(cycle.runs and cycle.runs[0].halt))
     assert cycle.runs[0].halt == "autonomous_deadline_passed"
-    assert b'opsd_fleet_step_failures_total{step="lock"} 1\n' in metrics.render()
+    assert b'opsd_fleet_step_failures_total{step="refresh"} 1\n' in metrics.render()
     release.set()
     await _until(lambda: len(cycle.runs) > 1)  # the next run begins when the thread is back
     task.cancel()
@@ -81,7 +81,7 @@ async def test_a_step_that_outlives_the_daemon_is_told() -> None:
     with structlog.testing.capture_logs() as told:
         timer.close()
     release.set()
-    assert [(row["event"], row["step"]) for row in told] == [("fleet_run.not_ended", "lock")]
+    assert [(row["event"], row["step"]) for row in told] == [("fleet_run.not_ended", "refresh")]
 
 
 async def test_a_run_that_raises_ends_the_task_which_its_supervisor_sees() -> None:
