@@ -18,7 +18,8 @@ from pathlib import Path
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.drill.evidence import Observed
-from opsd.drill.sandbox import Sandbox, Sprite, reasons_of
+from opsd.drill.sandbox import Sandbox, reasons_of
+from opsd.drill.sprite import Sprite
 from opsd.fleet.handoff.words import Guard, HandoffReason, IntentStatus, ResultStatus
 from opsd.storage.fleet_parts import FleetDocument
 

@@ -24,8 +24,9 @@ from opsd.contract.errors import OpsError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import get
+from opsd.drill.sprite import Sprite
 from opsd.fleet.handoff.attempts import rows_of
-from opsd.simulate.services import end_processes, listening_address, start_service, write_runtime
+from opsd.simulate.services import end_processes
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
 from opsd.storage.fleet_store import FileFleetStore
 
@@ -42,98 +43,6 @@ _FLAGS = (
     *("--registry-reload-seconds", "0.2", "--transport-connect-timeout-seconds", "2"),
     *("--fleet-max-pass-age-seconds", "2"),
 )
-
-
-class Sprite:
-    """One sprite: a repo with a runtime, and the service in front of it.
-
-    The runtime notes every call. A file ``deaf`` in the sprite's folder makes it answer and do nothing; an executable
-    ``before-call`` there runs first.
-    """
-
-    def __init__(self, folder: Path, loop_id: str, env: dict[str, str], token: str) -> None:
-        self.loop_id = loop_id
-        self.folder = folder / loop_id
-        self.repo = self.folder / "repo"
-        self.url = ""
-        self._calls = self.folder / "calls"
-        self._runtime = self.folder / "superloop.sh"
-        self._env = env
-        self._token = token
-        self._process: subprocess.Popen[bytes] | None = None
-        (self.repo / ".superloop" / "loops" / loop_id).mkdir(parents=True)
-        write_runtime(
-            self._runtime,
-            'here=$(dirname "$0")\necho "$@" >> "$here/calls"\n'
-            '[ -x "$here/before-call" ] && "$here/before-call"\n[ -e "$here/deaf" ] && exit 0\n',
-        )
-
-    @property
-    def calls(self) -> list[str]:
-        """What the runtime was told, by the first word of each call."""
-        return [line.split()[0] for line in self._calls.read_text().splitlines()] if self._calls.exists() else []
-
-    @property
-    def events(self) -> int:
-        """Lines in the loop's journal."""
-        journal = self.repo / ".superloop" / "loops" / self.loop_id / "events.jsonl"
-        return journal.read_bytes().count(b"\n") if journal.exists() else 0
-
-    def run(self, ending: str) -> None:
-        """Play one short run to its ending; ``crashed`` leaves a loop that is in trouble."""
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "opsd",
-            "simulate",
-            "run",
-            "--repo",
-            str(self.repo),
-            "--loop",
-            self.loop_id,
-        ]
-        command += ["--iterations", "1", "--seconds", "0", "--ending", ending]
-        with (self.folder / "run.log").open("ab") as log:
-            subprocess.run(command, stdout=log, stderr=log, env=self._env, check=False, timeout=PATIENCE_S)
-
-    def before_call(self, script: str) -> None:
-        """Have every call run shell text first."""
-        path = self.folder / "before-call"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-
-    def deaf(self, is_deaf: bool) -> None:
-        """Have the runtime do nothing of what it is told, or all of it again."""
-        mark = self.folder / "deaf"
-        if is_deaf:
-            mark.touch()
-        else:
-            mark.unlink(missing_ok=True)
-
-    def start(self) -> None:
-        """Begin to start the service, where it was before if there was one."""
-        port = int(self.url.rsplit(":", 1)[1]) if self.url else 0
-        log = self.folder / "sprite-service.log"
-        self._process = start_service(self.repo, self._runtime, self._env, self._token, log, port=port)
-
-    def listens(self) -> None:
-        """Wait until the service listens."""
-        if self._process is not None:
-            self.url = listening_address(self._process).rstrip("/")
-
-    def fail(self) -> None:
-        """The service is gone, as with its machine."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            end_processes(process)
-
-    def close(self) -> None:
-        """End the service."""
-        process, self._process = self._process, None
-        if process is not None:
-            end_processes(process)
 
 
 class Sandbox:

@@ -22,7 +22,8 @@ from opsd.contract.ids import parse_loop_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get
 from opsd.drill.evidence import Observed
-from opsd.drill.sandbox import Sandbox, Sprite, reasons_of
+from opsd.drill.sandbox import Sandbox, reasons_of
+from opsd.drill.sprite import Sprite
 from opsd.fleet.handoff.words import ResultStatus
 from opsd.fleet.policy.words import Reason
 from opsd.storage.model import RowLog
