@@ -11,9 +11,13 @@ from enum import StrEnum
 
 from opsd.access.document import MAX_PRINCIPALS, MAX_TOKENS, in_order
 from opsd.access.model import MAX_LIVE_TOKENS, Principal, Principals, Scope, Token, TokenState
+from opsd.access.token_format import TokenPurpose
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
+
+#: What a sprite service knows.
+SPRITE_SCOPES = frozenset({Scope.READ, Scope.CONTROL})
 
 
 class TokenAction(StrEnum):
@@ -21,6 +25,10 @@ class TokenAction(StrEnum):
 
     CREATED = "token_created"
     REVOKED = "token_revoked"
+
+
+class ScopesNeededError(UsageError):
+    """A principal that is not there yet needs scopes, and none were granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +44,18 @@ def with_token(principals: Principals, grant: Grant, token: Token, now: float) -
     """With a further token; also the principal that it belongs to.
 
     Raises:
-        UsageError: the token would be dead, the principal has enough of them, or its rights would change.
+        ScopesNeededError: a new principal is granted none.
+        UsageError: the token would be dead, its service does not know the scopes, the principal has enough of them, or
+            its rights would change.
     """
+    if token.purpose is TokenPurpose.SPRITE and grant.scopes - SPRITE_SCOPES:
+        raise UsageError("a sprite service knows the scopes read and control only")
     if token.state(now) is not TokenState.ACTIVE:
         raise UsageError("the token would have expired already")
     known = next((one for one in principals if one.name == grant.name), None)
     if known is None:
         if not grant.scopes:
-            raise UsageError(f"--scope is required: there is no principal {grant.name} yet")
+            raise ScopesNeededError(f"--scope is required: there is no principal {grant.name} yet")
         if len(principals) >= MAX_PRINCIPALS:
             raise UsageError(f"there are {MAX_PRINCIPALS} principals already")
         made = Principal(grant.name, grant.scopes, grant.loops or ("*",), (token,))
@@ -82,9 +94,14 @@ def with_token_revoked(principals: Principals, token_id: str, now: float) -> tup
     raise UsageError(f"there is no token with the id {token_id}")
 
 
-def audit_row(action: TokenAction, principal: Principal, token: Token, by: str, now: float) -> JsonObject:
-    """What the audit keeps of a change: who did what to whose token. Neither the token nor its hash."""
-    return {
+def audit_row(
+    action: TokenAction, principal: Principal, token: Token, by: str, now: float, trace_id: str = ""
+) -> JsonObject:
+    """What the audit keeps of a change: who did what to whose token. Neither the token nor its hash.
+
+    ``trace_id`` is that of the API's request, which then has proved who ``by`` is; empty for a command, which has not.
+    """
+    row = {
         "schemaVersion": "v1",
         "timestamp": format_utc(now),
         "action": action.value,
@@ -97,6 +114,7 @@ def audit_row(action: TokenAction, principal: Principal, token: Token, by: str, 
         "expiresAt": None if token.expires_at is None else format_utc(token.expires_at),
         "note": token.note,
     }
+    return row | {"traceId": trace_id} if trace_id else row
 
 
 def _ids(tokens: tuple[Token, ...]) -> str:

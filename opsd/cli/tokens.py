@@ -6,32 +6,31 @@ file before it takes effect. On a terminal the other answers are readable, elsew
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from opsd.access import document as rules
-from opsd.access.changes import Grant, TokenAction, audit_row, with_token, with_token_revoked
-from opsd.access.model import MAX_LIVE_TOKENS, Principal, Principals, Scope, Token, TokenState
-from opsd.access.token_format import TokenPurpose, digest_of, mint
+from opsd.access.changes import Grant
+from opsd.access.keeper import (
+    DEFAULT_EXPIRY,
+    FILE_VARIABLE,
+    Asker,
+    PrincipalsKeeper,
+    TokenOrder,
+    parse_lifetime,
+    shown,
+    shown_token,
+    tokens_shown,
+)
+from opsd.access.model import MAX_LIVE_TOKENS, Principals, Scope, Token, TokenState
+from opsd.access.token_format import TokenPurpose
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_bytes, write_json
 from opsd.cli.page import for_a_person
-from opsd.contract import jsoncodec
-from opsd.contract.durations import parse_duration
-from opsd.contract.errors import ManagerFileError, UsageError
+from opsd.contract.errors import UsageError
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import printable
-from opsd.storage.audited_document import AuditedDocument
-
-if TYPE_CHECKING:
-    from opsd.contract.jsoncodec import JsonObject
-
-FILE_VARIABLE = "OPSD_HTTP__PRINCIPALS_FILE"
-_DEFAULT_EXPIRY = "90d"
-_LOCK_WAIT_S = 5.0
 
 _FILE = Flag("--file", f"the principals file; default ${FILE_VARIABLE}", "<path>")
 _BY = Flag("--by", "who does this, for the audit; default $USER", "<name>")
@@ -48,7 +47,7 @@ NEW = CommandSpec(
         Flag("--loops", "which loops, as a glob over loop ids; may be repeated; default *", "<glob>"),
         Flag("--for", "who accepts it: daemon or sprite; default daemon", "<service>"),
         Flag(
-            "--expires", f"for how long it works, such as 12h or 30d, or never; default {_DEFAULT_EXPIRY}", "<duration>"
+            "--expires", f"for how long it works, such as 12h or 30d, or never; default {DEFAULT_EXPIRY}", "<duration>"
         ),
         Flag("--note", "what it is for", "<text>"),
         _BY,
@@ -75,32 +74,17 @@ def new(argv: Sequence[str]) -> int:
     import secrets
 
     arguments = NEW.parse(argv)
-    file = _file(arguments)
+    keeper = _keeper(arguments)
     name = rules.checked_name(arguments.required("--principal"), "--principal")
     grant = Grant(name, frozenset(map(_scope, arguments.all("--scope"))), _loops(arguments))
-    purpose = _purpose(arguments)
-    if purpose is TokenPurpose.SPRITE and grant.scopes - {Scope.READ, Scope.CONTROL}:
-        raise UsageError("a sprite service knows the scopes read and control only")
-    by, now = _by(arguments), time.time()
-    secret = mint(purpose, secrets.randbelow)
-    token = Token(
-        id=f"tok_{os.urandom(8).hex()}",
-        purpose=purpose,
-        sha256=digest_of(secret),
-        created_at=int(now),
-        created_by=by,
-        expires_at=_expiry(arguments, int(now)),
-        note=rules.checked_text(arguments.optional("--note") or "", "--note"),
+    order = TokenOrder(
+        grant,
+        _purpose(arguments),
+        parse_lifetime(arguments.optional("--expires") or DEFAULT_EXPIRY, "--expires"),
+        rules.checked_text(arguments.optional("--note") or "", "--note"),
     )
-
-    def change(data: bytes | None) -> tuple[JsonObject, list[JsonObject], None]:
-        principals, principal = with_token(_principals(data, file.location, now), grant, token, now)
-        document = rules.document_of(principals)
-        rules.parse_principals(jsoncodec.dumps_pretty(document), now)  # what could not be read again is not written
-        return document, [audit_row(TokenAction.CREATED, principal, token, by, now)], None
-
-    file.update(change, wait_s=_LOCK_WAIT_S)
-    write_bytes(secret.encode() + b"\n")
+    made = keeper.create(order, _by(arguments), time.time(), secrets.randbelow)
+    write_bytes(made.secret.encode() + b"\n")
     return 0
 
 
@@ -111,24 +95,13 @@ def list_tokens(argv: Sequence[str]) -> int:
         OpsError: bad arguments, or a file that is damaged.
     """
     arguments = LIST.parse(argv)
-    file, now = _file(arguments), time.time()
-    data = file.read()
-    if data is None:
-        raise UsageError(f"principals file not found: {file.location}")
-    principals, everything = _principals(data, file.location, now), arguments.switch("--all")
+    keeper, now = _keeper(arguments), time.time()
+    principals, everything = keeper.read(now), arguments.switch("--all")
     if for_a_person(arguments):
         _print_table(principals, now, everything=everything)
         return 0
-    shown = [
-        {
-            "name": principal.name,
-            "scopes": rules.in_order(principal.scopes),
-            "loops": list(principal.loops),
-            "tokens": [_token_json(token, now) for token in _shown(principal, now, everything=everything)],
-        }
-        for principal in principals
-    ]
-    document = {"schemaVersion": "v1", "file": file.location, "principals": shown}
+    everybody = [shown(principal, now, everything=everything) for principal in principals]
+    document = {"schemaVersion": "v1", "file": keeper.location, "principals": everybody}
     write_json(document, pretty=arguments.switch("--pretty"))
     return 0
 
@@ -140,41 +113,21 @@ def revoke(argv: Sequence[str]) -> int:
         OpsError: bad arguments, no such token, or a file that is damaged or held by others.
     """
     arguments = REVOKE.parse(argv)
-    file, token_id = _file(arguments), arguments.required("--id")
-    by, now = _by(arguments), time.time()
-
-    def change(data: bytes | None) -> tuple[JsonObject, list[JsonObject], tuple[Principal, Token]]:
-        known = _principals(data, file.location, now)
-        after, principal, token = with_token_revoked(known, token_id, now)
-        rows = [audit_row(TokenAction.REVOKED, principal, token, by, now)] if after != known else []
-        return rules.document_of(after), rows, (principal, token)
-
-    principal, token = file.update(change, wait_s=_LOCK_WAIT_S)
-    shown = {"schemaVersion": "v1", "principal": principal.name, "token": _token_json(token, now)}
+    keeper, token_id, now = _keeper(arguments), arguments.required("--id"), time.time()
+    principal, token = keeper.revoke(token_id, _by(arguments), now)
     if for_a_person(arguments):
         write_bytes(f"{token.id} of {principal.name} is revoked\n".encode())
     else:
-        write_json(shown, pretty=arguments.switch("--pretty"))
+        document = {"schemaVersion": "v1", "principal": principal.name, "token": shown_token(token, now)}
+        write_json(document, pretty=arguments.switch("--pretty"))
     return 0
 
 
-def _file(arguments: Arguments) -> AuditedDocument:
+def _keeper(arguments: Arguments) -> PrincipalsKeeper:
     path = arguments.optional("--file", env=FILE_VARIABLE)
     if path is None:
         raise UsageError(f"--file is required where {FILE_VARIABLE} is not set")
-    return AuditedDocument(os.path.realpath(path))  # a link to the file stays a link
-
-
-def _principals(data: bytes | None, location: str, now: float) -> Principals:
-    """Those of the file; what cannot be understood must not be overwritten.
-
-    Raises:
-        ManagerFileError: the file is not as it has to be.
-    """
-    try:
-        return () if data is None else rules.parse_principals(data, now)
-    except UsageError as error:
-        raise ManagerFileError(f"invalid principals file: {location}: {error.message}") from None
+    return PrincipalsKeeper(path)
 
 
 def _scope(text: str) -> Scope:
@@ -196,29 +149,11 @@ def _purpose(arguments: Arguments) -> TokenPurpose:
     return TokenPurpose(arguments.choice("--for", words[0], words, f"--for must be one of: {', '.join(words)}"))
 
 
-def _by(arguments: Arguments) -> str:
+def _by(arguments: Arguments) -> Asker:
     by = arguments.optional("--by", env="USER")
     if by is None:
         raise UsageError("--by is required where USER is not set")
-    return rules.checked_text(by, "--by")
-
-
-def _expiry(arguments: Arguments, now: int) -> int | None:
-    text = arguments.optional("--expires") or _DEFAULT_EXPIRY
-    if text == "never":
-        return None
-    seconds = parse_duration(text)
-    if seconds is None:
-        raise UsageError(f"--expires must be like 12h, 30d or never, not {text}")
-    return now + seconds
-
-
-def _shown(principal: Principal, now: float, *, everything: bool) -> tuple[Token, ...]:
-    return principal.tokens if everything else principal.live_tokens(now)
-
-
-def _token_json(token: Token, now: float) -> JsonObject:
-    return rules.token_json(token) | {"state": token.state(now).value}
+    return Asker(rules.checked_text(by, "--by"))
 
 
 def _print_table(principals: Principals, now: float, *, everything: bool) -> None:
@@ -234,7 +169,7 @@ def _print_table(principals: Principals, now: float, *, everything: bool) -> Non
         table.add_column(name, overflow="fold", no_wrap=name == "until")
     for principal in principals:
         who = (principal.name, " ".join(rules.in_order(principal.scopes)), " ".join(principal.loops))
-        tokens = _shown(principal, now, everything=everything)
+        tokens = tokens_shown(principal, now, everything=everything)
         for cells in [_cells(token, now) for token in tokens] or [("no live token", "", "", "", "")]:
             table.add_row(*(Text(printable(cell)) for cell in (*who, *cells)))
             who = ("", "", "")
