@@ -6,6 +6,7 @@ file before it takes effect. On a terminal the other answers are readable, elsew
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ from opsd.contract.timestamps import format_utc
 from opsd.contract.values import printable
 
 _FILE = Flag("--file", f"the principals file; default ${FILE_VARIABLE}", "<path>")
-_BY = Flag("--by", "who does this, for the audit; default $USER", "<name>")
+_BY = Flag("--by", "who does this, for the audit; default $USER, else the login name", "<name>")
 _PRETTY = Flag("--pretty", "JSON indented by two spaces, also on a terminal")
 
 NEW = CommandSpec(
@@ -150,10 +151,18 @@ def _purpose(arguments: Arguments) -> TokenPurpose:
 
 
 def _by(arguments: Arguments) -> Asker:
-    by = arguments.optional("--by", env="USER")
-    if by is None:
-        raise UsageError("--by is required where USER is not set")
+    by = arguments.optional("--by", env="USER") or _login_name()
     return Asker(rules.checked_text(by, "--by"))
+
+
+def _login_name() -> str:
+    """Of the process's user; services and containers have no USER, and not every user id a name."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
 
 
 def _print_table(principals: Principals, now: float, *, everything: bool) -> None:

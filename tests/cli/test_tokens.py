@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -119,10 +121,20 @@ def test_a_damaged_file_is_named_and_left_as_it_is(opsd: Shell, file: Path, comm
     assert file.read_text() == "{"
 
 
-def test_nobody_is_nobody(opsd: Shell, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_user_the_login_name_counts_and_without_one_the_user_id(
+    opsd: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = pwd.getpwuid(os.getuid()).pw_name
     monkeypatch.delenv("USER")
-    refused = opsd("token", "new", "--file", file, "--principal", "ci", "--scope", "read")
-    assert refused.err == "error: --by is required where USER is not set\n"
+    make(opsd, file, "--scope", "read")
+    monkeypatch.setenv("USER", "")
+
+    def nameless(_uid: int) -> pwd.struct_passwd:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nameless)
+    make(opsd, file)
+    assert [row["by"] for row in audit(file)] == [login, f"uid-{os.getuid()}"]
 
 
 def test_an_unknown_token_cannot_be_revoked(opsd: Shell, file: Path) -> None:
