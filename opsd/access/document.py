@@ -27,8 +27,11 @@ _Word = TypeVar("_Word", Scope, TokenPurpose)
 #: Names that stand for somebody without an entry in the file.
 RESERVED_NAMES = frozenset({"api_token", "shared_token", "local", "anonymous"})
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
-_TOKEN_ID = re.compile(r"tok_[0-9a-f]{16}", re.ASCII)
+#: What a principal's name and a token's id look like.
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
+TOKEN_ID_PATTERN = r"tok_[0-9a-f]{16}"  # noqa: S105 - a pattern
+_NAME = re.compile(NAME_PATTERN, re.ASCII)
+_TOKEN_ID = re.compile(TOKEN_ID_PATTERN, re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _TOP = ("schemaVersion", "principals")
 _PRINCIPAL = ("name", "scopes", "loops", "tokens")

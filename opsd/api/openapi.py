@@ -9,6 +9,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from opsd import __version__
+from opsd.api.access_models import PRINCIPAL_PATTERN, TOKEN_ID_PATTERN
 from opsd.api.failure import ALWAYS, ERRORS, WITH_BODY, WITH_TOKEN, ErrorCode
 from opsd.api.models import LOOP_ID_PATTERN, Query
 from opsd.api.parsing import ID_PATTERN, KEY_PATTERN
@@ -18,6 +19,8 @@ _REF = "#/components/schemas/{model}"
 
 _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "loop": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": LOOP_ID_PATTERN},
+    "name": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": PRINCIPAL_PATTERN},
+    "id": {"type": "string", "pattern": TOKEN_ID_PATTERN},
 }
 _ID_SCHEMA: dict[str, Any] = {"type": "string", "pattern": ID_PATTERN}
 

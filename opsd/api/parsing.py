@@ -10,6 +10,7 @@ from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
+from opsd.api.access_models import PRINCIPAL_PATTERN, TOKEN_ID_PATTERN
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.models import LOOP_ID_PATTERN, Body, Query
 from opsd.contract import jsoncodec
@@ -19,7 +20,12 @@ KEY_PATTERN = r"^[\x21-\x7e]{1,128}$"
 ID_PATTERN = r"^[A-Za-z0-9_.-]{1,100}$"
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_PATTERNS = {"loop": (re.compile(LOOP_ID_PATTERN), 200), "silence": (re.compile(ID_PATTERN), 100)}
+_PATTERNS = {
+    "loop": (re.compile(LOOP_ID_PATTERN), 200),
+    "name": (re.compile(PRINCIPAL_PATTERN), 64),
+    "id": (re.compile(TOKEN_ID_PATTERN), 20),
+}
+_OTHERS = (re.compile(ID_PATTERN), 100)
 
 
 def checked_path(request: web.Request) -> dict[str, str]:
@@ -29,7 +35,7 @@ def checked_path(request: web.Request) -> dict[str, str]:
         ApiError: one holds what it never can.
     """
     for name, value in request.match_info.items():
-        pattern, most = _PATTERNS.get(name, _PATTERNS["silence"])
+        pattern, most = _PATTERNS.get(name, _OTHERS)
         if len(value) > most or pattern.fullmatch(value) is None:
             raise ApiError(ErrorCode.INVALID_REQUEST, f"path: {name} is none")
     return dict(request.match_info)

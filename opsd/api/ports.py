@@ -42,6 +42,21 @@ class CommandEnd:
     said: str
 
 
+class PrincipalsFile(Protocol):
+    """The principals file whose tokens are accepted here."""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+
+    async def look_now(self) -> None:
+        """Take up what it says now, not when it is time to.
+
+        Raises:
+            ManagerFileError: it cannot be used; the last good one stays in force.
+        """
+
+
 class Host(Protocol):
     """The daemon as the API sees it. Everything that is not a coroutine is cheap, except where it says blocking."""
 
@@ -56,6 +71,10 @@ class Host(Protocol):
     @property
     def changes(self) -> ChangeFeed:
         """What happens, as it happens."""
+
+    @property
+    def principals(self) -> PrincipalsFile | None:
+        """The principals file that is in force; None where none is set up."""
 
     def loops(self) -> Sequence[Mapping[str, object]]:
         """What is known of every loop, in registry order."""

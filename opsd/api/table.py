@@ -7,9 +7,16 @@ from typing import Any
 from opsd.api.application import Api
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Route
-from opsd.api.routes import alerts, fleet, loops, promotion, system
+from opsd.api.routes import alerts, fleet, loops, principals, promotion, system
 
-ROUTES: tuple[Route, ...] = (*loops.ROUTES, *fleet.ROUTES, *alerts.ROUTES, *promotion.ROUTES, *system.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *loops.ROUTES,
+    *fleet.ROUTES,
+    *alerts.ROUTES,
+    *promotion.ROUTES,
+    *principals.ROUTES,
+    *system.ROUTES,
+)
 
 
 def control_api(host: Host, gate: Gate, *, max_streams: int = 1024) -> Api:

@@ -33,6 +33,7 @@ from opsd.supervisor.fleet_means import control_environment, fleet_store, fleet_
 from opsd.supervisor.fleet_supervisor import FleetSupervisor
 from opsd.supervisor.loop_status import loop_status
 from opsd.supervisor.managed_loop import InThread
+from opsd.supervisor.principals_watch import PrincipalsWatch
 from opsd.supervisor.settings import Settings
 from opsd.supervisor.tokens import service_token
 from opsd.transport.answers import bounded_message
@@ -62,6 +63,8 @@ class DaemonHost:
         self.in_thread = in_thread
         self._commands = Commands(env)
         self._stopping = threading.Event()
+        #: The principals file in force; None without one. It is opened after this was made.
+        self.principals: PrincipalsWatch | None = None
 
     @property
     def changes(self) -> ChangeFeed:

@@ -13,6 +13,7 @@ import structlog
 
 from opsd.access.limiter import FailureLimiter
 from opsd.access.source import PrincipalsSource
+from opsd.contract.errors import ManagerFileError
 from opsd.supervisor import logs
 from opsd.supervisor.access import Authenticator
 from opsd.supervisor.access_metrics import AccessMetrics
@@ -34,6 +35,13 @@ class PrincipalsWatch:
         self._metrics = metrics
         self._check = check
         self._in_thread = in_thread
+        #: Two looks at a time could end with what the earlier one has read.
+        self._looking = asyncio.Lock()
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return self._source.path
 
     async def load(self) -> None:
         """The first look.
@@ -48,8 +56,22 @@ class PrincipalsWatch:
         """Look for ever."""
         while True:
             heartbeat.beat()
-            self._tell(changed=await self._in_thread(self._source.look))
+            await self._look()
             await asyncio.sleep(look_s)
+
+    async def look_now(self) -> None:
+        """Take up what the file says now: what was written before this is asked is in force after it.
+
+        Raises:
+            ManagerFileError: it cannot be used; the last good one stays in force.
+        """
+        await self._look()
+        if self._source.problem is not None:
+            raise ManagerFileError(self._source.problem)
+
+    async def _look(self) -> None:
+        async with self._looking:
+            self._tell(changed=await self._in_thread(self._source.look))
 
     def _tell(self, *, changed: bool) -> None:
         source = self._source

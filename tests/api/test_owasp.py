@@ -20,7 +20,8 @@ from tests.transport.misbehaving import respond, serving
 
 def filled(path: str, loop: str) -> str:
     """A route's path with something in every place."""
-    return path.replace("{loop}", loop).replace("{silence}", "sil_1").replace("{sink}", "ops")
+    values = {"loop": loop, "silence": "sil_1", "sink": "ops", "name": "nobody", "id": "tok_ffffffffffffffff"}
+    return path.format_map(values)
 
 
 async def test_api1_broken_object_level_authorization(tmp_path: Path) -> None:

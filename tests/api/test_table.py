@@ -14,6 +14,7 @@ from opsd.api.failure import ERRORS, ErrorCode
 from opsd.api.openapi import openapi_document
 from opsd.api.route import PREFIX
 from opsd.api.table import ROUTES, control_api
+from opsd.supervisor.redaction import redact
 from tests.api.world import ApiWorld
 
 
@@ -52,6 +53,15 @@ def test_operations_have_names_of_their_own_and_every_change_needs_a_scope() -> 
     assert all(route.scope is not None for route in ROUTES)
     assert all(route.scope != "read" for route in ROUTES if route.mutates)
     assert all(route.body is not None for route in ROUTES if route.mutates)
+
+
+def test_what_a_path_names_hides_nothing_in_the_log_the_audit_or_the_feed() -> None:
+    """They carry a path's parameters under the same names, beside who asked and what for; and `token` is masked."""
+    taken = {"action", "principal", "credential", "trace", "status", "code", "event", "level", "timestamp"}
+    for route in ROUTES:
+        for name in re.findall(r"\{(\w+)\}", route.path):
+            assert name not in taken, route.name
+            assert redact.value({name: "x"}) == {name: "x"}, route.name
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
