@@ -5,9 +5,11 @@ On a terminal it is readable, elsewhere (and with ``--pretty``) one JSON documen
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from opsd.access.keeper import FILE_VARIABLE, PrincipalsKeeper
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_bytes, write_json
 from opsd.cli.page import for_a_person
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 SPEC = CommandSpec(
     "opsd audit verify",
-    "Checks the hash chain of every audit log: an edited, deleted, reordered or cut off row is found. 1 if one is.",
+    "Checks the hash chain of every audit log: an edited, deleted, reordered or cut off row is found. 1 if one is.\n"
+    f"The log of tokens lies beside the principals file, and is checked too where ${FILE_VARIABLE} names that.",
     (
         Flag("--repo", "the managed repo (required)", "<path>"),
         Flag("--file", "check this log only", "<path>"),
@@ -41,7 +44,9 @@ def main(argv: Sequence[str]) -> int:
     from opsd.storage.audit_report import audit_report
     from opsd.storage.fleet_store import FileFleetStore
 
-    document = audit_report(FileFleetStore(repo), arguments.optional("--file"))
+    principals = os.environ.get(FILE_VARIABLE)
+    also = [PrincipalsKeeper(principals).audit_log] if principals else []
+    document = audit_report(FileFleetStore(repo), arguments.optional("--file"), also=also)
     if for_a_person(arguments):
         write_bytes(_page(document).encode())
     else:

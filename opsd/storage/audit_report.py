@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
@@ -11,14 +13,16 @@ from opsd.storage.fleet_parts import AUDITED, FleetDocument
 from opsd.storage.fleet_store import FleetStore
 
 
-def audit_report(store: FleetStore, file: str | None = None) -> JsonObject:
+def audit_report(store: FleetStore, file: str | None = None, *, also: Sequence[str] = ()) -> JsonObject:
     """The verdict on every audit log, or on ``file`` only; ``ok`` is false when one is broken.
+
+    ``also`` are logs that lie elsewhere, such as that of tokens; one that was never begun is absent, and no finding.
 
     Raises:
         OpsError: a log cannot be read.
     """
     expected = [file] if file else _expected(store)
-    paths = dict.fromkeys([*expected, *([] if file else [store.location(log) for log in AUDITED])])
+    paths = dict.fromkeys([*expected, *([] if file else [*map(store.location, AUDITED), *also])])
     logs = [_log(path, verify(path), expected=path in expected) for path in paths]
     return {"schemaVersion": "v1", "ok": all(log["status"] != "broken" for log in logs), "logs": logs}
 

@@ -289,3 +289,23 @@ async def test_nothing_of_it_is_open_on_loopback(tmp_path: Path) -> None:
         assert (await nobody.get("/principals"))[0] == 403
         assert (await nobody.post("/principals/ci/tokens", {"scopes": ["read"]}))[0] == 403
         assert (await nobody.post("/tokens/tok_ffffffffffffffff/revoke"))[0] == 403
+
+
+async def test_the_audit_of_tokens_is_checked_with_the_others(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
+    log = Path(f"{world.principals_file}.audit.jsonl")
+    async with world.running() as running:
+        ann = world.client(running, "ann")
+
+        async def verdict() -> tuple[bool, str]:
+            audited = (await ann.get("/audit"))[1]["audit"]
+            (found,) = [one["status"] for one in audited["logs"] if one["file"] == str(log)]
+            return audited["ok"], found
+
+        assert await verdict() == (True, "absent")
+        await make(ann, "ci", scopes=["read"])
+        await make(ann, "ci", scopes=["read"])
+        assert await verdict() == (True, "intact")
+        log.write_text(log.read_text().replace("ann", "eve", 1))
+        assert await verdict() == (False, "broken")

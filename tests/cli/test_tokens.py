@@ -158,3 +158,24 @@ def test_tokens_that_are_made_at_the_same_time_are_all_kept(file: Path) -> None:
     made = [process.communicate()[0].decode().strip() for process in running]
     assert all(digest_of(token) in file.read_text() for token in made)
     assert len(audit(file)) == 6
+
+
+def test_audit_verify_checks_the_log_of_tokens_where_the_variable_names_the_file(
+    opsd: Shell, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(opsd, file, "--scope", "read")
+    make(opsd, file, "--note", "second")
+    log = Path(f"{file}.audit.jsonl")
+    verify_command = ("audit", "verify", "--repo", tmp_path)
+    assert str(log) not in [one["file"] for one in opsd(*verify_command).json["logs"]]
+    link = tmp_path / "link.json"
+    link.symlink_to(file)
+    for name in (file, link):
+        monkeypatch.setenv("OPSD_HTTP__PRINCIPALS_FILE", str(name))
+        (found,) = [one for one in opsd(*verify_command).json["logs"] if one["file"] == str(log)]
+        assert (found["status"], found["chainedRows"]) == ("intact", 2)
+    log.write_text(log.read_text().replace("ann", "eve", 1))
+    done = opsd(*verify_command)
+    assert (done.exit, done.json["ok"]) == (1, False)
+    monkeypatch.setenv("OPSD_HTTP__PRINCIPALS_FILE", str(tmp_path / "other.json"))
+    assert opsd(*verify_command).exit == 0

@@ -7,11 +7,13 @@ from typing import Any
 
 from opsd.access.authenticate import Extent
 from opsd.access.document import in_order
+from opsd.access.keeper import PrincipalsKeeper
 from opsd.api import models
 from opsd.api.failure import ErrorCode
 from opsd.api.operations.loops import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.stream import serve_stream
+from opsd.contract.jsoncodec import JsonObject
 from opsd.storage.audit_report import audit_report
 
 _OBJECT = {"type": "object"}
@@ -25,9 +27,13 @@ async def identity(call: Call) -> Answer:
 
 
 async def audit(call: Call) -> Answer:
-    """What ``opsd audit verify`` prints."""
-    store = call.host.fleet_store()
-    return Answer({"audit": await in_own_thread(lambda: audit_report(store))})
+    """What ``opsd audit verify`` prints, with the log beside the principals file that is in force."""
+    store, principals = call.host.fleet_store(), call.host.principals
+
+    def report() -> JsonObject:
+        return audit_report(store, also=[] if principals is None else [PrincipalsKeeper(principals.path).audit_log])
+
+    return Answer({"audit": await in_own_thread(report)})
 
 
 def openapi_route(document: dict[str, Any]) -> Route:
