@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from opsd.contract import jsoncodec
@@ -77,10 +77,13 @@ class FleetStore(Protocol):
         """
         ...
 
-    def append_audited(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
+    def append_audited(self, log: FleetLog, rows: Sequence[JsonObject], *, wait_s: float | None = None) -> None:
         """Append rows to a hash chain, synced; an empty sequence creates the log.
 
+        ``wait_s`` is for logs that are written outside of :meth:`lock`: it is done under a lock of the log's own then.
+
         Raises:
+            LockTimeoutError: others held that lock for ``wait_s`` seconds.
             ManagerFileError: they could not be written.
         """
         ...
@@ -236,9 +239,10 @@ class FileFleetStore:
         """See :meth:`FleetStore.drop_torn_row`."""
         files.cut_torn_line(self._paths[log], _parses)
 
-    def append_audited(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
+    def append_audited(self, log: FleetLog, rows: Sequence[JsonObject], *, wait_s: float | None = None) -> None:
         """See :meth:`FleetStore.append_audited`."""
-        audit_chain.append_audited(self._paths[log], rows)
+        with nullcontext() if wait_s is None else self._own_lock(log, wait_s):
+            audit_chain.append_audited(self._paths[log], rows)
 
     def lines_backwards(self, log: FleetLog) -> Iterator[bytes]:
         """See :meth:`FleetStore.lines_backwards`."""
@@ -276,11 +280,14 @@ class FileFleetStore:
     def publish(self, document: FleetDocument, log: FleetLog, value: JsonObject, *, wait_s: float) -> None:
         """See :meth:`FleetStore.publish`."""
         self.prepare(document, log)
-        folder, name = os.path.split(self._paths[log])
-        with locks.exclusive(os.path.join(folder, f".{name}.lock"), wait_s=wait_s, busy="another run writes this log"):
+        with self._own_lock(log, wait_s):
             self.drop_torn_row(log)
             self.append(log, [value], durable=True)
             self.replace(document, value)
+
+    def _own_lock(self, log: FleetLog, wait_s: float) -> AbstractContextManager[None]:
+        folder, name = os.path.split(self._paths[log])
+        return locks.exclusive(os.path.join(folder, f".{name}.lock"), wait_s=wait_s, busy="another run writes this log")
 
     def replace_report(self, report: FleetReport, text: str) -> None:
         """See :meth:`FleetStore.replace_report`."""

@@ -13,6 +13,8 @@ from opsd.contract.timestamps import format_utc
 from opsd.storage.fleet_parts import FleetLog
 from opsd.storage.fleet_store import FleetStore
 
+_LOCK_WAIT_S = 10.0
+
 
 def requested(
     action: str, principal: str, credential: str, trace_id: str, path: Mapping[str, str], body: object, now: float
@@ -34,12 +36,13 @@ def ended(
 
 
 def write(store: FleetStore, row: JsonObject) -> None:
-    """Append a row; blocking.
+    """Append a row; blocking. Requests are carried out side by side, and each row has to follow the one before it.
 
     Raises:
+        LockTimeoutError: the log was written to all the time.
         ManagerFileError: it is not in the audit.
     """
-    store.append_audited(FleetLog.OPERATIONS, [row])
+    store.append_audited(FleetLog.OPERATIONS, [row], wait_s=_LOCK_WAIT_S)
 
 
 def _head(phase: str, action: str, principal: str, credential: str, trace_id: str, now: float) -> JsonObject:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from opsd.access.model import Scope
+from opsd.api.application import MAX_RUNNING
 from tests.api.world import ApiWorld
 
 
@@ -96,3 +97,17 @@ async def test_a_refused_intent_is_told_with_its_row(tmp_path: Path) -> None:
     assert (status, body["ok"], body["error"]["code"], body["exitCode"]) == (409, False, "control_failed_command", 1)
     assert body["result"]["status"] == "failed_command"
     assert [row["code"] for row in world.operations() if row["phase"] == "ended"] == ["control_failed_command"]
+
+
+async def test_changes_side_by_side_leave_one_whole_chain(tmp_path: Path) -> None:
+    """Two rows of each, whoever was faster: none is lost, and each follows the one before it."""
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
+    async with world.running() as running:
+        ann = world.client(running, "ann")
+        answers = await asyncio.gather(*(ann.post("/loops/alpha/reconcile") for _ in range(MAX_RUNNING)))
+        assert {status for status, _ in answers} == {200}
+        (log,) = [
+            one for one in (await ann.get("/audit"))[1]["audit"]["logs"] if one["file"].endswith("operations.jsonl")
+        ]
+    assert (log["status"], log["chainedRows"]) == ("intact", 2 * MAX_RUNNING)
