@@ -1,4 +1,4 @@
-"""Changes of the principals file: a token more, a token less, and the audit row of each. Pure.
+"""Changes of the principals file: a token more, a token less, the audit row of each, and whose rights differ. Pure.
 
 Nobody's rights change behind their back: a principal keeps its scopes and loops as long as a token of it lives. Dead
 tokens are kept, so that the log can tell whose they were; the oldest go where there is no room.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from opsd.access.document import MAX_PRINCIPALS, MAX_TOKENS, in_order
 from opsd.access.model import MAX_LIVE_TOKENS, Principal, Principals, Scope, Token, TokenState
@@ -38,6 +39,14 @@ class Grant:
     name: str
     scopes: frozenset[Scope] = frozenset()
     loops: tuple[str, ...] = ()
+
+
+class RightsChange(NamedTuple):
+    """A principal whose rights are not what they were; None: it was not there before, or is not there any more."""
+
+    name: str
+    before: Principal | None
+    after: Principal | None
 
 
 def with_token(principals: Principals, grant: Grant, token: Token, now: float) -> tuple[Principals, Principal]:
@@ -94,6 +103,14 @@ def with_token_revoked(principals: Principals, token_id: str, now: float) -> tup
     raise UsageError(f"there is no token with the id {token_id}")
 
 
+def rights_changed(before: Principals, after: Principals) -> list[RightsChange]:
+    """Whose scopes or loops differ: those that are there now in their order, then those that are gone."""
+    known = {principal.name: principal for principal in before}
+    found = [RightsChange(one.name, known.pop(one.name, None), one) for one in after]
+    found += [RightsChange(name, gone, None) for name, gone in known.items()]
+    return [change for change in found if _rights(change.before) != _rights(change.after)]
+
+
 def audit_row(
     action: TokenAction, principal: Principal, token: Token, by: str, now: float, trace_id: str = ""
 ) -> JsonObject:
@@ -115,6 +132,10 @@ def audit_row(
         "note": token.note,
     }
     return row | {"traceId": trace_id} if trace_id else row
+
+
+def _rights(principal: Principal | None) -> tuple[frozenset[Scope], frozenset[str]] | None:
+    return None if principal is None else (principal.scopes, frozenset(principal.loops))
 
 
 def _ids(tokens: tuple[Token, ...]) -> str:

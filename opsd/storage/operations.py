@@ -1,4 +1,5 @@
-"""Who did what: a row before it is done and a row after, in a hash chain of its own, synced.
+"""Who did what: a row before it is done and a row after, in a hash chain of its own, synced; and what was seen to have
+been done by hand to the rights that all this rests on.
 
 Nothing is done that could not be written down before. What was asked for goes into the row, a token never: it is in no
 request's body, and a header is in no row.
@@ -35,17 +36,32 @@ def ended(
     return {**_head("ended", action, principal, credential, trace_id, now), "status": status, "code": code}
 
 
-def write(store: FleetStore, row: JsonObject) -> None:
-    """Append a row; blocking. Requests are carried out side by side, and each row has to follow the one before it.
+def rights_seen(
+    name: str, before: JsonObject | None, after: JsonObject | None, trace_id: str, now: float
+) -> JsonObject:
+    """The row of a principal whose rights have changed in the principals file, whoever changed them there.
+
+    ``before`` and ``after`` are its scopes and loops, None where there is no such principal.
+    """
+    return {
+        **_head("seen", "principalRights", None, "", trace_id, now),
+        "target": {"name": name},
+        "before": before,
+        "after": after,
+    }
+
+
+def write(store: FleetStore, *rows: JsonObject) -> None:
+    """Append rows; blocking. Requests are carried out side by side, and each row has to follow the one before it.
 
     Raises:
         LockTimeoutError: the log was written to all the time.
-        ManagerFileError: it is not in the audit.
+        ManagerFileError: they are not in the audit.
     """
-    store.append_audited(FleetLog.OPERATIONS, [row], wait_s=_LOCK_WAIT_S)
+    store.append_audited(FleetLog.OPERATIONS, rows, wait_s=_LOCK_WAIT_S)
 
 
-def _head(phase: str, action: str, principal: str, credential: str, trace_id: str, now: float) -> JsonObject:
+def _head(phase: str, action: str, principal: str | None, credential: str, trace_id: str, now: float) -> JsonObject:
     return {
         "schemaVersion": "v1",
         "timestamp": format_utc(now),

@@ -151,7 +151,9 @@ class Daemon:
             self._log.warning("control.recovered", loop=row["loopId"], intent=row["intent"], status=row["status"])
         await self._fleet.refresh()
         self._timer.use(self._cycle(settings), timer_settings(settings))
-        access, self._principals = await open_access(settings, self.metrics.access, self.check, self._in_thread)
+        access, self._principals = await open_access(
+            settings, self.metrics.access, self.check, self._in_thread, self._host.fleet_store
+        )
         self._host.principals = self._principals
         self.metrics.before_scrape(self._before_scrape)
         api = HttpApi(

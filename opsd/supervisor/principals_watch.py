@@ -1,19 +1,28 @@
 """Looks at the principals file, so that a token that was made or revoked takes effect without a signal.
 
-A file that cannot be used changes nothing but log, readiness and metrics.
+A file that cannot be used changes nothing but log, readiness and metrics. Whose rights have changed in it is told, by
+one line and one row of the audit for each: whoever edits the file by hand tells nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 
+from opsd.access.changes import RightsChange, rights_changed
+from opsd.access.document import in_order
 from opsd.access.limiter import FailureLimiter
+from opsd.access.model import Principal, Principals
 from opsd.access.source import PrincipalsSource
-from opsd.contract.errors import ManagerFileError
+from opsd.contract.errors import ManagerFileError, OpsError
+from opsd.contract.ids import new_trace_id
+from opsd.contract.jsoncodec import JsonObject
+from opsd.storage import operations
+from opsd.storage.fleet_store import FleetStore
 from opsd.supervisor import logs
 from opsd.supervisor.access import Authenticator
 from opsd.supervisor.access_metrics import AccessMetrics
@@ -28,13 +37,27 @@ InThread = Callable[..., "asyncio.Future[Any]"]
 
 
 class PrincipalsWatch:
-    """Lives on the event loop's thread; looks are taken in another."""
+    """Lives on the event loop's thread; looks are taken in another.
 
-    def __init__(self, source: PrincipalsSource, metrics: AccessMetrics, check: SelfCheck, in_thread: InThread) -> None:
+    Args:
+        store: the fleet's files, where the audit is.
+    """
+
+    def __init__(
+        self,
+        source: PrincipalsSource,
+        metrics: AccessMetrics,
+        check: SelfCheck,
+        in_thread: InThread,
+        store: Callable[[], FleetStore],
+    ) -> None:
         self._source = source
         self._metrics = metrics
         self._check = check
         self._in_thread = in_thread
+        self._store = store
+        #: Those whose rights are known to the log.
+        self._told: Principals = ()
         #: Two looks at a time could end with what the earlier one has read.
         self._looking = asyncio.Lock()
 
@@ -50,6 +73,7 @@ class PrincipalsWatch:
             UsageError: the file cannot be used.
         """
         await self._in_thread(self._source.load)
+        self._told = self._source.principals
         self._tell(changed=True)
 
     async def run(self, heartbeat: Heartbeat, *, look_s: float) -> None:
@@ -72,6 +96,10 @@ class PrincipalsWatch:
     async def _look(self) -> None:
         async with self._looking:
             self._tell(changed=await self._in_thread(self._source.look))
+            changes = rights_changed(self._told, self._source.principals)
+            self._told = self._source.principals
+            if changes:
+                await self._tell_rights(changes)
 
     def _tell(self, *, changed: bool) -> None:
         source = self._source
@@ -88,9 +116,36 @@ class PrincipalsWatch:
             log.warning("principals.readable_by_all", message=source.warning)
         log.info("principals.loaded", principals=len(source.principals))
 
+    async def _tell_rights(self, changes: Sequence[RightsChange]) -> None:
+        trace_id, now = new_trace_id(), time.time()
+        for name, before, after in changes:
+            log.info(
+                "principals.rights_changed",
+                name=name,
+                scopes_before=None if before is None else in_order(before.scopes),
+                scopes=None if after is None else in_order(after.scopes),
+                loops_changed=before is not None and after is not None and set(before.loops) != set(after.loops),
+                trace=trace_id,
+            )
+        rows = [
+            operations.rights_seen(one.name, _rights(one.before), _rights(one.after), trace_id, now) for one in changes
+        ]
+        try:
+            await self._in_thread(operations.write, self._store(), *rows)
+        except OpsError as error:  # the rights are in force; the log has told of them
+            log.error("principals.audit_incomplete", message=error.message)
+
+
+def _rights(principal: Principal | None) -> JsonObject | None:
+    return None if principal is None else {"scopes": in_order(principal.scopes), "loops": list(principal.loops)}
+
 
 async def open_access(
-    settings: Settings, metrics: AccessMetrics, check: SelfCheck, in_thread: InThread
+    settings: Settings,
+    metrics: AccessMetrics,
+    check: SelfCheck,
+    in_thread: InThread,
+    store: Callable[[], FleetStore],
 ) -> tuple[Authenticator, PrincipalsWatch | None]:
     """Who may ask the API, and what watches the principals file, if there is one.
 
@@ -100,7 +155,7 @@ async def open_access(
     secret, source = api_token(settings), principals_source(settings)
     if secret is not None:
         logs.redact.add(secret.get_secret_value())
-    watch = None if source is None else PrincipalsWatch(source, metrics, check, in_thread)
+    watch = None if source is None else PrincipalsWatch(source, metrics, check, in_thread, store)
     if watch is not None:
         await watch.load()
     limiter = FailureLimiter(burst=settings.http.wrong_tokens)

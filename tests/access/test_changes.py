@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsd.access.changes import Grant, TokenAction, audit_row, with_token, with_token_revoked
+from opsd.access.changes import Grant, TokenAction, audit_row, rights_changed, with_token, with_token_revoked
 from opsd.access.document import MAX_TOKENS
 from opsd.access.model import Principals, Scope
 from opsd.contract.errors import UsageError
@@ -70,3 +70,15 @@ def test_the_audit_row_tells_everything_but_the_secret() -> None:
     row = audit_row(TokenAction.CREATED, principal(tokens=[token(1)]), token(1, note="laptop"), "ann", NOW)
     assert (row["action"], row["by"], row["principal"], row["tokenId"]) == ("token_created", "ann", "ci", token(1).id)
     assert not {secret(1), token(1).sha256} & set(map(str, row.values()))
+
+
+def test_whose_rights_differ_is_told_and_nothing_else_counts() -> None:
+    ann, bob, eve = principal("ann"), principal("bob", loops=("a", "b")), principal("eve", Scope.ADMIN)
+    more = principal("ann", Scope.READ, Scope.POLICY)
+    assert rights_changed((ann, bob), (bob, more)) == [("ann", ann, more)]
+    assert rights_changed((ann,), (eve, ann)) == [("eve", None, eve)]
+    assert rights_changed((ann, bob), (bob,)) == [("ann", ann, None)]
+    fewer = principal("bob", loops=("a",))
+    assert rights_changed((bob,), (fewer,)) == [("bob", bob, fewer)]
+    same = principal("bob", loops=("b", "a", "a"), tokens=[token(5)])
+    assert rights_changed((ann, bob), (same, ann)) == []

@@ -73,6 +73,9 @@ async def test_a_token_works_as_soon_as_it_was_answered_and_not_after_it_was_rev
     assert rows[0]["target"] == {"name": "ci"}
     assert rows[2]["target"] == {"id": made["token"]["id"]}
     assert {row["principal"] for row in rows} == {"ann"}
+    (seen,) = [row for row in world.operations() if row["phase"] == "seen"]
+    assert (seen["target"], seen["before"]) == ({"name": "ci"}, None)
+    assert seen["after"] == {"scopes": ["control"], "loops": ["al*"]}
 
 
 async def test_the_list_is_the_commands(tmp_path: Path) -> None:
@@ -309,3 +312,29 @@ async def test_the_audit_of_tokens_is_checked_with_the_others(tmp_path: Path) ->
         assert await verdict() == (True, "intact")
         log.write_text(log.read_text().replace("ann", "eve", 1))
         assert await verdict() == (False, "broken")
+
+
+async def test_rights_that_were_edited_by_hand_take_effect_and_leave_a_trace(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
+    world.principal("dash", Scope.READ)
+    async with world.running() as running:
+        document = json.loads(world.principals_file.read_text())
+        document["principals"][1]["scopes"] = ["admin"]
+        world.principals_file.write_text(json.dumps(document))
+
+        async def is_admin() -> bool:
+            return (await world.client(running, "dash").get("/principals"))[0] == 200
+
+        async def is_told() -> bool:
+            return bool(world.operations())
+
+        await running.until(is_admin)
+        await running.until(is_told)
+        (line,) = running.logged("principals.rights_changed")
+        assert (line["name"], line["scopes_before"], line["scopes"]) == ("dash", ["read"], ["admin"])
+        assert "principal" not in line
+    (row,) = world.operations()
+    assert (row["phase"], row["action"], row["principal"]) == ("seen", "principalRights", None)
+    assert row["after"] == {"scopes": ["admin"], "loops": ["*"]}
+    assert world.opsd("audit", "verify").returncode == 0
