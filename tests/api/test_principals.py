@@ -338,3 +338,33 @@ async def test_rights_that_were_edited_by_hand_take_effect_and_leave_a_trace(tmp
     assert (row["phase"], row["action"], row["principal"]) == ("seen", "principalRights", None)
     assert row["after"] == {"scopes": ["admin"], "loops": ["*"]}
     assert world.opsd("audit", "verify").returncode == 0
+
+
+async def test_tokens_that_are_made_at_the_same_time_are_all_kept_and_never_more_than_two_for_one(
+    tmp_path: Path,
+) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.ADMIN)
+    async with world.running() as running:
+        ann = world.client(running, "ann")
+        wanted = [f"p{number}@example.org" for number in range(6)] + ["one"] * 6
+        made = await asyncio.gather(*(ann.post(f"/principals/{name}/tokens", {"scopes": ["read"]}) for name in wanted))
+        assert sorted(status for status, _ in made) == [201] * 8 + [409] * 4
+        assert {status for status, _ in made[:6]} == {201}
+        for status, body in made:
+            if status == 201:
+                assert (await Client(running, body["secret"]).get("/identity"))[0] == 200
+        assert (await ann.get("/audit"))[1]["audit"]["ok"] is True
+    assert len(audit(world)) == 8
+
+
+async def test_the_first_principal_can_be_made_with_the_shared_token(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    token = mint(TokenPurpose.DAEMON, lambda bound: bound // 3)
+    (tmp_path / "api-token").write_text(token)
+    world.principals_file.write_text('{"schemaVersion": "v1", "principals": []}')
+    flags = ["--http-api-token-file", str(tmp_path / "api-token")]
+    async with world.running(*flags, "--http-principals-file", str(world.principals_file)) as running:
+        made = await make(Client(running, token), "ann", scopes=["admin"])
+        assert (await Client(running, made["secret"]).get("/principals"))[0] == 200
+    assert [(row["action"], row["by"]) for row in audit(world)] == [("token_created", "api_token")]
