@@ -1,8 +1,8 @@
-"""Who did what: a row before it is done and a row after, in a hash chain of its own, synced; and what was seen to have
-been done by hand to the rights that all this rests on.
+"""Who did what: a row before it is done and a row after, in a hash chain of its own, synced. Whose rights were seen to
+have changed is in it too.
 
-Nothing is done that could not be written down before. What was asked for goes into the row, a token never: it is in no
-request's body, and a header is in no row.
+Nothing is done that could not be written down before. What was asked for goes into the row, a token never: no request's
+path or body has a place for one, and headers and answers are in no row.
 """
 
 from __future__ import annotations
