@@ -1,4 +1,4 @@
-"""The commands that docs/deployment.md prints, as a reader would paste them."""
+"""The commands that docs/install.md and docs/deployment.md print, as a reader would paste them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def blocks(heading: str) -> list[str]:
-    """The shell commands below a heading, block by block."""
-    text = _without_comments((ROOT / "docs" / "deployment.md").read_text())
+def blocks(document: str, heading: str) -> list[str]:
+    """The shell commands below a heading of a document, block by block."""
+    text = _without_comments((ROOT / "docs" / document).read_text())
     section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
     assert section is not None, heading
     found = re.findall(r"^```sh\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)

@@ -151,7 +151,8 @@ class Booted:
     def sh(self, script: str, *, cwd: str = "/", check: bool = True) -> str:
         """What a root shell printed, stderr too; with ``check`` it stops at the first command that fails."""
         enter = ["nsenter", f"--target={self.first}", *(f"--{kind}" for kind in ("mount", "pid", "uts", "ipc", "net"))]
-        argv = [*enter, "--cgroup", "--root", "--wd", "env", "-i", f"PATH={PATH}", "HOME=/root", "LC_ALL=C.UTF-8"]
+        env = (f"PATH={PATH}", "HOME=/root", "USER=root", "LC_ALL=C.UTF-8")
+        argv = [*enter, "--cgroup", "--root", "--wd", "env", "-i", *env]
         done = subprocess.run(
             [*argv, "/bin/bash", "-euo", "pipefail", "-c", f"exec 2>&1\ncd {cwd}\n{script}"],
             capture_output=True,

@@ -65,7 +65,7 @@ def test_a_secret_is_a_file_that_no_commit_holds() -> None:
 
 
 def test_the_documented_secrets_are_those_and_readable_only_through_a_closed_folder(tmp_path: Path) -> None:
-    (script,) = blocks("With a container engine")
+    (script,) = blocks("deployment.md", "With a container engine")
     subprocess.run(["sh", "-euc", script], cwd=tmp_path, check=True)
     folder = tmp_path / "deploy" / "compose" / "secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.documents import ROOT, blocks
-from tests.deploy.machine import Booted, Root, boot, once, output, required
+from tests.deploy.installation import installed_machine, type_steps
+from tests.deploy.machine import Booted, output, required
 
 UNITS = ROOT / "deploy" / "systemd"
 REGISTRY = "/var/lib/opsd/.superloop/ops-manager/fleet/registry.v1.json"
@@ -33,44 +33,11 @@ def test_a_unit_holds_no_key_that_systemd_does_not_know(unit: str, tmp_path: Pat
     assert [line for line in done.stderr.splitlines() if unit in line] == []
 
 
-def _install(root: Root, wheel: str, install: str) -> None:
-    output(["sh", "-euc", wheel], cwd=ROOT)
-    source = root.path / "root" / "opsd"
-    shutil.copytree(ROOT / "dist", source / "dist")
-    shutil.copytree(ROOT / "deploy", source / "deploy")
-    shutil.copy(ROOT / "requirements.txt", source)
-    root.run(["sh", "-euc", install], cwd="/root/opsd")
-
-
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    """A machine that was set up by the documentation, manager first and then a sprite, block by block."""
-    required("systemctl", "unshare", "nsenter", "python3", "curl", "make", "runuser")
-    wheel, install, *manager = blocks("The manager")
-    with once(tmp_path_factory, "installed") as (shared, empty):
-        if empty:
-            _install(Root.made(shared / "root"), wheel, install)
-    root = Root(shared / "root").copy(tmp_path_factory.mktemp("systemd") / "root")
-    for unit in ("opsd", "sprite-service"):  # no journal in there
-        folder = root.path / "etc" / "systemd" / "system" / f"{unit}.service.d"
-        folder.mkdir()
-        output_to = f"StandardOutput=append:/var/log/{unit}.log\nStandardError=inherit\n"
-        (folder / "log.conf").write_text(f"[Service]\n{output_to}")
-    runtime = root.path / "usr-local-superloop.sh"
-    runtime.write_text('#!/bin/sh\nexec /opt/opsd/bin/opsd simulate "$@"\n')
-    runtime.chmod(0o755)
-    with boot(root) as booted:
-        try:
-            for block in manager:
-                booted.sh(block, cwd="/root/opsd")
-            booted.sh("useradd --system --create-home superloop && install -d -o superloop -g superloop /srv/repo")
-            folder = root.path / "etc" / "systemd" / "system" / "sprite-service.service.d"
-            (folder / "runtime.conf").write_text("[Service]\nEnvironment=SUPERLOOP_BIN=/usr-local-superloop.sh\n")
-            for block in blocks("In a sprite"):
-                booted.sh(f"TOKEN=$(cat /etc/opsd/credentials/OPS_MANAGER_SERVICE_TOKEN)\n{block}", cwd="/root/opsd")
-        except AssertionError as error:
-            logs = "".join(path.read_text() for path in (root.path / "var" / "log").glob("*.log"))
-            raise AssertionError(f"{error}\n{logs[-4000:]}") from None
+    """A machine that was set up by the documentation: manager, sprite and registry."""
+    with installed_machine(tmp_path_factory) as booted:
+        type_steps(booted, 2, 3, 4)
         yield booted
 
 
@@ -160,7 +127,7 @@ def test_a_stop_drains_and_ends_with_success(machine: Booted) -> None:
 
 def test_without_systemd_the_script_keeps_the_sprites_service_running(machine: Booted) -> None:
     machine.sh("systemctl stop sprite-service")
-    (start,) = blocks("A sprite without systemd")
+    (start,) = blocks("deployment.md", "A sprite without systemd")
     machine.sh(start, cwd="/root/opsd")
     token = '-H "X-Ops-Token: $(cat /etc/sprite-service/token)"'
     answers = f'test "$(curl -sS {token} localhost:8787/healthz)" = \'{{"ok":true}}\''
