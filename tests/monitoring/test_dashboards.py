@@ -33,7 +33,8 @@ def _expressions(dashboard: dict[str, Any]) -> Iterator[str]:
 
 
 def test_these_are_all() -> None:
-    assert set(DASHBOARDS) == {"opsd-fleet", "opsd-loop", "opsd-alerts", "opsd-autonomy", "opsd-daemon"}
+    about = {"fleet", "loop", "alerts", "autonomy", "daemon", "sprites"}
+    assert set(DASHBOARDS) == {f"opsd-{one}" for one in about}
     assert all(one["uid"] == name for name, one in DASHBOARDS.items())
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tools.dashboards import alerts, autonomy, daemon, fleet, loop
+from tools.dashboards import alerts, autonomy, daemon, fleet, loop, sprites
 
-_MODULES = (fleet, loop, alerts, autonomy, daemon)
+_MODULES = (fleet, loop, alerts, autonomy, daemon, sprites)
 
 
 def dashboards() -> dict[str, str]:

@@ -21,9 +21,10 @@ def dashboard() -> Json:
             "Sinks left alone",
             f'count(opsd_alert_sink_breaker{{{M}, state=~"open|blocked"}} == 1) or vector(0)',
             red_at=1,
+            description="Sinks whose breaker is open, or blocked by an answer that needs a person.",
         ),
         stat("Silences", f"sum(opsd_alert_silences_active{{{M}}})"),
-        stat("Catalog usable", f"min(opsd_alert_config_usable{{{M}}})", description="0: it cannot be used."),
+        stat("Catalog usable", f"min(opsd_alert_config_usable{{{M}}})"),
         graph(
             "Deliveries that ended, per hour",
             Query(f"sum by (outcome) (increase(opsd_alert_deliveries_total{{{M}}}[1h]))", "{{outcome}}"),
@@ -49,6 +50,7 @@ def dashboard() -> Json:
             Query(f"instance_sink:opsd_alert_attempts_failed:ratio_rate10m{{{M}}}", "{{sink}}"),
             unit="percentunit",
             width=12,
+            description="Of those that ended within ten minutes.",
         ),
         graph(
             "Duration of a request",

@@ -87,7 +87,7 @@ def dashboard() -> Json:
             Query(f"min(opsd_promotion_drill_max_age_days{{{M}}})", "refused from"),
             unit="d",
         ),
-        listing("Drills", f"opsd_promotion_drill_passed{{{M}}}", description="1: the newest evidence says pass."),
+        listing("Drills", f"opsd_promotion_drill_passed{{{M}}}"),
         graph(
             "Passes of the controller, per day",
             Query(f"sum by (status) (increase(opsd_promotion_controller_passes_total{{{M}}}[1d]))", "{{status}}"),

@@ -21,8 +21,8 @@ def dashboard() -> Json:
         stat("Up for", f"min(time() - process_start_time_seconds{{{M}}})", unit="s"),
         stat("Tasks that do not run", f'sum(opsd_tasks{{{M}, state!="running"}}) or vector(0)', red_at=1),
         stat("Oldest work", f"max(opsd_queue_oldest_age_seconds{{{M}}})", unit="s", red_at=60),
-        stat("Settings in force", f"min({reloads[0]}{{{M}}})", description="0: not those on disk."),
-        stat("Registry in force", f"min({reloads[1]}{{{M}}})", description="0: not the one on disk."),
+        stat("Settings in force", f"min({reloads[0]}{{{M}}})"),
+        stat("Registry in force", f"min({reloads[1]}{{{M}}})"),
         graph(
             "Passes",
             Query(f"sum by (result) (rate(opsd_reconciles_total{{{M}}}[$__rate_interval]))", "{{result}}"),

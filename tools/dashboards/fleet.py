@@ -18,8 +18,13 @@ def dashboard() -> Json:
         stat("Critical", f'count(opsd_loop_health{{{M}, status="critical"}} == 1) or vector(0)', red_at=1),
         stat("Degraded", f'count(opsd_loop_health{{{M}, status="degraded"}} == 1) or vector(0)', red_at=1),
         stat("Wait for approval", f'count(opsd_loop_state{{{M}, state="awaiting_approval"}} == 1) or vector(0)'),
-        stat("Unreachable", f"count(opsd_loop_transport_failure_streak{{{M}}} >= 3) or vector(0)", red_at=1),
-        stat("Not usable", f"sum(opsd_loops_unusable{{{M}}})", red_at=1, description="Registry entries."),
+        stat(
+            "Unreachable",
+            f"count(opsd_loop_transport_failure_streak{{{M}}} >= 3) or vector(0)",
+            red_at=1,
+            description="Loops whose last three passes failed.",
+        ),
+        stat("Not usable", f"sum(opsd_loops_unusable{{{M}}})", red_at=1),
         graph(
             "Health",
             Query(f"sum by (status) (instance_status:opsd_loop_health:count{{{M}}})", "{{status}}"),
@@ -72,6 +77,6 @@ def dashboard() -> Json:
         graph(
             "Wake-ups of idle sprites",
             Query(f"instance:opsd_loop_wakeups:rate1h{{{M}}} * 3600", "{{instance}}, per hour"),
-            description="Requests while the run was not active: each may have woken a sprite that costs money.",
+            description="A sprite that is awake costs money.",
         ),
     )

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tools.dashboards.panels import MANAGERS, Json, Query, document, graph, listing, stat, variable, words
+from tools.dashboards.panels import (
+    MANAGERS,
+    WHICH_MANAGERS,
+    Json,
+    Query,
+    document,
+    graph,
+    listing,
+    stat,
+    variable,
+    words,
+)
 
 M = MANAGERS + ', loop="$loop"'
 
@@ -66,6 +77,7 @@ def dashboard() -> Json:
             height=5,
         ),
         variables=[
-            variable("loop", 'label_values(opsd_loop_health{job=~"$job", instance=~"$instance"}, loop)', many=False)
+            *WHICH_MANAGERS,
+            variable("loop", 'label_values(opsd_loop_health{job=~"$job", instance=~"$instance"}, loop)', many=False),
         ],
     )

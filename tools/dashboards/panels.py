@@ -1,7 +1,8 @@
 """The parts of a Grafana dashboard: panels in rows, variables, and the document around them.
 
 Every query goes to the variable ``datasource``; the dashboards are bound to no installation. A panel's place follows
-from its order: rows of 24 columns, filled from the left.
+from its order: rows of 24 columns, filled from the left. Its description is what its module says, and below that the
+meaning of each metric that it shows.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from tools.dashboards.meaning import meaning
 
 Json = dict[str, Any]
 
@@ -91,7 +94,9 @@ class Panel:
             "id": number,
             "type": self.kind,
             "title": self.title,
-            "description": self.description,
+            "description": "\n\n".join(
+                filter(None, (self.description, *meaning(query.expr for query in self.queries)))
+            ),
             "datasource": SOURCE,
             "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y},
             "fieldConfig": {
@@ -167,23 +172,32 @@ def listing(title: str, expr: str, *, unit: str = "short", hide: Sequence[str] =
     )
 
 
-def variable(name: str, query: str, *, many: bool = True) -> Json:
-    """A variable that offers the values of a label."""
+def variable(name: str, query: str, *, many: bool = True, anything: bool = True) -> Json:
+    """A variable that offers the values of a label; "all" of them stands for ``anything``, or for those on offer."""
     return {
         "name": name,
         "type": "query",
         "datasource": SOURCE,
         "query": {"query": query, "refId": name},
-        "definition": query,
         "refresh": 2,
         "sort": 1,
         "multi": many,
         "includeAll": many,
-        **({"allValue": ".*", "current": {"text": ["All"], "value": ["$__all"]}} if many else {}),
+        **({"allValue": ".*"} if many and anything else {}),
+        **({"current": {"text": ["All"], "value": ["$__all"]}} if many else {}),
     }
 
 
-def document(uid: str, title: str, description: str, *panels: Panel, variables: Sequence[Json] = ()) -> Json:
+#: Chooses one or several managers: ``MANAGERS``.
+WHICH_MANAGERS = (
+    variable("job", "label_values(opsd_build_info, job)"),
+    variable("instance", 'label_values(opsd_build_info{job=~"$job"}, instance)'),
+)
+
+
+def document(
+    uid: str, title: str, description: str, *panels: Panel, variables: Sequence[Json] = WHICH_MANAGERS
+) -> Json:
     """A whole dashboard."""
     placed, x, y, row_height = [], 0, 0, 0
     for number, panel in enumerate(panels, 1):
@@ -217,8 +231,6 @@ def document(uid: str, title: str, description: str, *panels: Panel, variables: 
         "templating": {
             "list": [
                 {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source"},
-                variable("job", "label_values(opsd_build_info, job)"),
-                variable("instance", 'label_values(opsd_build_info{job=~"$job"}, instance)'),
                 *variables,
             ]
         },
