@@ -50,7 +50,7 @@ wheel: install ## dist/opsd-*.whl, for an installation elsewhere
 bench: install ## every figure as a ratio, measured side by side
 	@$(BIN)/python -m bench
 
-docs: install ## write docs/reference/ and deploy/grafana/dashboards/ from the code
+docs: install ## write docs/reference/, the dashboards and the operator's rules from the code
 	$(BIN)/python -m tools --write
 
 schema: install ## write schema/*.json from the contract's types

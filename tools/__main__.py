@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tools.dashboards import dashboards
+from tools.operator_rules import manifest
 from tools.reference import commands, metrics, reasons, settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,6 +18,7 @@ def generate() -> dict[Path, str]:
     files = {ROOT / "docs" / "reference" / f"{name}.md": module.document() for name, module in _PAGES.items()}
     for name, text in dashboards().items():
         files[ROOT / "deploy" / "grafana" / "dashboards" / name] = text
+    files[ROOT / "deploy" / "kubernetes" / "prometheus-operator" / "prometheusrule.yaml"] = manifest()
     return files
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from opsd.contract import jsoncodec
 from opsd.supervisor.settings import load_settings
 from tests.deploy.dockerfile import parse
 from tests.deploy.documents import ROOT
+from tests.monitoring.known import groups, promtool
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 EXAMPLE = FOLDER / "secret.yaml.example"
@@ -46,7 +48,7 @@ def test_kubernetes_own_schemas_accept_every_object_and_know_every_field(version
 
 def test_every_object_belongs_to_the_namespace_and_carries_the_name() -> None:
     expected = {"Namespace", "ServiceAccount", "ConfigMap", "Secret", "StatefulSet", "Service", "PodDisruptionBudget"}
-    assert set(OBJECTS) == expected | {"NetworkPolicy", "ServiceMonitor"}
+    assert set(OBJECTS) == expected | {"NetworkPolicy", "ServiceMonitor", "PrometheusRule"}
     for kind, document in OBJECTS.items():
         if kind != "Namespace":
             assert document["metadata"]["namespace"] == OBJECTS["Namespace"]["metadata"]["name"]
@@ -105,6 +107,32 @@ def test_selectors_meet_and_volumes_are_mounted() -> None:
     there = {volume["name"] for volume in POD["volumes"]}
     there |= {claim["metadata"]["name"] for claim in stateful["volumeClaimTemplates"]}
     assert {mount["name"] for container in CONTAINERS for mount in container["volumeMounts"]} == there
+
+
+def test_the_operator_gets_the_rules_of_prometheus_and_no_field_that_it_does_not_know(tmp_path: Path) -> None:
+    spec = OBJECTS["PrometheusRule"]["spec"]
+    assert spec == {"groups": [*groups("opsd.recording.yml"), *groups("opsd.rules.yml")]}
+    # By the operator's own definition of the kind; a rule's duration and expression are texts there.
+    fields = {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
+    for group in spec["groups"]:
+        assert set(group) <= {"name", "interval", "limit", "query_offset", "labels", "rules"}
+        for rule in group["rules"]:
+            assert set(rule) <= fields
+            assert isinstance(rule["expr"], str)
+            assert isinstance(rule.get("for", ""), str)
+            texts = {**rule.get("labels", {}), **rule.get("annotations", {})}.values()
+            assert all(isinstance(text, str) for text in texts)
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(spec))
+    done = subprocess.run(
+        [promtool(), "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_service_has_the_name_of_the_job_that_rules_ask_for() -> None:
+    job = OBJECTS["Service"]["metadata"]["name"]  # the operator makes one of the other
+    expressions = [rule["expr"] for group in OBJECTS["PrometheusRule"]["spec"]["groups"] for rule in group["rules"]]
+    assert f'up{{job="{job}"}}' in " ".join(expressions)
 
 
 def test_a_drain_of_the_node_is_never_held_up() -> None:
