@@ -106,6 +106,12 @@ def test_a_reload_changes_nothing_that_runs_and_a_killed_service_comes_back(mach
     machine.until("/opt/opsd/bin/opsd ping")
 
 
+def test_a_stop_is_told_to_the_service_alone_and_no_failure_is_the_last(machine: Booted) -> None:
+    for unit, pauses in (("opsd", "5s"), ("sprite-service", "1s")):
+        shown = machine.sh(f"systemctl show {unit} --property=KillMode,RestartUSec,StartLimitIntervalUSec").split()
+        assert sorted(shown) == ["KillMode=mixed", f"RestartUSec={pauses}", "StartLimitIntervalUSec=0"]
+
+
 def test_a_daemon_that_hangs_is_ended_by_the_watchdog(machine: Booted) -> None:
     before = main_process(machine, "opsd")
     machine.sh("systemctl service-watchdogs true && mkdir -p /run/systemd/system/opsd.service.d")
