@@ -45,6 +45,8 @@ def require_ready(host: str, port: int, *, tls: bool = False, token: str = "", t
         raise NotReadyError(f"{shown} does not answer: {reason}") from None
     finally:
         connection.close()
+    if answer.status == 401:
+        raise NotReadyError(f"{shown} answers 401: it asks for a token that it knows")
     if answer.status != 200:
         raise NotReadyError(f"{shown} is not ready: {_reasons(body) or f'status {answer.status}'}")
 

@@ -59,6 +59,6 @@ async def test_a_sprite_service_is_asked_with_the_options_that_it_runs_with(tmp_
         options = ["--repo", str(repo), "--port", str(running.port), "--host", "127.0.0.1", "--ping"]
         assert await ask("sprite_service", *options, token=TOKEN) == (0, "", "")
         code, _, err = await ask("sprite_service", *options, token="another")
-        assert (code, err) == (1, f"127.0.0.1:{running.port} is not ready: status 401\n")
+        assert (code, err) == (1, f"127.0.0.1:{running.port} answers 401: it asks for a token that it knows\n")
     code, _, err = await ask("sprite_service", *options, token=TOKEN)
     assert (code, err) == (1, f"127.0.0.1:{running.port} does not answer: Connection refused\n")

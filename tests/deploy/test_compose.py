@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import stat
 import subprocess
@@ -12,6 +14,7 @@ import pytest
 import yaml
 
 from opsd.cli.fleet_registry import main as fleet_registry
+from opsd.contract import jsoncodec
 from opsd.supervisor.settings import env_name, load_settings, setting_fields
 from sprite_service.main import configure, parser
 from tests.deploy.dockerfile import parse
@@ -23,18 +26,57 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 
 
+def test_the_compose_specification_knows_every_key_and_every_value() -> None:
+    try:
+        from compose_spec import PyCompose
+    except ImportError:
+        assert os.environ.get("CI") != "true", "install tests/deploy/requirements.txt"
+        pytest.skip("install tests/deploy/requirements.txt")
+
+    def read(document: Any) -> Any:
+        return PyCompose.from_json(jsoncodec.dumps(document).decode())
+
+    assert set(read(COMPOSE).service_names()) == set(SERVICES)
+    for change in ({"restart_policy": "always"}, {"healthcheck": {"interval": "often"}}, {"cpus": ["1.0"]}):
+        with pytest.raises(ValueError):  # noqa: PT011 - the reader's words are its own
+            read({**COMPOSE, "services": {"opsd": {**SERVICES["opsd"], **change}}})
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_no_rights_no_writable_root_and_bounds(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert {"mem_limit", "pids_limit", "restart", "logging"} <= set(service)
+    assert {"mem_limit", "cpus", "pids_limit", "restart", "logging"} <= set(service)
     assert not {"privileged", "cap_add", "devices", "env_file"} & set(service)
     assert "docker.sock" not in str(service)
     if name not in OURS:  # the user of ours is the image's
-        assert service["user"] == "65534:65534"
-        assert service["image"].rpartition(":")[2][:2] in ("v0", "v3"), "a version, not latest"
+        assert service["user"] in ("65534:65534", "472:0")  # as the images have it, whatever a later one says
+        assert re.fullmatch(r"v?\d+\.\d+\.\d+", service["image"].rpartition(":")[2]), "a version, not latest"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_asked_whether_it_works(name: str) -> None:
+    service = SERVICES[name]
+    if name == "agent":  # a run ends, and the next one begins
+        assert service["healthcheck"] == {"disable": True}
+    elif name == "opsd":
+        assert "healthcheck" not in service  # the image's
+    else:
+        assert service["healthcheck"]["interval"] == "15s"
+        assert service["healthcheck"]["test"][0] == "CMD"
+
+
+def test_what_watches_the_manager_does_not_wait_for_it() -> None:
+    assert "depends_on" not in SERVICES["prometheus"]
+    assert "depends_on" not in SERVICES["alertmanager"]
+
+
+def test_the_manager_has_the_time_to_drain_and_descriptors_for_its_streams(tmp_path: Path) -> None:
+    settings = load_settings({}, {}, default_file=tmp_path / "none.toml").settings
+    assert int(SERVICES["opsd"]["stop_grace_period"].removesuffix("s")) > settings.drain_seconds
+    assert SERVICES["opsd"]["ulimits"] == {"nofile": 65536}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -46,7 +88,12 @@ def test_everything_that_a_service_names_is_declared_and_every_file_is_there() -
     for service in SERVICES.values():
         assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
         assert {config["source"] for config in service.get("configs", [])} <= set(COMPOSE["configs"])
-        assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(COMPOSE["volumes"])
+        for source, _, target in (volume.partition(":") for volume in service.get("volumes", [])):
+            if source.startswith("./"):
+                assert (FILE.parent / source).is_dir()
+                assert target.endswith(":ro")
+            else:
+                assert source in COMPOSE["volumes"]
         assert set(service.get("networks", [])) <= set(COMPOSE["networks"])
         assert set(service.get("depends_on", {})) <= set(SERVICES)
     for config in COMPOSE["configs"].values():
@@ -61,7 +108,10 @@ def test_a_secret_is_a_file_that_no_commit_holds() -> None:
     )
     assert ignored.returncode == 0
     for service in SERVICES.values():
-        assert not [name for name in service.get("environment", {}) if name in COMPOSE["secrets"]]
+        env = service.get("environment", {})
+        assert not [name for name in env if name in COMPOSE["secrets"]]
+        named = {value for name, value in env.items() if name.endswith("__FILE") and value.startswith("/run/")}
+        assert named <= {f"/run/secrets/{secret}" for secret in service.get("secrets", [])}
 
 
 def test_the_documented_secrets_are_those_and_readable_only_through_a_closed_folder(tmp_path: Path) -> None:
@@ -112,6 +162,32 @@ def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
         [promtool, "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alertmanager_accepts_its_configuration() -> None:
+    amtool = shutil.which("amtool")
+    if amtool is None:
+        pytest.skip("amtool is missing: install Debian's package prometheus-alertmanager")
+    file = FILE.parent / COMPOSE["configs"]["alertmanager"]["file"]
+    done = subprocess.run([amtool, "check-config", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_grafana_finds_the_dashboards_and_prometheus() -> None:
+    grafana = SERVICES["grafana"]
+    configs = {
+        config["source"]: yaml.safe_load((FILE.parent / COMPOSE["configs"][config["source"]]["file"]).read_text())
+        for config in grafana["configs"]
+    }
+    (provider,) = configs["grafana-dashboards"]["providers"]
+    assert f"./grafana/dashboards:{provider['options']['path']}:ro" in grafana["volumes"]
+    (source,) = configs["grafana-datasource"]["datasources"]
+    host, _, port = source["url"].removeprefix("http://").partition(":")
+    assert set(SERVICES[host]["networks"]) & set(grafana["networks"])
+    assert f"127.0.0.1:{port}:{port}" in SERVICES[host]["ports"]
+    home = Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert str(home.parent) == provider["options"]["path"]
+    assert (ROOT / "deploy" / "grafana" / "dashboards" / home.name).is_file()
 
 
 def test_what_prometheus_scrapes_and_tells_are_services_on_its_network() -> None:

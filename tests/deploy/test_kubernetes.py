@@ -94,6 +94,7 @@ def test_probes_ask_what_the_daemon_answers_on_the_port_it_listens_on(tmp_path: 
     }
     assert POD["terminationGracePeriodSeconds"] > settings.drain_seconds
     assert OBJECTS["Service"]["spec"]["ports"][0]["port"] == settings.http.port
+    assert OBJECTS["Service"]["spec"]["publishNotReadyAddresses"] is True
 
 
 def test_selectors_meet_and_volumes_are_mounted() -> None:

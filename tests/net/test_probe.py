@@ -50,7 +50,7 @@ def test_ready_is_a_200_of_readyz_and_the_token_goes_along() -> None:
     [
         (503, b'{"ok": false, "reasons": ["task \\u001b x", "y"]}', "is not ready: task ? x; y"),
         (503, b"not JSON", "is not ready: status 503"),
-        (401, b'{"reasons": "none"}', "is not ready: status 401"),
+        (401, b'{"reasons": "none"}', "answers 401: it asks for a token that it knows"),
     ],
 )
 def test_anything_else_is_told_with_its_reasons(status: int, body: bytes, what: str) -> None:
