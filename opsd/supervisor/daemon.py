@@ -167,6 +167,7 @@ class Daemon:
         )
         host, port = await api.start()
         self._start_tasks()
+        self.metrics.config_loaded(time.time())
         self._warn(settings)
         self._log.info(
             "daemon.started", repo=self._repo, loops=len(self._fleet.fleet), http=f"http://{host}:{port}/metrics"

@@ -268,6 +268,11 @@ class DaemonMetrics:
         """The registry was read at ``at`` (seconds since the epoch)."""
         _reloaded(self._registry_reloads, self._registry_ok, self._registry_at, ok, at)
 
+    def config_loaded(self, at: float) -> None:
+        """The daemon started with its settings at ``at`` (seconds since the epoch): no reload, and yet in force."""
+        self._config_ok.set(1)
+        self._config_at.set(at)
+
     def config_reloaded(self, ok: bool, at: float) -> None:
         """The settings were loaded at ``at`` (seconds since the epoch)."""
         _reloaded(self._config_reloads, self._config_ok, self._config_at, ok, at)

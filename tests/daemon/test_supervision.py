@@ -206,6 +206,7 @@ async def test_a_reload_takes_new_settings_and_a_broken_file_changes_nothing(tmp
 
             await running.until(done)
 
+        assert (await running.metrics())["opsd_config_last_reload_successful"] == 1  # before any reload
         config.write_text('[log]\nlevel = "debug"\n[http]\nport = 1\n')
         running.process.send_signal(signal.SIGHUP)
         await reloads("success", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tests.deploy.documents import blocks
 from tests.deploy.installation import DOCUMENT, INSTEAD, STEPS, installed_machine, step, type_steps
 from tests.deploy.machine import Booted
+from tests.monitoring.test_dashboards import DASHBOARDS, expressions
 
 MANAGER = "/var/lib/opsd/.superloop/ops-manager"
 
@@ -97,6 +99,34 @@ def test_prometheus_scrapes_by_the_shipped_files_and_sees_what_was_done(path: Wa
     health = {rule["name"]: rule["health"] for group in rules for rule in group["rules"]}
     assert "OpsdLoopAwaitsApproval" in health
     assert "err" not in health.values()
+
+
+def _scrape_the_sprite(path: Walked) -> None:
+    """What the comment in the shipped prometheus.yml says: a file of targets, and a token in a file."""
+    path.machine.sh(
+        "install -d /etc/prometheus/sprites\n"
+        "install -m 0640 -g prometheus /etc/sprite-service/token /etc/prometheus/sprite.token\n"
+        'echo \'[{"targets": ["127.0.0.1:8787"]}]\' > /etc/prometheus/sprites/local.json\n'
+        "sed -i '/job_name: sprite-service/a\\    authorization: {credentials_file: sprite.token}'"
+        " /etc/prometheus/prometheus.yml\n"
+        "promtool check config /etc/prometheus/prometheus.yml && systemctl reload prometheus"
+    )
+    assert path.prometheus('up{job="sprite-service"} == 1')
+
+
+def test_prometheus_answers_every_query_of_every_dashboard(path: Walked) -> None:
+    _scrape_the_sprite(path)
+    queries = {
+        expr: (name, re.sub(r"\$\w+", ".*", expr.replace("$__rate_interval", "5m").replace("$loop", "demo")))
+        for name, dashboard in DASHBOARDS.items()
+        for expr in expressions(dashboard)
+    }
+    ask = 'curl -sS --data-urlencode "query=$query" http://127.0.0.1:9090/api/v1/query; echo'
+    lines = "\n".join(query for _name, query in queries.values())
+    printed = path.machine.sh(f"while IFS= read -r query; do {ask}; done <<'EOF'\n{lines}\nEOF")
+    answers = dict(zip(queries, map(json.loads, printed.splitlines()), strict=True))
+    assert {expr: answer["error"] for expr, answer in answers.items() if answer["status"] != "success"} == {}
+    assert {name for expr, (name, _) in queries.items() if answers[expr]["data"]["result"]} == set(DASHBOARDS)
 
 
 def test_the_token_is_in_its_file_only_and_without_it_the_api_is_closed(path: Walked) -> None:

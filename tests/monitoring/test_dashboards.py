@@ -18,7 +18,8 @@ GRAFANA = ROOT / "deploy" / "grafana"
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
 
 
-def _expressions(dashboard: dict[str, Any]) -> Iterator[str]:
+def expressions(dashboard: dict[str, Any]) -> Iterator[str]:
+    """Every query of its panels and variables."""
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
             yield target["expr"]
@@ -40,14 +41,14 @@ def test_these_are_all() -> None:
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_what_a_dashboard_asks_for_is_exported(name: str) -> None:
-    assert {expr: unknown(expr) for expr in _expressions(DASHBOARDS[name]) if unknown(expr)} == {}
+    assert {expr: unknown(expr) for expr in expressions(DASHBOARDS[name]) if unknown(expr)} == {}
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_prometheus_understands_every_query(name: str, tmp_path: Path) -> None:
     rules = [
         {"record": f"test:{number}", "expr": expr.replace("$__rate_interval", "5m")}
-        for number, expr in enumerate(_expressions(DASHBOARDS[name]))
+        for number, expr in enumerate(expressions(DASHBOARDS[name]))
     ]
     file = tmp_path / "rules.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "test", "rules": rules}]}))
