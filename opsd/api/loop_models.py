@@ -33,7 +33,7 @@ class EventsQuery(Query):
     cursor: Number = Field(default=0, ge=0, le=10**15)
     """Line offset to read behind."""
     maxEvents: Number = Field(default=100, ge=1, le=1000)
-    """Events at most."""
+    """Events at most; where their lines are long there are fewer on a page."""
     anchor: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """`cursor.anchorSha256` of the page before; a journal that holds another line there is refused. Local loops."""
     skipLine: LineNumber | None = None

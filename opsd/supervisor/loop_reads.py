@@ -33,6 +33,8 @@ from opsd.transport.sprite_service import SpriteServiceTransport
 #: Readers that are kept, and looks for an effect at a time; each may last for minutes.
 MAX_READERS = 32
 MAX_LOOKS = 16
+#: Lines of a journal that make a page, however many events were asked for.
+MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 
 class LoopReads:
@@ -93,6 +95,7 @@ class LoopReads:
                     trace_id=trace_id,
                     anchor=query.anchor,
                     skip_line=query.skip_line,
+                    max_bytes=MAX_PAGE_BYTES,
                 )
                 return self._page(loop, page.events, IngestCursor(page.offset, page.line_count, page.anchor), query)
 
