@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -16,6 +15,7 @@ from typing import TypeVar
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc
 from opsd.runtime.reader import LoopReader, PollResult
+from opsd.runtime.readers import Readers
 
 T = TypeVar("T")
 
@@ -23,70 +23,28 @@ T = TypeVar("T")
 _THREADS = 4
 
 
-class LoopEntry:
-    """A reader and the lock that lets one caller at a time use it."""
-
-    __slots__ = ("lock", "reader")
-
-    def __init__(self, reader: LoopReader) -> None:
-        self.reader = reader
-        self.lock = asyncio.Lock()
-
-
 class Loops:
-    """Readers by loop id, the least recently used dropped first."""
+    """Reads loops by id. ``max_cached`` readers are kept."""
 
     def __init__(self, repo: str, *, max_cached: int, max_line_bytes: int) -> None:
         self.repo = repo
-        self._max_cached = max_cached
-        self._max_line_bytes = max_line_bytes
-        self._entries: OrderedDict[str, LoopEntry] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="reader")
+        self._readers = Readers(repo, self._run, max_cached=max_cached, max_line_bytes=max_line_bytes)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._readers)
 
-    def _entry(self, loop_id: LoopId) -> LoopEntry:
-        entry = self._entries.get(loop_id)
-        if entry is None:
-            entry = LoopEntry(LoopReader(self.repo, loop_id, max_line_bytes=self._max_line_bytes))
-            self._entries[loop_id] = entry
-            for name in list(self._entries):
-                if len(self._entries) <= self._max_cached:
-                    break
-                if not self._entries[name].lock.locked() and name != loop_id:
-                    del self._entries[name]
-        else:
-            self._entries.move_to_end(loop_id)
-        return entry
+    def _run(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run blocking work in a reader thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-    async def _alone(self, entry: LoopEntry, work: Callable[[], T]) -> T:
-        """Run ``work`` while nobody else uses the entry's reader, until it has really ended.
-
-        A client that goes away ends the waiting, not the thread: the lock is the thread's, not the caller's.
-        """
-        await entry.lock.acquire()
-        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-        def ended(future: asyncio.Future[T]) -> None:
-            entry.lock.release()
-            if not future.cancelled():
-                future.exception()  # seen, also when nobody waits for it any more
-
-        running.add_done_callback(ended)
-        return await asyncio.shield(running)
+        return await self._run(work)
 
     def known_snapshot(self, loop_id: LoopId, trace_id: str | None) -> bytes | None:
         """The snapshot envelope as JSON if stats show that nothing changed; else None."""
-        entry = self._entries.get(loop_id)
-        if entry is None or entry.lock.locked():
-            return None
-        self._entries.move_to_end(loop_id)
-        return entry.reader.cached_snapshot_bytes(now=format_utc(time.time()), trace_id=trace_id)
+        reader = self._readers.idle(loop_id)
+        return None if reader is None else reader.cached_snapshot_bytes(now=format_utc(time.time()), trace_id=trace_id)
 
     async def snapshot(self, loop_id: LoopId, trace_id: str | None) -> bytes:
         """The snapshot envelope as JSON, read anew where something changed.
@@ -94,9 +52,8 @@ class Loops:
         Raises:
             OpsError: see :meth:`LoopReader.snapshot`.
         """
-        entry = self._entry(loop_id)
         now = format_utc(time.time())
-        return await self._alone(entry, lambda: entry.reader.snapshot_bytes(now=now, trace_id=trace_id))
+        return await self._readers.use(loop_id, lambda reader: reader.snapshot_bytes(now=now, trace_id=trace_id))
 
     async def poll(
         self,
@@ -114,16 +71,15 @@ class Loops:
         Raises:
             OpsError: see :meth:`LoopReader.poll`.
         """
-        entry = self._entry(loop_id)
         now = format_utc(time.time())
 
-        def work() -> tuple[PollResult, T]:
-            found = entry.reader.poll(
+        def work(reader: LoopReader) -> tuple[PollResult, T]:
+            found = reader.poll(
                 offset=offset, max_events=max_events, now=now, trace_id=trace_id, anchor=anchor, skip_line=skip_line
             )
             return found, render(found)
 
-        return await self._alone(entry, work)
+        return await self._readers.use(loop_id, work)
 
     def close(self) -> None:
         """Let the threads go."""

@@ -44,12 +44,16 @@ class RefusalReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks. ``credential`` names the token that proved it, by its id; empty where none was needed."""
+    """Who asks. ``credential`` names the token that proved it, by its id; empty where it has none.
+
+    ``proven`` is false for a request that was let in without any proof of who sent it.
+    """
 
     name: str
     scopes: frozenset[Scope]
     loops: tuple[str, ...] = ("*",)
     credential: str = ""
+    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True)

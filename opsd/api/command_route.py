@@ -14,6 +14,7 @@ from opsd.access.model import Scope
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.flags import flags_of
 from opsd.api.models import Body
+from opsd.api.operations.loops import entry_of
 from opsd.api.route import Answer, Call, Handler, Route
 
 _MEMBERS: Mapping[str, Mapping[str, Any]] = {
@@ -38,6 +39,7 @@ def command_route(
     good_exits: frozenset[int] = frozenset({0}),
     deadline_s: float = 600.0,
     keyed: bool = False,
+    traced: bool = True,
     more: MoreFlags = lambda _call: (),
 ) -> Route:
     """The route of ``opsd <command>``.
@@ -46,9 +48,10 @@ def command_route(
         body: its fields are the flags that may be given (:mod:`opsd.api.flags`).
         good_exits: with one of these the command did its work.
         deadline_s: seconds after which it is ended.
-        more: flags beside those of the body; repo and trace id are always there.
+        traced: the command takes a trace id.
+        more: flags beside those of the body; the repo is always there, and the loop where the path names one.
     """
-    handler = _handler(command.split(), good_exits, deadline_s, more)
+    handler = _handler(command.split(), good_exits, deadline_s, traced, more)
     return Route(
         "POST",
         path,
@@ -64,9 +67,13 @@ def command_route(
     )
 
 
-def _handler(command: Sequence[str], good_exits: frozenset[int], deadline_s: float, more: MoreFlags) -> Handler:
+def _handler(
+    command: Sequence[str], good_exits: frozenset[int], deadline_s: float, traced: bool, more: MoreFlags
+) -> Handler:
     async def run(call: Call) -> Answer:
-        argv = [*command, "--repo", call.host.repo, "--trace-id", call.trace_id, *more(call), *flags_of(call.body)]
+        loop = ("--loop", entry_of(call).loop_id) if "loop" in call.path else ()
+        trace = ("--trace-id", call.trace_id) if traced else ()
+        argv = [*command, "--repo", call.host.repo, *loop, *trace, *more(call), *flags_of(call.body)]
         ended = await call.host.run_command(argv, deadline_s)
         told: dict[str, object] = {"exitCode": ended.exit_code}
         if ended.document is not None:

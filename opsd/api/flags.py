@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from pydantic import BaseModel
+
 from opsd.api.models import Body
 from opsd.contract.jsoncodec import JsonValue
 
@@ -22,13 +24,13 @@ class FlagName:
     name: str
 
 
-def flag_of(model: type[Body], field: str) -> str:
+def flag_of(model: type[BaseModel], field: str) -> str:
     """The flag that ``field`` stands for."""
     given = [one.name for one in model.model_fields[field].metadata if isinstance(one, FlagName)]
     return given[0] if given else "--" + re.sub("([A-Z])", lambda capital: "-" + capital[1].lower(), field)
 
 
-def fields_by_flag(model: type[Body]) -> Mapping[str, str]:
+def fields_by_flag(model: type[BaseModel]) -> Mapping[str, str]:
     """Every field of a model, by its flag."""
     return {flag_of(model, field): field for field in model.model_fields}
 
@@ -50,7 +52,7 @@ def flags_of(body: Body) -> list[str]:
     return argv
 
 
-def kind_of(model: type[Body], field: str) -> type:
+def kind_of(model: type[BaseModel], field: str) -> type:
     """``bool``, ``int``, ``float``, ``list`` or ``str``: how a field's value is read from a command line."""
     annotation = model.model_fields[field].annotation
     kinds = {*map(_origin, get_args(annotation) or ()), _origin(annotation)}
@@ -66,7 +68,7 @@ def _origin(annotation: object) -> object:
     return getattr(annotation, "__origin__", annotation)
 
 
-def body_of(model: type[Body], values: Mapping[str, list[str]]) -> dict[str, JsonValue]:
+def body_of(model: type[BaseModel], values: Mapping[str, list[str]]) -> dict[str, JsonValue]:
     """The body that flags stand for: every value that was given of each flag, none for a switch.
 
     Raises:

@@ -47,6 +47,8 @@ LoopIdText = Annotated[str, Field(min_length=1, max_length=200, pattern=LOOP_ID_
 Moment = Annotated[str, Field(pattern=rf"^20[2-9][0-9]-{_DAY}T{_CLOCK}Z$")]
 Number = Annotated[int, BeforeValidator(_digits)]
 Window = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_digits)]
+LineNumber = Annotated[int, Field(ge=1, le=10**15), BeforeValidator(_digits)]
+Limit = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_digits)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
@@ -81,34 +83,11 @@ class LoopsQuery(Query):
     """`nextCursor` of the page before; a loop that is gone since does not matter."""
 
 
-class EventsQuery(Query):
-    """Events behind a cursor."""
-
-    cursor: Number = Field(default=0, ge=0, le=10**15)
-    """Line offset to read behind."""
-    maxEvents: Number = Field(default=100, ge=1, le=1000)
-    """Events at most."""
-
-
 class RowsQuery(Query):
     """The newest rows of a log."""
 
     limit: Number = Field(default=100, ge=1, le=1000)
     """Rows at most, newest last."""
-
-
-class WindowQuery(Query):
-    """A telemetry summary."""
-
-    window: Number = Field(default=200, ge=1, le=10_000)
-    """Rows of each log that are looked at."""
-
-
-class StatusQuery(Query):
-    """A loop's status."""
-
-    summaryWindow: Window | None = None
-    """Rows of telemetry that are summarised; default `drift.summary_window`."""
 
 
 class ExplainQuery(Query):
@@ -154,30 +133,6 @@ class StreamQuery(Query):
 
 class Nothing(Body):
     """An object without members."""
-
-
-class Reconcile(Body):
-    """A pass now."""
-
-    wait: bool = False
-    """Answer when the pass has ended, with what it concluded; else at once."""
-
-
-class ControlOrder(Body):
-    """An intent, and how its effect is looked for."""
-
-    intent: Literal["cancel", "approve", "reject"]
-    """What is wanted of the loop."""
-    note: Line = ""
-    """Why."""
-    confirm: bool = True
-    """Look for the effect."""
-    timeoutSeconds: int = Field(default=30, ge=0, le=600)
-    """How long the effect is looked for."""
-    intervalSeconds: int = Field(default=2, ge=0, le=60)
-    """Between two looks."""
-    onlyIfActive: bool = False
-    """Cancel nothing while another loop of the repo is active; loops of this host only."""
 
 
 class FleetReconcile(Body):

@@ -14,10 +14,12 @@ from opsd.access.model import Scope
 from opsd.api.changes import ChangeFeed
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.jsoncodec import JsonObject
-from opsd.control.verdict import ControlRequest
+from opsd.control.verdict import ControlRequest, Intent
 from opsd.fleet.handoff.dispatch import Dispatch
 from opsd.fleet.observed import LoopPass
 from opsd.fleet.registry import LoopEntry
+from opsd.loop.health_files import HealthQuestion
+from opsd.loop.outcome import PassOrder
 from opsd.storage.fleet_store import FileFleetStore
 
 
@@ -57,6 +59,29 @@ class PrincipalsFile(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class EventsQuery:
+    """Which events: at most ``most`` behind the line offset ``cursor``.
+
+    ``anchor`` is the SHA-256 of the line at the cursor as it was read; ``skip_line`` the one undecodable line that an
+    operator steps over.
+    """
+
+    cursor: int
+    most: int
+    anchor: str | None = None
+    skip_line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationQuery:
+    """Which intent's effect is looked for, how long, and how often; seconds."""
+
+    intent: Intent
+    timeout_s: int
+    interval_s: int
+
+
 class Host(Protocol):
     """The daemon as the API sees it. Everything that is not a coroutine is cheap, except where it says blocking."""
 
@@ -88,11 +113,12 @@ class Host(Protocol):
     def in_thread(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         """Blocking work of moments, in a thread."""
 
-    def request_reconcile(self, loop: str) -> bool:
-        """Queue an operator's pass; False when there is no such loop."""
+    def order_pass(self, loop: str, order: PassOrder) -> asyncio.Future[LoopPass] | None:
+        """Queue a pass for an operator; done when it has ended. None when there is no such loop.
 
-    def next_pass(self, loop: str) -> asyncio.Future[LoopPass] | None:
-        """Done when the loop's next pass has ended."""
+        Raises:
+            ApiError: the next pass was asked for otherwise.
+        """
 
     async def status(self, loop: str, window: int | None) -> Mapping[str, object]:
         """The loop's operator status, from its files.
@@ -101,11 +127,34 @@ class Host(Protocol):
             OpsError: nothing is known of it yet.
         """
 
-    async def events(self, loop: str, cursor: int, most: int, trace_id: str) -> JsonObject:
-        """Events behind a line offset, through the loop's own transport: ``events`` and ``cursor``.
+    async def health(self, loop: str, question: HealthQuestion) -> JsonObject:
+        """The loop's health as of now, from its files.
+
+        Raises:
+            OpsError: nothing is known of it yet, a file is damaged, or the limits contradict each other.
+        """
+
+    async def snapshot(self, loop: str, run_id: str | None, trace_id: str | None) -> JsonObject:
+        """The loop's snapshot envelope, through its own transport; ``run_id`` is reported instead of the inferred one.
 
         Raises:
             OpsError: the loop cannot be read.
+        """
+
+    async def events(self, loop: str, query: EventsQuery, trace_id: str | None) -> JsonObject:
+        """Events through the loop's own transport, and the cursor document that acknowledges them.
+
+        Raises:
+            OpsError: the loop cannot be read from there.
+        """
+
+    async def confirmation(
+        self, loop: str, query: ConfirmationQuery, trace_id: str, gone: Callable[[], bool]
+    ) -> JsonObject:
+        """Look for an intent's effect until it is there, the time is up, or nobody waits any more.
+
+        Raises:
+            ApiError: too many look at a time.
         """
 
     async def fleet_document(self, name: str) -> Mapping[str, object]:
@@ -115,8 +164,13 @@ class Host(Protocol):
             OpsError: there is none, or it is damaged.
         """
 
-    def control(self, entry: LoopEntry, request: ControlRequest) -> tuple[JsonObject, int, str]:
+    def control(
+        self, entry: LoopEntry, request: ControlRequest, command_timeout_s: float | None = None
+    ) -> tuple[JsonObject, int, str]:
         """Carry an intent out: the intents row, the command's exit code, and what else there is to say. Blocking.
+
+        Args:
+            command_timeout_s: when a runtime command of this host is stopped; None for the command's own default.
 
         Raises:
             OpsError: it could not be written down; nothing was executed.
@@ -128,6 +182,9 @@ class Host(Protocol):
         Raises:
             ApiError: too many run, or the daemon ends.
         """
+
+    def threshold_profiles_file(self) -> str | None:
+        """The catalog of threshold profiles that the settings name."""
 
     def freeze_windows_file(self) -> str | None:
         """The times in which the promotion controller applies nothing, by the settings."""

@@ -42,6 +42,11 @@ class Call:
         """Who wants it, as rows and audits name them."""
         return self.identity.name
 
+    def is_gone(self) -> bool:
+        """Nobody waits for the answer any more. May be asked from any thread."""
+        transport = self.request.transport
+        return transport is None or transport.is_closing()
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -7,10 +7,12 @@ from typing import Any
 from opsd.api.application import Api
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Route
-from opsd.api.routes import alerts, fleet, loops, principals, promotion, system
+from opsd.api.routes import alerts, fleet, loop_actions, loop_alerts, loops, principals, promotion, system
 
 ROUTES: tuple[Route, ...] = (
     *loops.ROUTES,
+    *loop_actions.ROUTES,
+    *loop_alerts.ROUTES,
     *fleet.ROUTES,
     *alerts.ROUTES,
     *promotion.ROUTES,

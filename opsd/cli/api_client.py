@@ -27,6 +27,9 @@ SERVER_VARIABLE = "OPSD_SERVER"
 TOKEN_VARIABLE = "OPSD_API_TOKEN"  # noqa: S105 - the name, not a token
 TOKEN_FILE_VARIABLE = "OPSD_API_TOKEN_FILE"  # noqa: S105
 
+#: The code of an answer that was not taken for its size.
+ANSWER_TOO_LARGE = "answer_too_large"
+
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _MAX_TOKEN_BYTES = 65_536
 #: A control may look for its effect for ten minutes.
@@ -138,6 +141,18 @@ def ask(server: Server, request: ApiRequest) -> tuple[int, JsonObject]:
     return status, document
 
 
+def answer_of(server: Server, request: ApiRequest) -> JsonObject:
+    """The document of a success.
+
+    Raises:
+        OpsError: there is no answer, or it is a refusal.
+    """
+    _status, document = ask(server, request)
+    if document["ok"] is not True:
+        raise refusal(document)
+    return document
+
+
 def _once(server: Server, request: ApiRequest) -> tuple[int, bytes]:
     parts = urlsplit(server.url)
     host, port = parts.hostname or "", parts.port
@@ -163,7 +178,7 @@ def _once(server: Server, request: ApiRequest) -> tuple[int, bytes]:
     finally:
         connection.close()
     if len(data) > _MAX_ANSWER_BYTES:
-        raise OpsError(f"the answer is larger than {_MAX_ANSWER_BYTES} bytes")
+        raise OpsError(f"the answer is larger than {_MAX_ANSWER_BYTES} bytes", code=ANSWER_TOO_LARGE)
     return response.status, data
 
 

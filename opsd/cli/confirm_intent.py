@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.control import INTENT_MESSAGE, INTENTS, TIMES_MESSAGE
@@ -12,10 +11,6 @@ from opsd.cli.output import write_json
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import parse_loop_id
 from opsd.runtime.layout import absolute_repo
-
-if TYPE_CHECKING:
-    from opsd.contract.jsoncodec import JsonObject
-    from opsd.control.confirm import TakeSnapshot
 
 SPEC = CommandSpec(
     "opsd confirm-intent",
@@ -48,26 +43,10 @@ def main(argv: Sequence[str]) -> int:
     repo = absolute_repo(given_repo)
 
     from opsd.control.confirm import confirm
-    from opsd.control.local import snapshot_taker
+    from opsd.control.local import chosen_taker
     from opsd.control.verdict import Intent
 
-    program = os.environ.get("OPS_MANAGER_SNAPSHOT_SCRIPT")
-    take = _program_taker(program, repo, loop_id) if program else snapshot_taker(repo, loop_id)
+    take = chosen_taker(os.environ, repo, loop_id)
     payload = confirm(Intent(intent), take, timeout_s=timeout_s, interval_s=interval_s)
     write_json(payload)
     return 0 if payload["confirmed"] else 1
-
-
-def _program_taker(program: str, repo: str, loop_id: str) -> TakeSnapshot:
-    from opsd.contract import jsoncodec
-    from opsd.runtime.process import run_program
-
-    def take() -> JsonObject | None:
-        answer = run_program([program, "--repo", repo, "--loop", loop_id])
-        try:
-            value = jsoncodec.loads(answer.stdout) if answer.exit == 0 else None
-        except ValueError:
-            return None
-        return value if isinstance(value, dict) else None
-
-    return take

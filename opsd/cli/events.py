@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     reader = LoopReader(repo, loop_id)
     reader.line_count()  # missing artifacts are reported before the cursor is looked at
     cursor_file = arguments.optional("--cursor-file") or f"{reader.layout.loop_dir}/ops-manager.cursor.json"
-    cursor = {} if arguments.switch("--from-start") else _read_cursor(cursor_file)
+    cursor = {} if arguments.switch("--from-start") else read_cursor(cursor_file)
     cursor_after = _print_events(reader, repo, loop_id, cursor, max_events, skip_line, arguments.optional("--trace-id"))
 
     from opsd.storage.files import replace_file
@@ -72,7 +72,7 @@ def skipped_line(arguments: Arguments) -> int | None:
     return None if given is None else require_positive_int(given, "--skip-bad-line must be an integer >= 1")
 
 
-def _read_cursor(path: str) -> JsonObject:
+def read_cursor(path: str) -> JsonObject:
     """The cursor document, empty when there is none.
 
     Raises:

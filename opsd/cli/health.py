@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.contract.errors import ManagerFileError, UsageError
+from opsd.contract.errors import UsageError
 
 if TYPE_CHECKING:
     from opsd.contract.jsoncodec import JsonObject
     from opsd.contract.reasons import TransportKind
-    from opsd.loop.thresholds import Thresholds
+    from opsd.loop.health_files import HealthQuestion
+    from opsd.storage.layout import Part
 
 TRANSPORTS = ("local", "sprite_service")
 TRANSPORT_MESSAGE = "--transport must be local or sprite_service"
@@ -30,8 +31,11 @@ THRESHOLD_FLAGS = {
 
 SPEC = CommandSpec(
     "opsd health",
-    "Prints the health object for the given files and thresholds. A file that does not exist is no data.",
+    "Prints the health object for the given files and thresholds. A file that does not exist is no data. With --repo "
+    "and --loop the loop's own files are judged as of now, and what no flag says is as its last pass had it.",
     (
+        Flag("--repo", "the managed repo, with --loop in place of the file flags", "<path>"),
+        Flag("--loop", "the loop's id", "<id>"),
         Flag("--state-file", "the lifecycle projection", "<path>"),
         Flag("--heartbeat-state-file", "the last heartbeat", "<path>"),
         Flag("--sequence-state-file", "the sequence diagnostics", "<path>"),
@@ -60,34 +64,79 @@ def main(argv: Sequence[str]) -> int:
     ingest_status = arguments.choice(
         "--ingest-status", "success", ("success", "failed"), "--ingest-status must be success or failed"
     )
-    thresholds = _thresholds(arguments)
+    limits = explicit_limits(arguments)
+    of_a_loop = arguments.optional("--repo") is not None or arguments.optional("--loop") is not None
 
     from opsd.contract.timestamps import format_utc, parse_epoch
-    from opsd.loop.health import HealthInputs, judge
-    from opsd.storage.files import last_complete_line
-    from opsd.storage.store import parse_row
+    from opsd.loop.health_files import HealthQuestion
+    from opsd.loop.thresholds import Thresholds
 
+    if not of_a_loop:
+        Thresholds(profile=None, **limits).check()
     now = arguments.optional("--now") or format_utc(time.time())
     if parse_epoch(now) is None:
         raise UsageError("--now must be an ISO-8601 UTC timestamp")
+    question = HealthQuestion(
+        now=now,
+        trace_id=arguments.optional("--trace-id"),
+        transport=None if arguments.given("--transport") is None else transport,
+        ingest_failed=None if arguments.given("--ingest-status") is None else ingest_status == "failed",
+        failure_code=arguments.optional("--failure-code"),
+        profile=arguments.optional("--threshold-profile"),
+        limits=limits,
+    )
+    health = _of_loop(arguments, question) if of_a_loop else _of_files(arguments, question)
+    write_json(health, pretty=arguments.switch("--pretty"))
+    return 0
+
+
+def _of_files(arguments: Arguments, question: HealthQuestion) -> JsonObject:
+    """The contract's command: nothing but what the flags say."""
+    from opsd.contract.reasons import TransportKind
+    from opsd.loop.health import HealthInputs, judge
+    from opsd.loop.health_files import read_document
+    from opsd.loop.thresholds import Thresholds
+    from opsd.storage.files import last_complete_line
+    from opsd.storage.store import parse_row
+
     intents = arguments.optional("--intents-file")
-    health = judge(
+    return judge(
         HealthInputs(
-            now=now,
-            thresholds=thresholds,
-            transport=transport,
-            trace_id=arguments.optional("--trace-id"),
-            ingest_failed=ingest_status == "failed",
-            failure_code=arguments.optional("--failure-code"),
-            state=_document(arguments, "--state-file", "state"),
-            heartbeat=_document(arguments, "--heartbeat-state-file", "heartbeat state"),
-            sequence=_document(arguments, "--sequence-state-file", "sequence state"),
-            transport_health=_document(arguments, "--transport-health-file", "transport health"),
+            now=question.now,
+            thresholds=Thresholds(profile=question.profile, **question.limits),
+            transport=question.transport or TransportKind.LOCAL,
+            trace_id=question.trace_id,
+            ingest_failed=question.ingest_failed is True,
+            failure_code=question.failure_code,
+            state=read_document(arguments.optional("--state-file"), "state"),
+            heartbeat=read_document(arguments.optional("--heartbeat-state-file"), "heartbeat state"),
+            sequence=read_document(arguments.optional("--sequence-state-file"), "sequence state"),
+            transport_health=read_document(arguments.optional("--transport-health-file"), "transport health"),
             last_intent=parse_row(last_complete_line(intents)) if intents else {},
         )
     )
-    write_json(health, pretty=arguments.switch("--pretty"))
-    return 0
+
+
+def _of_loop(arguments: Arguments, question: HealthQuestion) -> JsonObject:
+    """The loop as of now, from the files of its passes."""
+    from opsd.contract.ids import parse_loop_id
+    from opsd.loop.health_files import judge_files
+    from opsd.runtime.layout import absolute_repo
+    from opsd.storage.layout import ManagerLayout
+    from opsd.storage.model import Document, RowLog
+
+    given_repo, given_loop = arguments.required("--repo"), arguments.required("--loop")
+    loop_id = parse_loop_id(given_loop, reserved=True)
+    flags: dict[Part, str] = {
+        Document.STATE: "--state-file",
+        Document.HEARTBEAT: "--heartbeat-state-file",
+        Document.SEQUENCE: "--sequence-state-file",
+        Document.TRANSPORT_HEALTH: "--transport-health-file",
+        RowLog.INTENTS: "--intents-file",
+    }
+    overrides = {part: path for part, flag in flags.items() if (path := arguments.optional(flag)) is not None}
+    layout = ManagerLayout(absolute_repo(given_repo), loop_id, overrides)
+    return judge_files(loop_id, {part: layout.path(part) for part in (*flags, Document.HEALTH)}, question)
 
 
 def transport_kind(arguments: Arguments) -> TransportKind:
@@ -110,25 +159,3 @@ def explicit_limits(arguments: Arguments) -> dict[str, int]:
         for flag, field in THRESHOLD_FLAGS.items()
         if arguments.given(flag) is not None
     }
-
-
-def _thresholds(arguments: Arguments) -> Thresholds:
-    from opsd.loop.thresholds import Thresholds
-
-    thresholds = Thresholds(profile=arguments.optional("--threshold-profile"), **explicit_limits(arguments))
-    thresholds.check()
-    return thresholds
-
-
-def _document(arguments: Arguments, flag: str, what: str) -> JsonObject:
-    from opsd.storage.files import read_bytes
-    from opsd.storage.store import parse_document
-
-    path = arguments.optional(flag)
-    data = read_bytes(path) if path else None
-    if data is None:
-        return {}
-    document = parse_document(data)
-    if document is None:
-        raise ManagerFileError(f"invalid {what} JSON: {path}")
-    return document

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
-from opsd.cli.output import encode, write_bytes
+from opsd.cli.output import write_bytes
 from opsd.contract.errors import ArtifactError, ProjectionError
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
     from opsd.contract.jsoncodec import JsonObject, JsonValue
-
-LOCK_WAIT_S = 10.0
 
 SPEC = CommandSpec(
     "opsd project-state",
@@ -49,51 +46,27 @@ def main(argv: Sequence[str]) -> int:
 
     from opsd.contract.checks import check_snapshot
     from opsd.contract.timestamps import format_utc
-    from opsd.loop.evaluate import IN_MEMORY_SNAPSHOT
-    from opsd.loop.projection import project
-    from opsd.storage.files import read_bytes, replace_file
-    from opsd.storage.layout import ManagerLayout
-    from opsd.storage.model import Document
-    from opsd.storage.store import parse_document
+    from opsd.loop.project_state import project_and_store
 
     now = format_utc(time.time())
     snapshot_file, events_file = arguments.optional("--snapshot-file"), arguments.optional("--events-file")
     raw = _stored_snapshot(snapshot_file) if snapshot_file else _fresh_snapshot(repo, loop_id, now)
     if events_file is not None and not os.path.isfile(events_file):
         raise ArtifactError(f"events file not found: {events_file}")
-    snapshot = check_snapshot(raw, loop_id)
-    last_event = None if events_file is None else _last_envelope(events_file, loop_id)
-
-    layout = ManagerLayout(repo, loop_id)
-    given_state_file = arguments.optional("--state-file")
-    state_file = given_state_file or layout.path(Document.STATE)
-    with _lock(None if given_state_file else layout.lock_file):
-        state = project(
-            snapshot,
-            last_event,
-            parse_document(read_bytes(state_file)) or {},
-            repo=repo,
-            loop_id=loop_id,
-            now=now,
-            snapshot_file=snapshot_file or IN_MEMORY_SNAPSHOT,
-            events_file=events_file,
-        )
-        data = encode(state, pretty=arguments.switch("--pretty"))
-        replace_file(state_file, data)
-    write_bytes(data)
+    snapshot = check_snapshot(raw, loop_id)  # before any line of the events is looked at
+    stored = project_and_store(
+        repo,
+        loop_id,
+        snapshot,
+        now=now,
+        last_event=None if events_file is None else _last_envelope(events_file, loop_id),
+        state_file=arguments.optional("--state-file"),
+        snapshot_file=snapshot_file,
+        events_file=events_file,
+        pretty=arguments.switch("--pretty"),
+    )
+    write_bytes(stored.data)
     return 0
-
-
-@contextmanager
-def _lock(path: str | None) -> Iterator[None]:
-    """The loop's lock while the manager's own state file is replaced; a file of the caller's needs none."""
-    if path is None:
-        yield
-        return
-    from opsd.storage.locks import exclusive
-
-    with exclusive(path, wait_s=LOCK_WAIT_S):
-        yield
 
 
 def _stored_snapshot(path: str) -> JsonValue:

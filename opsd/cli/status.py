@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     from opsd.loop.status import status
 
     if arguments.switch("--watch"):
-        return _watch(arguments, repo, loop_id, window)
+        return watch(lambda: status(_read(arguments, repo, loop_id, window)))
     document = status(_read(arguments, repo, loop_id, window))
     if for_a_person(arguments):
         from rich.console import Console
@@ -79,18 +79,18 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _watch(arguments: Arguments, repo: str, loop_id: LoopId, window: int) -> int:
+def watch(look: Callable[[], JsonObject]) -> int:
+    """Show the document that ``look`` finds, again and again."""
     from rich.live import Live
     from rich.text import Text
 
     from opsd.cli.status_page import status_page
-    from opsd.loop.status import status
 
     with Live(auto_refresh=False) as live:
         while True:
             try:
-                live.update(status_page(status(_read(arguments, repo, loop_id, window))), refresh=True)
-            except OpsError as error:  # a file may be damaged for a moment only
+                live.update(status_page(look()), refresh=True)
+            except OpsError as error:  # a file may be damaged, and a daemon away, for a moment only
                 live.update(Text(f"error: {error.message}", style="bold red"), refresh=True)
             time.sleep(_WATCH_S)
 

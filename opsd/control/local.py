@@ -143,6 +143,23 @@ def snapshot_taker(repo: str, loop_id: str) -> TakeSnapshot:
     return take
 
 
+def chosen_taker(env: Mapping[str, str], repo: str, loop_id: str) -> TakeSnapshot:
+    """Snapshots by the operator's program where ``OPS_MANAGER_SNAPSHOT_SCRIPT`` names one, else by ours (section 1)."""
+    program = env.get("OPS_MANAGER_SNAPSHOT_SCRIPT")
+    if not program:
+        return snapshot_taker(repo, loop_id)
+
+    def take() -> JsonObject | None:
+        answer = run_program([program, "--repo", repo, "--loop", loop_id])
+        try:
+            value = jsoncodec.loads(answer.stdout) if answer.exit == 0 else None
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    return take
+
+
 def active_loop(repo: str) -> str | None:
     """Which loop a repo-wide cancel really meets, when that can be told (weakness 11)."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import TransportKind
@@ -34,6 +34,25 @@ class PassSettings:
     spare_finished: bool = False
     judge_liveness: bool = False
     tuning: TuningSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassOrder:
+    """What an operator wants of one pass, beside the settings of all passes.
+
+    ``max_events`` 0: as many as the settings permit, which never are exceeded.
+    """
+
+    from_start: bool = False
+    max_events: int = 0
+    skip_line: int | None = None
+
+    def applied(self, settings: PassSettings) -> PassSettings:
+        """The settings of that pass."""
+        limits = [limit for limit in (self.max_events, settings.max_events) if limit]
+        return replace(
+            settings, from_start=self.from_start, max_events=min(limits, default=0), skip_line=self.skip_line
+        )
 
 
 @dataclass(frozen=True, slots=True)

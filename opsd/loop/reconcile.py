@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time as clocks
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opsd.contract.jsoncodec import JsonObject
@@ -17,7 +17,7 @@ from opsd.contract.values import first_present, is_digits, text
 from opsd.loop import health as health_module
 from opsd.loop.evaluate import evaluate, tuned_outcome
 from opsd.loop.health import Judge
-from opsd.loop.outcome import Outcome, PassSettings, PassTime
+from opsd.loop.outcome import Outcome, PassOrder, PassSettings, PassTime
 from opsd.loop.records import cursor_offset
 from opsd.loop.tuning import Tuner
 from opsd.storage.model import Document, LoopMemory
@@ -69,6 +69,10 @@ class Reconciler:
     tuner: Tuner | None = None
     clock: Callable[[], float] = clocks.time
     monotonic: Callable[[], float] = clocks.monotonic
+
+    def ordered(self, order: PassOrder) -> Reconciler:
+        """For one pass as an operator wants it."""
+        return replace(self, settings=order.applied(self.settings))
 
     def run(self, transport: BlockingTransport, trace_id: str) -> Outcome:
         """One pass over a transport that blocks.

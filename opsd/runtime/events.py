@@ -32,18 +32,19 @@ class EnvelopeFactory:
         self._line_count = line_count
 
     def envelopes(
-        self, blocks: Iterable[LineBlock], *, limit: int, skip_line: int | None = None
+        self, blocks: Iterable[LineBlock], *, limit: int, skip_line: int | None = None, max_bytes: int = 0
     ) -> tuple[list[EventEnvelope], int]:
         """The envelopes of the blocks' lines, at most ``limit`` (0 = all), and the byte offset behind the last one.
 
-        Zero-length lines give none. ``skip_line`` is the one line that an operator chose to step over.
+        Zero-length lines give none. ``skip_line`` is the one line that an operator chose to step over. ``max_bytes`` of
+        lines are enough too (0 = all): a page of long lines has fewer events, but at least one.
 
         Raises:
             ArtifactError: a line that is not an event, named by its number.
             UsageError: the line to step over is an event.
         """
         out: list[EventEnvelope] = []
-        end = 0
+        end = taken = 0
         for block in blocks:
             decode = jsoncodec.loads if jsoncodec.needs_care(block.data) else jsoncodec.loads_plain
             number = block.first_number - 1
@@ -54,7 +55,7 @@ class EnvelopeFactory:
                 if line == b"\n":
                     continue
                 if number == skip_line:
-                    self._check_bad(line, number)
+                    self.check_bad(line, number)
                     continue
                 try:
                     raw = decode(line)
@@ -64,11 +65,17 @@ class EnvelopeFactory:
                     raise self._error("invalid JSON event", number) from None
                 out.append(self._envelope(raw, number))
                 end = start
-                if len(out) == limit:
+                taken += len(line)
+                if len(out) == limit or (max_bytes and taken >= max_bytes):
                     return out, end
         return out, end
 
-    def _check_bad(self, line: bytes, number: int) -> None:
+    def check_bad(self, line: bytes, number: int) -> None:
+        """Refuse to step over a line that can be read.
+
+        Raises:
+            UsageError: the line is an event.
+        """
         try:
             self.envelope(line, number)
         except (ValueError, ArtifactError):

@@ -221,6 +221,7 @@ class LoopReader:
         trace_id: str | None,
         anchor: str | None = None,
         skip_line: int | None = None,
+        max_bytes: int = 0,
     ) -> PollResult:
         """The events behind line ``offset``, at most ``max_events`` (0 = all), bounded by the lines there are now.
 
@@ -228,14 +229,18 @@ class LoopReader:
             anchor: digest of the line at ``offset`` when it was read; a journal that holds another line there was
                 replaced, and nothing is skipped silently (contract 10, weakness 11).
             skip_line: the one undecodable line that an operator chose to step over.
+            max_bytes: end behind the event with which their lines are as long, 0 = however long they are.
 
         Raises:
             ArtifactError: missing artifacts, or a line that is not an event.
+            UsageError: the line to step over is an event.
             CursorError: the offset is ahead of the journal, or the journal is another one.
         """
         factory, count = self._factory(offset, anchor, now, trace_id)
-        events, end = factory.envelopes(self.journal.blocks(offset), limit=max_events, skip_line=skip_line)
-        reached = self._reached(events[-1]["sequence"]["value"] if events else offset, end, skip_line)
+        events, end = factory.envelopes(
+            self.journal.blocks(offset), limit=max_events, skip_line=skip_line, max_bytes=max_bytes
+        )
+        reached = self._reached(events[-1]["sequence"]["value"] if events else offset, end, skip_line, factory)
         return PollResult(events, reached, count, self._line_digest(reached) if reached else None)
 
     def ingest(
@@ -252,7 +257,7 @@ class LoopReader:
         factory, count = self._factory(offset, anchor, now, trace_id)
         found = ingest(self.journal.blocks(offset), factory, limit=max_events, skip_line=skip_line)
         last = factory.envelope(found.last_line, found.numbers[-1]) if found.numbers else None
-        reached = self._reached(found.numbers[-1] if found.numbers else offset, found.end, skip_line)
+        reached = self._reached(found.numbers[-1] if found.numbers else offset, found.end, skip_line, factory)
         return IngestResult(found.numbers, last, reached, count, self._line_digest(reached) if reached else None)
 
     def _factory(self, offset: int, anchor: str | None, now: str, trace_id: str | None) -> tuple[EnvelopeFactory, int]:
@@ -270,12 +275,14 @@ class LoopReader:
         factory = EnvelopeFactory(self._source, self.layout.events, emitted_at=now, trace_id=trace_id, line_count=count)
         return factory, count
 
-    def _reached(self, last: int, end: int, skip_line: int | None) -> int:
+    def _reached(self, last: int, end: int, skip_line: int | None, factory: EnvelopeFactory) -> int:
         """The line offset to go on from; the next read starts at byte ``end`` without looking for it."""
         if end:
             self.journal.bookmark(last, end)
-        stepped_over = skip_line is not None and skip_line == last + 1 <= self.journal.line_count
-        return last + 1 if stepped_over else last
+        if skip_line is None or not skip_line == last + 1 <= self.journal.line_count:
+            return last
+        factory.check_bad(self.journal.line(skip_line), skip_line)  # a limit may have ended the read before it
+        return skip_line
 
     def _line_digest(self, number: int) -> str:
         known = self._anchor

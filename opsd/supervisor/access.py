@@ -33,7 +33,7 @@ from opsd.supervisor.access_metrics import AccessMetrics
 log = structlog.get_logger("opsd.supervisor.access")
 
 API_TOKEN = Identity("api_token", frozenset({Scope.ADMIN}))
-LOCAL = Identity("local", frozenset({Scope.READ, Scope.CONTROL}))
+LOCAL = Identity("local", frozenset({Scope.READ, Scope.CONTROL}), proven=False)
 
 
 _NOBODY = Identity("anonymous", frozenset(), ())

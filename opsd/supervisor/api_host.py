@@ -4,41 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from opsd.api.changes import ChangeFeed
 from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.ports import CommandEnd
+from opsd.api.ports import CommandEnd, ConfirmationQuery, EventsQuery
 from opsd.compose_alerts import AlertOptions
-from opsd.contract.errors import ArtifactError, OpsError, RegistryError, UsageError
-from opsd.contract.ids import LoopId
+from opsd.contract.errors import ManagerFileError, RegistryError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import TransportKind
-from opsd.contract.timestamps import format_utc
 from opsd.control.confirm import StopLooking
 from opsd.control.ledger import UnrecordedError
-from opsd.control.local import LocalExecutor
+from opsd.control.local import COMMAND_TIMEOUT_S, LocalExecutor
 from opsd.control.runner import Control, Executor
 from opsd.control.service import service_executor
 from opsd.control.verdict import ControlRequest
 from opsd.fleet.handoff.dispatch import Dispatch
 from opsd.fleet.observed import LoopPass
 from opsd.fleet.registry import LoopEntry
-from opsd.runtime.reader import LoopReader
+from opsd.loop.health_files import HealthQuestion
+from opsd.loop.outcome import PassOrder
 from opsd.storage.fleet_store import FileFleetStore
 from opsd.supervisor.alert_run import alert_options
 from opsd.supervisor.commands import Commands
 from opsd.supervisor.fleet_means import control_environment, fleet_store, fleet_view, handoff_dispatch
 from opsd.supervisor.fleet_supervisor import FleetSupervisor
-from opsd.supervisor.loop_status import loop_status
-from opsd.supervisor.managed_loop import InThread
+from opsd.supervisor.loop_reads import LoopReads
+from opsd.supervisor.loop_status import loop_health, loop_status
+from opsd.supervisor.managed_loop import InThread, ManagedLoop
 from opsd.supervisor.principals_watch import PrincipalsWatch
 from opsd.supervisor.settings import Settings
 from opsd.supervisor.tokens import service_token
 from opsd.transport.answers import bounded_message
-from opsd.transport.base import EnvelopeBatch, ObservationQuery
-from opsd.transport.local import LocalTransport
 
 
 class DaemonHost:
@@ -65,6 +63,8 @@ class DaemonHost:
         self._stopping = threading.Event()
         #: The principals file in force; None without one. It is opened after this was made.
         self.principals: PrincipalsWatch | None = None
+        longest = settings().limits.max_line_bytes
+        self._reads = LoopReads(repo, env, in_thread, max_line_bytes=longest, pause=self._sleep)
 
     @property
     def changes(self) -> ChangeFeed:
@@ -97,41 +97,53 @@ class DaemonHost:
         found = self._fleet.fleet.get(loop)
         return None if found is None else found.entry
 
-    def request_reconcile(self, loop: str) -> bool:
+    def order_pass(self, loop: str, order: PassOrder) -> asyncio.Future[LoopPass] | None:
         """An operator wants a pass now."""
-        return self._fleet.request_reconcile(loop)
-
-    def next_pass(self, loop: str) -> asyncio.Future[LoopPass] | None:
-        """Done when the next pass has ended."""
         found = self._fleet.fleet.get(loop)
-        return None if found is None else found.next_pass()
+        if found is None:
+            return None
+        ended = found.knowledge.orders.place(order)
+        self._fleet.request_reconcile(loop)
+        return ended
 
     async def status(self, loop: str, window: int | None) -> Mapping[str, object]:
         """The operator status, from the loop's files."""
-        found = self._fleet.fleet.get(loop)
-        if found is None:
-            raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
-        try:
-            document: Mapping[str, object] = await self.in_thread(loop_status, found, window)
-        except OpsError as error:
-            if found.knowledge.passes:
-                raise
-            raise ApiError(ErrorCode.NOT_FOUND, error.message) from None
+        document: Mapping[str, object] = await self._from_files(self._managed(loop), loop_status, window)
         return document
 
-    async def events(self, loop: str, cursor: int, most: int, trace_id: str) -> JsonObject:
-        """Events behind a line offset, through the loop's transport."""
+    async def health(self, loop: str, question: HealthQuestion) -> JsonObject:
+        """The health as of now, from the loop's files."""
+        document: JsonObject = await self._from_files(self._managed(loop), loop_health, question)
+        return document
+
+    async def _from_files(self, loop: ManagedLoop, work: Callable[..., Any], *arguments: object) -> Any:
+        """What ``work`` makes of a loop's files; before its first pass there need not be any."""
+        try:
+            return await self.in_thread(work, loop, *arguments)
+        except ManagerFileError as error:
+            if loop.knowledge.passes:
+                raise
+            raise ApiError(ErrorCode.NOT_FOUND, error.message) from None
+
+    async def snapshot(self, loop: str, run_id: str | None, trace_id: str | None) -> JsonObject:
+        """The snapshot envelope."""
+        return await self._reads.snapshot(self._managed(loop), run_id, trace_id)
+
+    async def events(self, loop: str, query: EventsQuery, trace_id: str | None) -> JsonObject:
+        """Events behind a cursor, and the cursor behind them."""
+        return await self._reads.events(self._managed(loop), query, trace_id)
+
+    async def confirmation(
+        self, loop: str, query: ConfirmationQuery, trace_id: str, gone: Callable[[], bool]
+    ) -> JsonObject:
+        """Look for an intent's effect."""
+        return await self._reads.confirmation(self._managed(loop), query, trace_id, gone)
+
+    def _managed(self, loop: str) -> ManagedLoop:
         found = self._fleet.fleet.get(loop)
         if found is None:
             raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
-        if isinstance(found.transport, LocalTransport):
-            document: JsonObject = await self.in_thread(_local_events, self.repo, found.entry.loop_id, cursor, most)
-            return document
-        seen = await found.transport.observe(ObservationQuery(cursor, trace_id, max_events=most))
-        if seen.failure is not None or seen.cursor is None:
-            raise ArtifactError("no answer" if seen.failure is None else seen.failure.message)
-        events = list(seen.events.envelopes) if isinstance(seen.events, EnvelopeBatch) else []
-        return {"events": events, "cursor": _cursor(seen.cursor.offset, seen.cursor.line_count)}
+        return found
 
     async def fleet_document(self, name: str) -> Mapping[str, object]:
         """The fleet's status, policy or handoff state."""
@@ -144,7 +156,9 @@ class DaemonHost:
             raise ApiError(ErrorCode.NOT_FOUND, error.message) from None
         return document
 
-    def control(self, entry: LoopEntry, request: ControlRequest) -> tuple[JsonObject, int, str]:
+    def control(
+        self, entry: LoopEntry, request: ControlRequest, command_timeout_s: float | None = None
+    ) -> tuple[JsonObject, int, str]:
         """Carry an intent out, as ``opsd control`` does; blocking."""
         settings = self._settings()
         env = control_environment(self.env, settings)
@@ -153,7 +167,7 @@ class DaemonHost:
         token = "" if secret is None else secret.get_secret_value()
         execute: Executor
         if entry.transport is TransportKind.LOCAL:
-            execute = LocalExecutor(env, sleep=self._sleep)
+            execute = LocalExecutor(env, command_timeout_s or COMMAND_TIMEOUT_S, sleep=self._sleep)
         else:
             execute = service_executor(entry.base_url or "", token, env, said.append)
         try:
@@ -171,6 +185,11 @@ class DaemonHost:
         """Run a command of this manager."""
         return await self._commands.run(argv, deadline_s)
 
+    def threshold_profiles_file(self) -> str | None:
+        """Those that every pass is judged by."""
+        file = self._settings().thresholds.profiles_file
+        return None if file is None else str(file)
+
     def freeze_windows_file(self) -> str | None:
         """Those of the promotion controller."""
         file = self._settings().controller.freeze_windows_file
@@ -187,13 +206,3 @@ class DaemonHost:
     def dispatch(self) -> Dispatch:
         """Control as the handoff calls it."""
         return handoff_dispatch(self.repo, self.env, self._settings())
-
-
-def _local_events(repo: str, loop: LoopId, cursor: int, most: int) -> JsonObject:
-    now = format_utc(time.time())
-    page = LoopReader(repo, loop).poll(offset=cursor, max_events=most, now=now, trace_id=None)
-    return {"events": page.events, "cursor": _cursor(page.offset, page.line_count)}
-
-
-def _cursor(offset: int, line_count: int) -> JsonObject:
-    return {"eventLineOffset": offset, "eventLineCount": line_count}

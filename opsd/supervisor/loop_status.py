@@ -1,4 +1,7 @@
-"""The operator status of a supervised loop, from its files: what is damaged is named, the rest is told (40, row 9)."""
+"""The operator status and the health of a supervised loop, from its files.
+
+In the status what is damaged is named, the rest is told (40, row 9).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import replace
 
 from opsd.alerts.standing import delivery_standing
 from opsd.contract.jsoncodec import JsonObject
+from opsd.loop.health_files import HealthQuestion, judge_files
 from opsd.loop.status import status
 from opsd.loop.status_inputs import read_inputs
 from opsd.loop.summary_files import summary_of
@@ -35,3 +39,19 @@ def loop_status(loop: ManagedLoop, window: int | None = None) -> JsonObject:
     inputs = read_inputs(settings.repo, settings.loop_id, places, window, summarize, tolerant=True)
     delivery = delivery_standing(settings.repo, places[Document.ALERT_DISPATCH], time.time())
     return status(replace(inputs, delivery=delivery))
+
+
+def loop_health(loop: ManagedLoop, question: HealthQuestion) -> JsonObject:
+    """The health as of now, by the daemon's limits; blocking.
+
+    Raises:
+        ManagerFileError: no pass has left anything yet, or a file is damaged.
+        UsageError: the limits contradict each other.
+    """
+    settings = loop.reconciler.settings
+    return judge_files(
+        settings.loop_id,
+        settings.locations,
+        replace(question, transport=settings.transport),
+        thresholds=settings.thresholds,
+    )

@@ -21,8 +21,9 @@ from opsd.loop.reconcile import Reconciler
 from opsd.supervisor.alert_schedule import LoopAlerts
 from opsd.supervisor.loop_metrics import LoopSample
 from opsd.supervisor.observation import ACTIVE_STATES, ObservationPeriods, ObservationPlan, plan_observation
-from opsd.transport.base import AsyncTransport
+from opsd.supervisor.pass_orders import PassOrders
 from opsd.transport.local import LocalTransport
+from opsd.transport.sprite_service import SpriteServiceTransport
 
 #: ``loop.run_in_executor`` without its first argument.
 InThread: TypeAlias = Callable[..., "asyncio.Future[Any]"]
@@ -45,12 +46,15 @@ class Knowledge:
     alerts: LoopAlerts | None = None
     #: How the last pass ended, for the fleet's rollup.
     last_pass: LoopPass | None = None
-    #: Who waits for the next pass to end.
+    #: What operators want of the next pass.
+    orders: PassOrders = field(default_factory=PassOrders)
+    #: Who waits for a pass to end, whichever it is.
     waiting: list[asyncio.Future[LoopPass]] = field(default_factory=list)
 
     def ended(self, last: LoopPass) -> None:
         """A pass has ended like this."""
         self.last_pass = last
+        self.orders.ended(last)
         waiting, self.waiting = self.waiting, []
         for future in waiting:
             if not future.done():
@@ -63,7 +67,7 @@ class ManagedLoop:
     Args:
         entry: the loop as the registry describes it.
         observe: how it is followed, the fleet's default applied.
-        transport: ``LocalTransport`` or an asynchronous one.
+        transport: over files of this host, or over HTTP.
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class ManagedLoop:
         entry: LoopEntry,
         observe: ObserveMode,
         reconciler: Reconciler,
-        transport: LocalTransport | AsyncTransport,
+        transport: LocalTransport | SpriteServiceTransport,
         periods: ObservationPeriods,
         *,
         monotonic: Callable[[], float] = time.monotonic,
@@ -108,12 +112,14 @@ class ManagedLoop:
 
     def run_pass(self, trace_id: str, in_thread: InThread) -> asyncio.Future[Outcome] | Any:
         """One pass: an awaitable. A local pass is one hop to a thread and cannot be cancelled once it runs."""
+        order = self.knowledge.orders.begin()
+        reconciler = self.reconciler if order is None else self.reconciler.ordered(order)
         if isinstance(self.transport, LocalTransport):
-            return in_thread(self.reconciler.run, self.transport, trace_id)
-        return self.reconciler.run_async(self.transport, trace_id, in_thread)
+            return in_thread(reconciler.run, self.transport, trace_id)
+        return reconciler.run_async(self.transport, trace_id, in_thread)
 
     def next_pass(self) -> asyncio.Future[LoopPass]:
-        """Done when the next pass has ended, also when the loop is built anew in between."""
+        """Done when a pass has ended, also one that runs already, and also when the loop is built anew in between."""
         future: asyncio.Future[LoopPass] = asyncio.get_running_loop().create_future()
         self.knowledge.waiting.append(future)
         return future

@@ -35,7 +35,7 @@ async def test_a_loop_shows_its_events_status_telemetry_and_escalations(tmp_path
         await running.until_state("alpha", "running", 2)
         _, page = await client.get("/loops/alpha/events?cursor=1&maxEvents=10")
         assert [event["event"]["name"] for event in page["events"]] == ["iteration_start"]
-        assert page["cursor"] == {"eventLineOffset": 2, "eventLineCount": 2}
+        assert (page["cursor"]["eventLineOffset"], page["cursor"]["eventLineCount"]) == (2, 2)
         _, status = await client.get("/loops/alpha/status")
         assert status["status"]["source"]["loopId"] == "alpha"
         assert (await client.get("/loops/alpha/telemetry?window=5"))[1]["summary"]["schemaVersion"] == "v1"

@@ -24,9 +24,11 @@ expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "422", "429", "5x
 [checks.negative_data_rejection]
 expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx"]
 """
+#: A look for an effect lasts as long as it is told to; its own tests try the other values.
 _DAEMON = """
 [parameters]
 "path.loop" = "alpha"
+"query.timeoutSeconds" = 0
 """
 _SPRITE = """
 [checks.not_a_server_error]

@@ -80,3 +80,34 @@ def test_a_bad_status_does_not_change_the_exit_code(opsd: Shell, repo: Repo) -> 
     result = opsd("health", "--transport-health-file", path, "--critical-transport-failure-streak", "007")
     assert (result.exit, result.json["status"]) == (0, "critical")
     assert result.json["reasons"][0]["threshold"] == "7"
+
+
+def test_a_loop_is_judged_by_its_own_files_as_its_last_pass_had_it(opsd: Shell, repo: Repo) -> None:
+    repo.append("loop_start")
+    assert opsd("health", *repo.flags).err == "error: no status artifacts found for loop: demo\n"
+    limits = ("--degraded-ingest-lag-seconds", "1", "--critical-ingest-lag-seconds", "2")
+    assert opsd("reconcile", *repo.flags, "--threshold-profile", "strict", *limits).exit == 0
+    written = json.loads((repo.ops / "health.json").read_text())
+    found = opsd("health", *repo.flags, "--now", written["updatedAt"]).json
+    assert {**found, "traceId": written["traceId"]} == written
+    later = opsd("health", *repo.flags, "--critical-ingest-lag-seconds", "2000000000", "--pretty").json
+    assert (later["status"], later["thresholds"]["profile"]) == ("degraded", "strict")
+
+
+def test_file_flags_stand_over_the_loops_own_files(opsd: Shell, repo: Repo) -> None:
+    repo.append("loop_start")
+    opsd("reconcile", *repo.flags)
+    streak = repo.root / "streak.json"
+    streak.write_text('{"failureStreak": 9}')
+    found = opsd("health", *repo.flags, "--transport-health-file", streak).json
+    assert found["metrics"]["transportFailureStreak"] == 9
+    assert found["metrics"]["ingestLagSeconds"] > 0
+
+
+@pytest.mark.parametrize(("given", "missing"), [("--repo", "--loop"), ("--loop", "--repo")])
+def test_repo_and_loop_come_together(opsd: Shell, given: str, missing: str) -> None:
+    assert opsd("health", given, "x").err == f"error: {missing} is required\n"
+
+
+def test_a_reserved_name_is_no_loop(opsd: Shell, repo: Repo) -> None:
+    assert opsd("health", "--repo", repo.root, "--loop", "fleet").exit == 1

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from opsd.cli import project_state
 from opsd.contract.ids import parse_loop_id
+from opsd.loop import project_state
 from opsd.storage.layout import ManagerLayout
 from opsd.storage.locks import exclusive
 from tests.cli.support import Repo, Shell

@@ -38,7 +38,7 @@ def test_the_page_lists_every_command_with_its_route() -> None:
         assert f"| `opsd {name}` | `{command.route}` |" in page
 
 
-@pytest.mark.parametrize("command", ["run", "simulate", "snapshot", "token new", "horizon-bridge"])
+@pytest.mark.parametrize("command", ["run", "simulate", "token new", "horizon-bridge"])
 def test_a_command_that_cannot_refuses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command.split(), "--server", "http://127.0.0.1:1"]) == 1
     assert "works on this host only" in capsys.readouterr().err

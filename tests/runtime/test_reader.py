@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsd.contract import jsoncodec
-from opsd.contract.errors import ArtifactError, CursorError
+from opsd.contract.errors import ArtifactError, CursorError, UsageError
 from opsd.contract.ids import parse_loop_id
 from opsd.runtime.reader import LoopReader
 from tests.recordings import FINALS, STEPS, Recorded, install
@@ -160,6 +161,44 @@ def test_a_cursor_of_another_journal_is_refused(repo: Path) -> None:
     journal.write_text("".join(reversed(lines)))
     with pytest.raises(CursorError, match="cursor does not match the journal"):
         source.poll(offset=10, max_events=1, now=NOW, trace_id=None, anchor=anchor)
+
+
+def written(root: Path, *lines: str) -> LoopReader:
+    """A reader of a journal with these lines; each is an event's name, or a broken line as it is."""
+    folder = root / ".superloop" / "loops" / "demo"
+    folder.mkdir(parents=True)
+    texts = [
+        line if line[:1] == "{" else json.dumps({"timestamp": NOW, "event": line, "run_id": "r"}) for line in lines
+    ]
+    (folder / "events.jsonl").write_text("\n".join(texts) + "\n")
+    return reader(root, "demo")
+
+
+def test_a_line_that_can_be_read_is_not_stepped_over_behind_a_limit_either(tmp_path: Path) -> None:
+    source = written(tmp_path, "a", "b", "c")
+    for read in (source.poll, source.ingest):
+        with pytest.raises(UsageError, match=r"line 3 of .* is an event that can be read"):
+            read(offset=0, max_events=2, now=NOW, trace_id=None, skip_line=3)
+        assert read(offset=0, max_events=1, now=NOW, trace_id=None, skip_line=3).offset == 1
+
+
+def test_a_bad_line_right_behind_a_limit_is_stepped_over(tmp_path: Path) -> None:
+    source = written(tmp_path, "a", "{broken", "c")
+    for read in (source.poll, source.ingest):
+        assert read(offset=0, max_events=1, now=NOW, trace_id=None, skip_line=2).offset == 2
+
+
+def test_a_page_ends_where_its_lines_are_long_enough_and_has_one_event_at_least(tmp_path: Path) -> None:
+    source = written(tmp_path, *(f"e{number}" for number in range(6)))
+    line = os.path.getsize(source.journal.path) // 6
+
+    def page(offset: int, max_bytes: int) -> list[int]:
+        found = source.poll(offset=offset, max_events=5, now=NOW, trace_id=None, max_bytes=max_bytes)
+        return [event["sequence"]["value"] for event in found.events]
+
+    assert page(0, 1) == [1]
+    assert page(1, 2 * line) == [2, 3]
+    assert page(0, 0) == page(0, 100 * line) == [1, 2, 3, 4, 5]
 
 
 def test_missing_artifacts_are_named(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ async def serving(*answers: Answer) -> AsyncIterator[Server]:
             pass
         finally:
             writer.close()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):  # asyncio would tell of a cancelled handler
                 await writer.wait_closed()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)

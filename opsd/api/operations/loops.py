@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.route import Call
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
+from opsd.fleet.registry import LoopEntry
 from opsd.loop.summary_files import summary_of
 from opsd.storage.files import signature
 from opsd.storage.layout import ManagerLayout
@@ -19,6 +21,18 @@ from opsd.storage.tail import tail_rows
 _T = TypeVar("_T")
 
 View = Mapping[str, object]
+
+
+def entry_of(call: Call) -> LoopEntry:
+    """The registry entry of the loop that a path names.
+
+    Raises:
+        ApiError: there is none.
+    """
+    found = call.host.entry(call.path["loop"])
+    if found is None:
+        raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+    return found
 
 
 def page_of(

@@ -1,31 +1,23 @@
-"""Routes about one loop, or the list of them."""
+"""What is known of the loops, and what one of them shows of itself: routes that only read."""
 
 from __future__ import annotations
 
-import asyncio
+import time
 
 from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
-from opsd.api import models
+from opsd.api import loop_models, models
 from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.operations import alerts, loops
+from opsd.api.operations import loops
+from opsd.api.operations.loops import entry_of
+from opsd.api.ports import ConfirmationQuery, EventsQuery
 from opsd.api.route import Answer, Call, Route
-from opsd.contract.errors import UsageError
-from opsd.contract.ids import LoopId
-from opsd.control.verdict import ControlRequest, Intent
-from opsd.fleet.registry import LoopEntry
+from opsd.contract.timestamps import format_utc
+from opsd.control.verdict import Intent
+from opsd.loop.health_files import LIMITS, HealthQuestion
 
 _OBJECT = {"type": "object"}
 _OBJECTS = {"type": "array", "items": _OBJECT}
-#: How long a pass that somebody waits for may take, beside the queue.
-_WAIT_S = 180.0
-
-
-def _entry(call: Call) -> LoopEntry:
-    found = call.host.entry(call.path["loop"])
-    if found is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
-    return found
 
 
 async def list_loops(call: Call) -> Answer:
@@ -48,100 +40,62 @@ async def show_loop(call: Call) -> Answer:
 
 async def loop_status(call: Call) -> Answer:
     """What ``opsd status`` prints."""
-    query: models.StatusQuery = call.query
-    return Answer({"status": await call.host.status(_entry(call).loop_id, query.summaryWindow)})
+    query: loop_models.StatusQuery = call.query
+    return Answer({"status": await call.host.status(entry_of(call).loop_id, query.summaryWindow)})
+
+
+async def loop_health(call: Call) -> Answer:
+    """What ``opsd health --repo --loop`` prints."""
+    query: loop_models.HealthQuery = call.query
+    given = {attribute: getattr(query, name) for name, attribute in LIMITS.items()}
+    question = HealthQuestion(
+        now=query.now or format_utc(time.time()),
+        trace_id=query.traceId,
+        ingest_failed=None if query.ingestStatus is None else query.ingestStatus == "failed",
+        failure_code=query.failureCode,
+        profile=query.thresholdProfile,
+        limits={attribute: limit for attribute, limit in given.items() if limit is not None},
+    )
+    return Answer({"health": await call.host.health(entry_of(call).loop_id, question)})
+
+
+async def loop_snapshot(call: Call) -> Answer:
+    """What ``opsd snapshot`` prints."""
+    query: loop_models.SnapshotQuery = call.query
+    return Answer({"snapshot": await call.host.snapshot(entry_of(call).loop_id, query.runId, query.traceId)})
+
+
+async def confirmation(call: Call) -> Answer:
+    """What ``opsd confirm-intent`` prints."""
+    query: loop_models.ConfirmationQuery = call.query
+    wanted = ConfirmationQuery(Intent(query.intent), query.timeoutSeconds, query.intervalSeconds)
+    seen = await call.host.confirmation(entry_of(call).loop_id, wanted, call.trace_id, call.is_gone)
+    return Answer({"confirmation": seen})
 
 
 async def loop_events(call: Call) -> Answer:
     """What ``opsd events`` prints, without moving any cursor but the caller's."""
-    query: models.EventsQuery = call.query
-    found = await call.host.events(_entry(call).loop_id, query.cursor, query.maxEvents, call.trace_id)
+    query: loop_models.EventsQuery = call.query
+    wanted = EventsQuery(query.cursor, query.maxEvents, query.anchor, query.skipLine)
+    found = await call.host.events(entry_of(call).loop_id, wanted, query.traceId)
     return Answer({"events": found["events"], "cursor": found["cursor"]})
 
 
 async def loop_escalations(call: Call) -> Answer:
     """The newest escalations."""
     query: models.RowsQuery = call.query
-    rows = await call.host.in_thread(loops.escalations, call.host.repo, _entry(call).loop_id, query.limit)
+    rows = await call.host.in_thread(loops.escalations, call.host.repo, entry_of(call).loop_id, query.limit)
     return Answer({"escalations": rows})
 
 
 async def loop_telemetry(call: Call) -> Answer:
     """What ``opsd telemetry-summary`` prints."""
-    query: models.WindowQuery = call.query
-    found = await call.host.in_thread(loops.telemetry, call.host.repo, _entry(call).loop_id, query.window)
+    query: loop_models.WindowQuery = call.query
+    found = await call.host.in_thread(loops.telemetry, call.host.repo, entry_of(call).loop_id, query.window)
     return Answer({"summary": found})
 
 
-async def reconcile(call: Call) -> Answer:
-    """A pass now, by the daemon's own queue: never a second one beside it."""
-    body: models.Reconcile = call.body
-    loop = _entry(call).loop_id
-    waiting = call.host.next_pass(loop) if body.wait else None
-    if not call.host.request_reconcile(loop):
-        raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
-    if waiting is None:
-        return Answer({"loopId": loop, "queued": True, "pass": None})
-    try:
-        async with asyncio.timeout(_WAIT_S):
-            ended = await waiting
-    except TimeoutError:
-        raise ApiError(ErrorCode.BUSY, "the pass did not end in time; it goes on") from None
-    document = ended.answer.document if isinstance(ended.answer.document, dict) else None
-    told = {"succeeded": ended.answer.succeeded, "traceId": ended.trace_id, "document": document}
-    return Answer({"loopId": loop, "queued": True, "pass": told | {"output": ended.answer.output}}, status=200)
-
-
-async def control(call: Call) -> Answer:
-    """Cancel, approve or reject, by the code and the ledger of ``opsd control``."""
-    body: models.ControlOrder = call.body
-    entry = _entry(call)
-    try:
-        attempts, backoff_s = entry.retries()
-    except UsageError as error:
-        raise ApiError(ErrorCode.REGISTRY_UNUSABLE, error.message) from None
-    request = ControlRequest(
-        repo=call.host.repo,
-        loop_id=LoopId(entry.loop_id),
-        intent=Intent(body.intent),
-        by=call.by,
-        note=body.note,
-        trace_id=call.trace_id,
-        idempotency_key=f"api-{call.by}-{call.idempotency_key}" if call.idempotency_key else f"api-{call.trace_id}",
-        confirm=body.confirm,
-        timeout_s=body.timeoutSeconds,
-        interval_s=body.intervalSeconds,
-        retry_attempts=attempts,
-        retry_backoff_s=backoff_s,
-        transport=entry.transport,
-        only_if_active=body.onlyIfActive,
-        principal=call.by,
-    )
-    row, exit_code, said = await loops.in_own_thread(lambda: call.host.control(entry, request))
-    if exit_code == 0:
-        return Answer({"exitCode": exit_code, "result": row})
-    code = ErrorCode.CONTROL_AMBIGUOUS if exit_code == 2 else ErrorCode.CONTROL_FAILED
-    message = said or f"{body.intent}: {row.get('status')}"
-    raise ApiError(code, message, more={"exitCode": exit_code, "result": row})
-
-
-async def dead_letters(call: Call) -> Answer:
-    """What ``opsd alerts dispatch --list-dead-letters`` prints."""
-    host, loop = call.host, _entry(call).loop_id
-    return Answer({"deadLetters": await host.in_thread(alerts.dead_letters, alerts.means(host), loop, call.trace_id)})
-
-
-async def replay_dead_letters(call: Call) -> Answer:
-    """What ``opsd alerts dispatch --replay-dead-letters`` does."""
-    body: models.Replay = call.body
-    host, loop = call.host, _entry(call).loop_id
-    means = alerts.means(host)
-    state = await loops.in_own_thread(lambda: alerts.replay(means, loop, call.trace_id, body.deliveryId or "all"))
-    return Answer({"dispatch": state})
-
-
 _CURSOR = {"anyOf": [{"type": "string"}, {"type": "null"}]}
-_PASS = {"anyOf": [{"type": "object"}, {"type": "null"}]}
 
 ROUTES = (
     Route(
@@ -165,9 +119,41 @@ ROUTES = (
         "The operator status, as `opsd status` prints it",
         "loops",
         loop_status,
-        query=models.StatusQuery,
+        query=loop_models.StatusQuery,
         members={"status": _OBJECT},
         errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
+    ),
+    Route(
+        "GET",
+        "/loops/{loop}/health",
+        "loopHealth",
+        "The health as of now, judged from the files of the loop's passes",
+        "loops",
+        loop_health,
+        query=loop_models.HealthQuery,
+        members={"health": _OBJECT},
+        errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
+    ),
+    Route(
+        "GET",
+        "/loops/{loop}/snapshot",
+        "loopSnapshot",
+        "The loop's state as its runtime shows it now, through the loop's own transport",
+        "loops",
+        loop_snapshot,
+        query=loop_models.SnapshotQuery,
+        members={"snapshot": _OBJECT},
+        errors=(ErrorCode.CONFLICT,),
+    ),
+    Route(
+        "GET",
+        "/loops/{loop}/confirmation",
+        "confirmIntent",
+        "Looks at snapshots until they show the effect of an intent, or the time is up",
+        "loops",
+        confirmation,
+        query=loop_models.ConfirmationQuery,
+        members={"confirmation": _OBJECT},
     ),
     Route(
         "GET",
@@ -176,7 +162,7 @@ ROUTES = (
         "Events behind a cursor, through the loop's own transport",
         "loops",
         loop_events,
-        query=models.EventsQuery,
+        query=loop_models.EventsQuery,
         members={"events": _OBJECTS, "cursor": _OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
@@ -198,56 +184,8 @@ ROUTES = (
         "Figures over the newest passes",
         "loops",
         loop_telemetry,
-        query=models.WindowQuery,
+        query=loop_models.WindowQuery,
         members={"summary": _OBJECT},
         errors=(ErrorCode.MANAGER_FILE,),
-    ),
-    Route(
-        "POST",
-        "/loops/{loop}/reconcile",
-        "reconcileLoop",
-        "A pass over the loop now",
-        "loops",
-        reconcile,
-        scope=Scope.CONTROL,
-        body=models.Reconcile,
-        open_on_loopback=True,
-        status=200,
-        members={"loopId": {"type": "string"}, "queued": {"type": "boolean"}, "pass": _PASS},
-    ),
-    Route(
-        "POST",
-        "/loops/{loop}/control",
-        "controlLoop",
-        "Cancel, approve or reject, with proof that it took effect",
-        "loops",
-        control,
-        scope=Scope.CONTROL,
-        body=models.ControlOrder,
-        keyed=True,
-        members={"exitCode": {"type": "integer"}, "result": _OBJECT},
-        errors=(ErrorCode.CONTROL_AMBIGUOUS, ErrorCode.CONTROL_FAILED, ErrorCode.CONFLICT, ErrorCode.REGISTRY_UNUSABLE),
-    ),
-    Route(
-        "GET",
-        "/loops/{loop}/dead-letters",
-        "loopDeadLetters",
-        "Deliveries of alerts that were given up",
-        "alerts",
-        dead_letters,
-        members={"deadLetters": _OBJECT},
-        errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
-    ),
-    Route(
-        "POST",
-        "/loops/{loop}/dead-letters/replay",
-        "replayDeadLetters",
-        "Tell dead letters again, with the same ids",
-        "alerts",
-        replay_dead_letters,
-        scope=Scope.CONTROL,
-        body=models.Replay,
-        members={"dispatch": _OBJECT},
-        errors=(ErrorCode.CONFLICT,),
     ),
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
+from opsd.api.loop_models import AlertsDispatch
 from opsd.cli.api_client import ApiRequest, loop_path
 from opsd.cli.arguments import Arguments
-from opsd.cli.remote.command import Answered, RemoteCommand, get_request, loop_of
+from opsd.cli.remote.command import Answered, RemoteCommand, get_request, loop_of, process_command
 from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
@@ -55,21 +56,35 @@ def _listed(document: JsonObject) -> Answered:
 
 
 def _dispatch(arguments: Arguments) -> ApiRequest:
+    """A run, or one of the modes that have a route of their own; a flag that its route does not take is refused."""
     loop, sink = loop_of(arguments), arguments.optional("--test-sink")
     if arguments.switch("--list-dead-letters"):
+        _only(arguments, "--list-dead-letters")
         return get_request(loop_path(loop, "/dead-letters"))
     if sink is not None:
         from urllib.parse import quote
 
+        _only(arguments, "--test-sink")
         return ApiRequest("POST", f"/alerts/sinks/{quote(sink, safe='')}/test", body={"loopId": loop})
-    if not arguments.switch("--replay-dead-letters"):
-        raise UsageError("the daemon dispatches by itself: use --list-dead-letters, --replay-dead-letters, --test-sink")
     delivery = arguments.optional("--delivery-id")
-    body: JsonObject = {} if delivery is None else {"deliveryId": delivery}
-    return ApiRequest("POST", loop_path(loop, "/dead-letters/replay"), body=body)
+    if arguments.switch("--replay-dead-letters"):
+        _only(arguments, "--replay-dead-letters", "--delivery-id")
+        body: JsonObject = {} if delivery is None else {"deliveryId": delivery}
+        return ApiRequest("POST", loop_path(loop, "/dead-letters/replay"), body=body)
+    if delivery is not None:
+        raise UsageError("--delivery-id requires --replay-dead-letters")
+    return _RUN.request(arguments)
+
+
+def _only(arguments: Arguments, mode: str, *others: str) -> None:
+    for flag in _DISPATCH_FLAGS:
+        if flag not in (mode, "--loop", *others) and arguments.given(flag) is not None:
+            raise UsageError(f"{flag} cannot be combined with {mode} and --server")
 
 
 def _dispatched(document: JsonObject) -> Answered:
+    if "result" in document:
+        return document["result"], int(document["exitCode"])
     return next(document[name] for name in ("deadLetters", "dispatch", "test") if name in document), 0
 
 
@@ -78,6 +93,9 @@ def _route_of(arguments: Arguments) -> ApiRequest:
         "/alerts/route", category=arguments.required("--category"), severity=arguments.optional("--severity")
     )
 
+
+_RUN = process_command("opsd.cli.alerts_dispatch:SPEC", "/loops/{loop}/alerts/dispatch", AlertsDispatch)
+_DISPATCH_FLAGS = (*_RUN.flags, "--list-dead-letters", "--replay-dead-letters", "--delivery-id", "--test-sink")
 
 COMMANDS: dict[str, RemoteCommand] = {
     "alerts silence add": RemoteCommand(
@@ -93,13 +111,7 @@ COMMANDS: dict[str, RemoteCommand] = {
     "alerts silence expire": RemoteCommand(
         f"{_SILENCE}EXPIRE", "POST /alerts/silences/{silence}/expire", ("--id",), _silence_expire, "silence"
     ),
-    "alerts dispatch": RemoteCommand(
-        "opsd.cli.alerts_dispatch:SPEC",
-        "POST /loops/{loop}/dead-letters/replay",
-        ("--loop", "--list-dead-letters", "--replay-dead-letters", "--delivery-id", "--test-sink"),
-        _dispatch,
-        answer=_dispatched,
-    ),
+    "alerts dispatch": RemoteCommand(_RUN.spec, _RUN.route, _DISPATCH_FLAGS, _dispatch, answer=_dispatched),
     "alerts resolve": RemoteCommand(
         "opsd.cli.alerts_resolve:SPEC", "GET /alerts/route", ("--category", "--severity"), _route_of, "route"
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from opsd.api.flags import body_of, fields_by_flag, kind_of
-from opsd.api.models import Body
+from opsd.api.models import Body, Query
 from opsd.cli.api_client import ApiRequest, loop_path
 from opsd.cli.arguments import Arguments, CommandSpec
 from opsd.contract.errors import UsageError
@@ -16,6 +16,9 @@ from opsd.contract.jsoncodec import JsonObject, JsonValue
 
 Answered = tuple[JsonValue, int]
 """What is printed, and the exit code."""
+
+Ask = Callable[[ApiRequest], JsonObject]
+"""Asks the server that was named; raises :class:`OpsError` for a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class RemoteCommand:
         request: what is asked.
         member: of the answer, printed as it is where there is no ``answer``.
         answer: what the command prints of a success, and its exit code.
+        talk: for a command that asks more than once: does all of it; the exit code, None to go on as usual.
     """
 
     spec: str
@@ -37,6 +41,7 @@ class RemoteCommand:
     request: Callable[[Arguments], ApiRequest]
     member: str = ""
     answer: Callable[[JsonObject], Answered] | None = None
+    talk: Callable[[Arguments, Ask], int | None] | None = None
 
 
 def spec_of(target: str) -> CommandSpec:
@@ -58,6 +63,19 @@ def loop_of(arguments: Arguments) -> str:
 def get_request(path: str, **query: object) -> ApiRequest:
     """A question, without what was not given."""
     return ApiRequest("GET", path, {name: str(value) for name, value in query.items() if value is not None})
+
+
+def query_command(
+    spec: str, path: str, model: type[Query], member: str, *, answer: Callable[[JsonObject], Answered] | None = None
+) -> RemoteCommand:
+    """A command that reads about one loop, and whose flags are the parameters of a route's query."""
+    known = fields_by_flag(model)
+
+    def request(arguments: Arguments) -> ApiRequest:
+        given = {name: text for flag, name in known.items() if (text := arguments.given(flag)) is not None}
+        return get_request(loop_path(loop_of(arguments), path.removeprefix("/loops/{loop}")), **given)
+
+    return RemoteCommand(spec, f"GET {path}", (*known, "--loop"), request, member, answer)
 
 
 def process_command(spec: str, path: str, model: type[Body], *, keyed: bool = False) -> RemoteCommand:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from opsd.api import loop_models as models
 from opsd.cli.api_client import ApiRequest, loop_path
 from opsd.cli.arguments import Arguments
-from opsd.cli.remote.command import Answered, RemoteCommand, get_request, loop_of
+from opsd.cli.events import skipped_line
+from opsd.cli.remote import events
+from opsd.cli.remote.command import Answered, Ask, RemoteCommand, get_request, loop_of, process_command, query_command
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject
@@ -15,12 +18,11 @@ def _status(arguments: Arguments) -> ApiRequest:
     return get_request(loop_path(loop_of(arguments), "/status"), summaryWindow=window)
 
 
-def _telemetry(arguments: Arguments) -> ApiRequest:
-    return get_request(loop_path(loop_of(arguments), "/telemetry"), window=arguments.positive("--window", 200))
-
-
 def _reconcile(arguments: Arguments) -> ApiRequest:
-    return ApiRequest("POST", loop_path(loop_of(arguments), "/reconcile"), body={"wait": True})
+    body: JsonObject = {"wait": True, "fromStart": arguments.switch("--from-start")}
+    body["maxEvents"] = arguments.non_negative("--max-events", 0)
+    skip_line = skipped_line(arguments)
+    return ApiRequest("POST", loop_path(loop_of(arguments), "/reconcile"), body={**body, "skipLine": skip_line})
 
 
 def _reconciled(document: JsonObject) -> Answered:
@@ -43,20 +45,74 @@ def _control(arguments: Arguments) -> ApiRequest:
         "timeoutSeconds": arguments.non_negative("--timeout-seconds", 30, TIMES_MESSAGE),
         "intervalSeconds": arguments.non_negative("--interval-seconds", 2, TIMES_MESSAGE),
         "onlyIfActive": arguments.switch("--only-if-active"),
+        "commandTimeoutSeconds": arguments.positive("--command-timeout-seconds", 60),
     }
+    if arguments.given("--retry-attempts") is not None:
+        body["retryAttempts"] = arguments.positive("--retry-attempts", 3)
+    if arguments.given("--retry-backoff-seconds") is not None:
+        body["retryBackoffSeconds"] = arguments.non_negative("--retry-backoff-seconds", 1)
     key = arguments.optional("--idempotency-key") or f"{intent}-{new_trace_id()}"
     return ApiRequest("POST", loop_path(loop, "/control"), body=body, key=key)
 
 
+def _projected(arguments: Arguments) -> ApiRequest:
+    return ApiRequest("POST", loop_path(loop_of(arguments), "/project-state"), body={})
+
+
+def _confirmed(document: JsonObject) -> Answered:
+    return document["confirmation"], 0 if document["confirmation"]["confirmed"] else 1
+
+
+def _watch(arguments: Arguments, ask: Ask) -> int | None:
+    """``opsd status --watch``: the page again and again."""
+    if not arguments.switch("--watch"):
+        return None
+    from opsd.cli.status import watch
+
+    return watch(lambda: ask(_status(arguments))["status"])
+
+
+_EVENTS = RemoteCommand(
+    "opsd.cli.events:SPEC",
+    "GET /loops/{loop}/events",
+    ("--loop", "--cursor-file", "--from-start", "--max-events", "--trace-id", "--skip-bad-line"),
+    events.first_page,
+    talk=events.talk,
+)
+
 COMMANDS: dict[str, RemoteCommand] = {
-    "status": RemoteCommand(
-        "opsd.cli.status:SPEC", "GET /loops/{loop}/status", ("--loop", "--summary-window"), _status, "status"
-    ),
-    "telemetry-summary": RemoteCommand(
-        "opsd.cli.telemetry_summary:SPEC", "GET /loops/{loop}/telemetry", ("--loop", "--window"), _telemetry, "summary"
+    "snapshot": query_command("opsd.cli.snapshot:SPEC", "/loops/{loop}/snapshot", models.SnapshotQuery, "snapshot"),
+    "events": _EVENTS,
+    "poll-events": _EVENTS,
+    "project-state": RemoteCommand(
+        "opsd.cli.project_state:SPEC", "POST /loops/{loop}/project-state", ("--loop",), _projected, "state"
     ),
     "reconcile": RemoteCommand(
-        "opsd.cli.reconcile:SPEC", "POST /loops/{loop}/reconcile", ("--loop",), _reconcile, answer=_reconciled
+        "opsd.cli.reconcile:SPEC",
+        "POST /loops/{loop}/reconcile",
+        ("--loop", "--from-start", "--max-events", "--skip-bad-line"),
+        _reconcile,
+        answer=_reconciled,
+    ),
+    "health": query_command("opsd.cli.health:SPEC", "/loops/{loop}/health", models.HealthQuery, "health"),
+    "status": RemoteCommand(
+        "opsd.cli.status:SPEC",
+        "GET /loops/{loop}/status",
+        ("--loop", "--summary-window", "--watch"),
+        _status,
+        "status",
+        talk=_watch,
+    ),
+    "telemetry-summary": query_command(
+        "opsd.cli.telemetry_summary:SPEC", "/loops/{loop}/telemetry", models.WindowQuery, "summary"
+    ),
+    "profile-drift": process_command("opsd.cli.profile_drift:SPEC", "/loops/{loop}/profile-drift", models.ProfileDrift),
+    "confirm-intent": query_command(
+        "opsd.cli.confirm_intent:SPEC",
+        "/loops/{loop}/confirmation",
+        models.ConfirmationQuery,
+        "confirmation",
+        answer=_confirmed,
     ),
     "control": RemoteCommand(
         "opsd.cli.control:SPEC",
@@ -68,6 +124,9 @@ COMMANDS: dict[str, RemoteCommand] = {
             "--note",
             "--timeout-seconds",
             "--interval-seconds",
+            "--command-timeout-seconds",
+            "--retry-attempts",
+            "--retry-backoff-seconds",
             "--no-confirm",
             "--only-if-active",
         ),

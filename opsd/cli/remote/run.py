@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from opsd.api.failure import ErrorCode
-from opsd.cli.api_client import SERVER_VARIABLE, ask, refusal, server_of
+from opsd.cli.api_client import SERVER_VARIABLE, answer_of, ask, refusal, server_of
 from opsd.cli.output import write_json
 from opsd.cli.remote.command import spec_of
 from opsd.cli.remote.table import COMMANDS
@@ -70,8 +71,12 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
     for flag in spec.flags:
         if arguments.given(flag.name) is not None and flag.name not in (*command.flags, "--pretty"):
             raise UsageError(f"{flag.name} cannot be combined with --server")
-    request = command.request(arguments)
-    _status, document = ask(server_of(named, os.environ), request)
+    server = server_of(named, os.environ)
+    if command.talk is not None:
+        ended = command.talk(arguments, partial(answer_of, server))
+        if ended is not None:
+            return ended
+    _status, document = ask(server, command.request(arguments))
     if document["ok"] is not True:
         if not isinstance(document.get("result"), dict):
             raise refusal(document)
