@@ -1,0 +1,172 @@
+"""What a person sees on a terminal of what a daemon knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from opsd.cli import whoami
+from opsd.cli.alerts_page import all_dead_letters_page
+from opsd.cli.api_client import Server
+from opsd.cli.escalations_page import escalations_page
+from opsd.cli.fleet_policy_page import candidates_page
+from opsd.cli.loops_page import loop_page, loops_page
+from opsd.cli.promotion_state_page import promotion_state_page
+from opsd.cli.views import Asked
+from tests.cli.support import printed
+from tests.fleet.handoff_support import candidate
+
+FLAGS = ("--server", "prod")
+EVIL = "\x1b[2Jred [bold]alert[/bold]"
+
+
+def view(**changes: Any) -> dict[str, Any]:
+    """What the API tells of a loop."""
+    return {
+        "loopId": "alpha",
+        "transport": "local",
+        "observe": "auto",
+        "following": "stream",
+        "state": "running",
+        "run": {"runId": "run-7", "iteration": 3},
+        "healthStatus": "critical",
+        "reasonCodes": ["ingest_stale"],
+        "metrics": {"ingestLagSeconds": 700, "heartbeatLagSeconds": None},
+        "lastEventName": "role_end",
+        "lastEventAt": "2026-11-26T08:00:00Z",
+        "cursor": {"eventLineOffset": 12, "eventLineCount": 14},
+        "profileDrift": "aligned",
+        "lastFailure": {"code": "snapshot_unavailable", "message": "no snapshot"},
+        "failuresInARow": 2,
+        "lastPassAt": "2026-11-26T08:00:02Z",
+        "lastSuccessAt": "2026-11-26T08:00:01Z",
+        "alerts": {"pendingCount": 1, "sinks": []},
+        "traceId": "t-1",
+        "stuck": False,
+        **changes,
+    }
+
+
+def everywhere(value: Any, text: str) -> Any:
+    """The same document with ``text`` in place of every text."""
+    if isinstance(value, dict):
+        return {name: everywhere(inner, text) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [everywhere(inner, text) for inner in value]
+    return text if isinstance(value, str) else value
+
+
+def promotion() -> dict[str, Any]:
+    summary = {"decision": "hold", "gatePassCount": 3, "gateFailCount": 2, "failedGates": ["drills"]}
+    return {
+        "decision": {"summary": {**summary, "reasonCodes": ["promotion_drill_stale"]}, "generatedAt": "then"},
+        "apply": {
+            "intent": "rollback",
+            "status": "applied",
+            "timestamp": "then",
+            "governance": {"actor": "ann"},
+            "rollout": {"before": {"canaryPercent": 25}, "after": {"canaryPercent": 25, "manualPause": True}},
+        },
+        "controller": {
+            "mode": "guarded_auto_apply",
+            "status": "hold",
+            "execution": {"action": "hold"},
+            "decision": {"reasonCodes": ["controller_cooldown_active"]},
+        },
+    }
+
+
+def letters() -> dict[str, Any]:
+    letter = {"timestamp": "then", "sinkId": "desk", "category": "health_critical", "reasonCode": "http_error"}
+    found = {"count": 1, "deadLetters": [{**letter, "deliveryId": "omd_1"}]}
+    return {"loops": [{"loopId": "alpha", **found}, {"loopId": "my loop", **found}]}
+
+
+def proposal() -> dict[str, Any]:
+    return candidate("a", recommendedIntent="cancel", suppressionReason=None, rationale="it does not answer")
+
+
+def escalation(**changes: Any) -> dict[str, Any]:
+    return {"timestamp": "2026-11-26T08:00:00Z", "category": "health_critical", "reasonCodes": ["stuck"], **changes}
+
+
+def test_loops_are_rows_and_counted_by_health() -> None:
+    loops = [view(), view(loopId="beta", healthStatus="healthy", reasonCodes=[], lastFailure=None), view(loopId="c")]
+    shown = printed(loops_page({"loops": loops, "nextCursor": "c"}), width=80)
+    assert "3 loops  2 critical · 1 healthy" in shown
+    for words in ("alpha", "running", "ingest_stale", "snapshot_unavailable", "12 of 14", "and more"):
+        assert words in shown
+    assert "no such loops" in printed(loops_page({"loops": [], "nextCursor": None}))
+
+
+def test_one_loop_is_shown_with_all_that_is_known_of_it() -> None:
+    shown = printed(loop_page(view(stuck=True)), width=200)
+    for words in (
+        *("loop alpha  running · critical", "because of  ingest_stale", "runId run-7 · iteration 3", "pendingCount 1"),
+        *("snapshot_unavailable · no snapshot · 2 in a row", "ingestLagSeconds 700", "trace t-1", "does not come back"),
+    ):
+        assert words in shown
+    assert "None" not in shown
+    never_seen = dict.fromkeys(view(), None) | {"loopId": "new"}
+    assert "because of" not in printed(loop_page(never_seen))
+
+
+def test_escalations_tell_why_whatever_their_category_calls_it() -> None:
+    diverged = {"category": "divergence_detected", "reasonCodes": None, "divergenceFlags": {"a": True, "b": False}}
+    rows = [escalation(), escalation(**diverged), escalation(reasonCodes=None, reasonCode="ordering_drift_detected")]
+    shown = printed(escalations_page({"loopId": "alpha", "escalations": rows}), width=80)
+    for words in ("the newest 3", "health_critical", "stuck", "divergence_detected", "a", "ordering_drift_detected"):
+        assert words in shown
+    assert "escalations of alpha  none" in printed(escalations_page({"loopId": "alpha", "escalations": []}))
+
+
+def test_dead_letters_of_all_loops_come_with_the_commands_that_tell_them_again() -> None:
+    shown = printed(all_dead_letters_page(letters(), FLAGS), width=110)
+    assert "opsd alerts dispatch --server prod --loop alpha --replay-dead-letters" in shown
+    assert "opsd alerts dispatch --server prod --loop 'my loop' --replay-dead-letters" in shown
+    assert "omd_1" in shown
+    assert "no dead letters" in printed(all_dead_letters_page({"loops": []}, FLAGS))
+
+
+def test_candidates_come_with_the_command_that_explains_the_first() -> None:
+    document = {"candidates": [proposal()], "decidedAt": "then", "mode": "advisory"}
+    shown = printed(candidates_page(document, FLAGS), width=100)
+    assert "1 candidates  decided at then · mode advisory" in shown
+    assert "opsd fleet explain --server prod a:health_critical" in shown
+    assert "no such candidates" in printed(candidates_page({**document, "candidates": []}, FLAGS))
+
+
+def test_the_state_of_promotion_is_what_each_step_said_last() -> None:
+    shown = printed(promotion_state_page(promotion()), width=120)
+    assert "gates  hold · 3 pass · 2 fail" in shown
+    assert "rollout  rollback · applied · canary 25 % → 25 % · paused · then · by ann" in shown
+    assert "controller  guarded_auto_apply · hold" in shown
+    assert "controller_cooldown_active" in shown
+    assert "not evaluated yet" in printed(promotion_state_page({"decision": None}))
+
+
+def test_nothing_that_comes_from_outside_is_obeyed_by_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil: dict[str, Callable[[], Any]] = {
+        "loops": lambda: loops_page({"loops": [everywhere(view(), EVIL)], "nextCursor": EVIL}),
+        "loop": lambda: loop_page(everywhere(view(), EVIL)),
+        "escalations": lambda: escalations_page({"loopId": EVIL, "escalations": [everywhere(escalation(), EVIL)]}),
+        "letters": lambda: all_dead_letters_page(everywhere(letters(), EVIL), FLAGS),
+        "candidates": lambda: candidates_page(
+            {"candidates": [everywhere(proposal(), EVIL)], "decidedAt": EVIL, "mode": EVIL}, FLAGS
+        ),
+        "promotion": lambda: promotion_state_page(everywhere(promotion(), EVIL)),
+    }
+    for name, page in evil.items():
+        shown = printed(page(), width=300)
+        assert "\x1b" not in shown, name
+        assert "[bold]" in shown, name
+    monkeypatch.setattr(whoami, "answer_to", lambda *_: {"identity": {"name": EVIL, "scopes": [EVIL], "loops": EVIL}})
+    monkeypatch.setattr(whoami, "for_a_person", lambda _: True)
+    assert whoami.view(whoami.SPEC.parse([]), Asked(Server("http://127.0.0.1:1"), FLAGS)) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "[bold]" in out
