@@ -29,6 +29,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "confirm-intent": ("opsd.cli.confirm_intent:main", "does the runtime show an intent's effect"),
     "status": ("opsd.cli.status:main", "what is known of one loop, readable or as one document"),
     "loops": ("opsd.cli.loops:main", "the loops as a running daemon sees them"),
+    "watch": ("opsd.cli.watch:main", "what changes, as it happens"),
     "escalations": ("opsd.cli.escalations:main", "the newest escalations of a loop"),
     "threshold-profile": ("opsd.cli.threshold_profile:main", "one threshold profile of the catalog"),
     "telemetry-summary": ("opsd.cli.telemetry_summary:main", "figures over a loop's newest passes"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,15 +21,8 @@ from opsd.cli.remote.views import COMMANDS
 from opsd.cli.views import Asked
 from opsd.contract.errors import OpsError
 from tests.api.world import ApiWorld
+from tests.cli.support import free_port
 from tests.cli.test_remote import opsd
-
-
-def free_port() -> int:
-    """A port that nobody listens on; for a daemon that others have to find."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 async def shown(*argv: str, env: dict[str, str]) -> Any:
@@ -125,6 +117,9 @@ async def test_a_server_that_is_named_is_asked_with_its_principals_rights(tmp_pa
         ("loops --loop ../a", "invalid loop id: ../a"),
         ("escalations", "--loop is required"),
         ("fleet candidates --eligible maybe", "--eligible must be true or false"),
+        ("watch --kind weather", "--kind must be one of: loop, loop_gone, fleet, operation"),
+        ("watch --for ever", "--for must be like 30s, 10m or 2h, not ever"),
+        ("watch --max-changes 0", "--max-changes must be an integer >= 1"),
     ],
 )
 def test_what_it_cannot_use_is_told_before_anybody_is_asked(

@@ -10,16 +10,19 @@ import pytest
 from opsd.cli import whoami
 from opsd.cli.alerts_page import all_dead_letters_page
 from opsd.cli.api_client import Server
+from opsd.cli.change_stream import DISCONNECTED, KINDS, Heard
 from opsd.cli.escalations_page import escalations_page
 from opsd.cli.fleet_policy_page import candidates_page
 from opsd.cli.loops_page import loop_page, loops_page
 from opsd.cli.promotion_state_page import promotion_state_page
 from opsd.cli.views import Asked
+from opsd.cli.watch_page import change_line
 from tests.cli.support import printed
 from tests.fleet.handoff_support import candidate
 
 FLAGS = ("--server", "prod")
 EVIL = "\x1b[2Jred [bold]alert[/bold]"
+AT = 1_700_000_000.0
 
 
 def view(**changes: Any) -> dict[str, Any]:
@@ -147,6 +150,32 @@ def test_the_state_of_promotion_is_what_each_step_said_last() -> None:
     assert "not evaluated yet" in printed(promotion_state_page({"decision": None}))
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "words"),
+    [
+        ("loop", view(), "loop alpha  running · critical · 12 of 14 · role_end · snapshot_unavailable · ingest_stale"),
+        ("loop_gone", {"loopId": "beta"}, "loop beta  not supervised any more"),
+        ("fleet", {"steps": ["rollup", "policy"], "failedStep": "policy"}, "fleet  rollup, policy · failed at policy"),
+        (
+            "operation",
+            {"action": "controlLoop", "principal": "ann", "status": 200, "loop": "alpha"},
+            "ann  controlLoop · loop alpha · 200",
+        ),
+        ("hello", {"schemaVersion": "v1"}, "connected"),
+        ("gap", {"reason": "changes_lost"}, "gap  changes were missed"),
+        (DISCONNECTED, {"reason": "Connection refused"}, "disconnected  Connection refused · trying again"),
+        ("weather", {"sky": "blue"}, 'weather  {"sky":"blue"}'),
+        ("loop", None, "loop"),
+        ("loop", [1], "loop"),
+    ],
+)
+def test_a_change_is_one_line(kind: str, data: Any, words: str) -> None:
+    shown = printed([change_line(Heard(kind, "", data), AT)], width=60)
+    assert shown.startswith("22:13:20Z  ")
+    assert words in shown
+    assert shown.count("\n") == 1
+
+
 def test_nothing_that_comes_from_outside_is_obeyed_by_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,14 +188,23 @@ def test_nothing_that_comes_from_outside_is_obeyed_by_the_terminal(
             {"candidates": [everywhere(proposal(), EVIL)], "decidedAt": EVIL, "mode": EVIL}, FLAGS
         ),
         "promotion": lambda: promotion_state_page(everywhere(promotion(), EVIL)),
+        **{kind: lambda kind=kind: [change_line(Heard(kind, EVIL, everywhere(view(), EVIL)), AT)] for kind in KINDS},
+        "unheard of": lambda: [change_line(Heard(EVIL, EVIL, {EVIL: EVIL}), AT)],
     }
     for name, page in evil.items():
         shown = printed(page(), width=300)
         assert "\x1b" not in shown, name
-        assert "[bold]" in shown, name
+        assert "[bold]" in shown or name == "fleet", name
     monkeypatch.setattr(whoami, "answer_to", lambda *_: {"identity": {"name": EVIL, "scopes": [EVIL], "loops": EVIL}})
     monkeypatch.setattr(whoami, "for_a_person", lambda _: True)
     assert whoami.view(whoami.SPEC.parse([]), Asked(Server("http://127.0.0.1:1"), FLAGS)) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "[bold]" in out
+
+
+def test_a_line_of_a_hostile_change_is_not_longer_than_many() -> None:
+    reasons = [f"reason_{number}" for number in range(100_000)]
+    changes = view(state="x" * 1_000_000, reasonCodes=reasons), {"steps": ["x" * 1_000_000]}, {"x" * 1_000_000: 1}
+    for kind, data in zip(("loop", "fleet", "operation"), changes, strict=True):
+        assert len(printed([change_line(Heard(kind, "", data), AT)], width=60)) < 1000

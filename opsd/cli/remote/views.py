@@ -45,6 +45,7 @@ class ViewCommand:
 
 COMMANDS: dict[str, ViewCommand] = {
     "loops": ViewCommand("opsd.cli.loops", "GET /loops", ("GET /loops/{loop}",)),
+    "watch": ViewCommand("opsd.cli.watch", "GET /stream"),
     "escalations": ViewCommand("opsd.cli.escalations", "GET /loops/{loop}/escalations"),
     "alerts dead-letters": ViewCommand("opsd.cli.alerts_dead_letters", "GET /alerts/dead-letters"),
     "fleet candidates": ViewCommand("opsd.cli.fleet_candidates", "GET /fleet/candidates"),
