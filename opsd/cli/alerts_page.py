@@ -1,4 +1,4 @@
-"""What ``opsd alerts dispatch`` and ``opsd alerts resolve`` answer, as readable pages for a terminal."""
+"""What the ``opsd alerts`` commands answer, as readable pages for a terminal."""
 
 from __future__ import annotations
 
@@ -63,20 +63,37 @@ def dead_letters_page(document: JsonObject, flags: Sequence[str]) -> Page:
     letters = document["deadLetters"]
     if not letters:
         return [Text("no dead letters", style="green")]
+    return [
+        line(f"{document['count']} given up", style=_BAD),
+        "",
+        _letters(letters),
+        *more(len(letters)),
+        "",
+        line("tell them again", _command(flags, "--replay-dead-letters"), style="cyan"),
+    ]
+
+
+def all_dead_letters_page(document: JsonObject, flags: Sequence[str]) -> Page:
+    """The same of many loops, one after the other; ``flags`` name the daemon that was asked."""
+    if not document["loops"]:
+        return [Text("no dead letters", style="green")]
+    page: Page = []
+    for found in document["loops"]:
+        loop, letters = str(found["loopId"]), found["deadLetters"]
+        again = _command((*flags, "--loop", loop), "--replay-dead-letters")
+        page += [line(loop, f"{found['count']} given up", style=_BAD), _letters(letters), *more(len(letters))]
+        page += [line("tell them again", again, style="cyan"), ""]
+    return page[:-1]
+
+
+def _letters(letters: Sequence[JsonObject]) -> Table:
     made = table("given up at", "sink", "about", "tries", "why", "delivery")
     for letter in letters[:SHOWN]:
         about = [letter.get("category"), letter.get("severity")]
         why = [letter.get("reasonCode"), letter.get("lastHttpStatus")]
         given_up = (letter.get("timestamp"), letter.get("sinkId"), about, letter.get("attempts"), why)
         made.add_row(*cells(*given_up, letter.get("deliveryId")))
-    return [
-        line(f"{document['count']} given up", style=_BAD),
-        "",
-        made,
-        *more(len(letters)),
-        "",
-        line("tell them again", _command(flags, "--replay-dead-letters"), style="cyan"),
-    ]
+    return made
 
 
 def sink_answer_page(document: JsonObject) -> Page:

@@ -129,8 +129,7 @@ def ask(server: Server, request: ApiRequest) -> tuple[int, JsonObject]:
             break
         except (OSError, HTTPException) as error:
             if not left:
-                said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-                raise OpsError(f"no answer from {server.url}: {said}", code="unreachable") from None
+                raise OpsError(f"no answer from {server.url}: {trouble_of(error)}", code="unreachable") from None
             time.sleep(_PAUSE_S)
     try:
         document = jsoncodec.loads(data)
@@ -154,25 +153,15 @@ def answer_of(server: Server, request: ApiRequest) -> JsonObject:
 
 
 def _once(server: Server, request: ApiRequest) -> tuple[int, bytes]:
-    parts = urlsplit(server.url)
-    host, port = parts.hostname or "", parts.port
-    connection: HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context(cafile=server.ca_file)
-        connection = HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
-    else:
-        connection = HTTPConnection(host, port, timeout=_TIMEOUT_S)
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    if server.token:
-        headers["Authorization"] = f"Bearer {server.token}"
+    connection = connect(server, _TIMEOUT_S)
+    headers = {"Accept": "application/json", **headers_of(server)}
     if request.key:
         headers["Idempotency-Key"] = request.key
     body = None if request.body is None else jsoncodec.dumps(request.body)
     if body is not None:
         headers["Content-Type"] = "application/json"
-    target = parts.path + PREFIX + request.path + (f"?{urlencode(request.query)}" if request.query else "")
     try:
-        connection.request(request.method, target, body, headers)
+        connection.request(request.method, target_of(server, request), body, headers)
         response = connection.getresponse()
         data = response.read(_MAX_ANSWER_BYTES + 1)
     finally:
@@ -180,6 +169,32 @@ def _once(server: Server, request: ApiRequest) -> tuple[int, bytes]:
     if len(data) > _MAX_ANSWER_BYTES:
         raise OpsError(f"the answer is larger than {_MAX_ANSWER_BYTES} bytes", code=ANSWER_TOO_LARGE)
     return response.status, data
+
+
+def connect(server: Server, timeout_s: float) -> HTTPConnection:
+    """A connection that is opened by its first request; no read waits longer than ``timeout_s``."""
+    parts = urlsplit(server.url)
+    host, port = parts.hostname or "", parts.port
+    if parts.scheme != "https":
+        return HTTPConnection(host, port, timeout=timeout_s)
+    return HTTPSConnection(host, port, timeout=timeout_s, context=ssl.create_default_context(cafile=server.ca_file))
+
+
+def headers_of(server: Server) -> dict[str, str]:
+    """What every request to a server carries."""
+    token = {"Authorization": f"Bearer {server.token}"} if server.token else {}
+    return {"Accept-Encoding": "identity", **token}
+
+
+def target_of(server: Server, request: ApiRequest) -> str:
+    """Path and query of a request as they stand in its first line."""
+    query = f"?{urlencode(request.query)}" if request.query else ""
+    return urlsplit(server.url).path + PREFIX + request.path + query
+
+
+def trouble_of(error: Exception) -> str:
+    """Why there is no answer, in the words of the system where it has some."""
+    return printable(getattr(error, "strerror", None) or str(error).strip() or type(error).__name__)
 
 
 def refusal(document: JsonObject) -> OpsError:

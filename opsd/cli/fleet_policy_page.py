@@ -1,4 +1,4 @@
-"""A policy state as a readable page for a terminal: who is in trouble, why, and what policy proposes."""
+"""A policy state, or some of its candidates, as a readable page: who is in trouble, why, and what policy proposes."""
 
 from __future__ import annotations
 
@@ -38,18 +38,25 @@ def policy_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType]
     candidates = sorted(state["candidates"], key=lambda one: _ORDER[verdict_of(one)])
     if not candidates:
         return [head, Text("nobody is in trouble", style="green")]
+    return [head, "", *_table(candidates, flags, "policy-state.json holds them all")]
+
+
+def candidates_page(document: JsonObject, flags: Sequence[str]) -> list[RenderableType]:
+    """Candidates of the newest policy that a daemon was asked for; ``flags`` name the daemon."""
+    candidates = sorted(document["candidates"], key=lambda one: _ORDER[verdict_of(one)])
+    head = line(f"{len(candidates)} candidates", f"decided at {document['decidedAt']}", f"mode {document['mode']}")
+    if not candidates:
+        return [head, Text("no such candidates", style="green")]
+    return [head, "", *_table(candidates, flags, "--pretty shows them all")]
+
+
+def _table(candidates: Sequence[JsonObject], flags: Sequence[str], where: str) -> list[RenderableType]:
+    """A row for each, and the command that tells the grounds of the first; ``where`` all of them can be seen."""
     made = table("loop", "trouble", "proposal", "held back by")
     for candidate in candidates[:SHOWN]:
         made.add_row(*_cells(candidate))
     explain = printable(shlex.join(["opsd", "fleet", "explain", *flags, candidates[0]["candidateId"]]))
-    return [
-        head,
-        "",
-        made,
-        *more(len(candidates), "policy-state.json holds them all"),
-        "",
-        line("the grounds", explain, style="cyan"),
-    ]
+    return [made, *more(len(candidates), where), "", line("the grounds", explain, style="cyan")]
 
 
 def _cells(candidate: JsonObject) -> list[Text]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 
 from opsd.cli.settings_flags import add_settings_flags, collect_flags
+from opsd.cli.this_host import listener_address
 from opsd.contract.errors import UsageError
 from opsd.net.probe import require_ready
-from opsd.runtime.credentials import CredentialEnvironment
-from opsd.supervisor.settings import load_settings
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,8 +25,6 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     if not 0 < options.timeout <= 3600:
         raise UsageError("--timeout must be a number of seconds above 0, at most 3600")
-    http = load_settings(collect_flags(options), CredentialEnvironment(os.environ), options.config).settings.http
-    if not http.port:
-        raise UsageError("http.port 0 takes any free port: which one it is cannot be known here")
-    require_ready(http.host, http.port, timeout_s=options.timeout)
+    host, port = listener_address(collect_flags(options), options.config)
+    require_ready(host, port, timeout_s=options.timeout)
     return 0

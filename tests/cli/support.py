@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,3 +85,11 @@ def printed(page: Sequence[RenderableType], width: int = 100) -> str:
     for part in page:
         console.print(part, soft_wrap=isinstance(part, Text))
     return paper.getvalue()
+
+
+def free_port() -> int:
+    """A port that nobody listens on; for a daemon that others have to find."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

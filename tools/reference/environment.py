@@ -21,10 +21,14 @@ def _program(name: str, where: str, step: str) -> Variable:
 
 
 VARIABLES = (
-    Variable("OPSD_CONFIG", "`run`, `ping`, `config`", "the configuration file, where `--config` is not given"),
+    Variable(
+        "OPSD_CONFIG",
+        "`run`, `ping`, `config`, commands that ask this host's daemon",
+        "the configuration file, where `--config` is not given",
+    ),
     Variable("OPSD_SERVER", "commands with `--server`", "the daemon that they work through, by address or profile"),
-    Variable("OPSD_API_TOKEN", "commands with `--server`", "the token for it"),
-    Variable("OPSD_API_TOKEN_FILE", "commands with `--server`", "a file that holds the token for it"),
+    Variable("OPSD_API_TOKEN", "commands that ask a daemon", "the token for it"),
+    Variable("OPSD_API_TOKEN_FILE", "commands that ask a daemon", "a file that holds the token for it"),
     Variable("OPSD_DEBUG", "every command", "`1`: the trace of an internal error on standard error"),
     Variable(
         "OPSD_INSTALL_ROOT", "every command", "where `config/` and `superloop.sh` are looked for; the scripts set it"

@@ -12,6 +12,7 @@ from opsd.cli.api_client import SERVER_VARIABLE, answer_of, ask, refusal, server
 from opsd.cli.output import write_json
 from opsd.cli.remote.command import spec_of
 from opsd.cli.remote.table import COMMANDS
+from opsd.cli.remote.views import ViewCommand
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonValue
 from opsd.contract.values import get
@@ -71,6 +72,8 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
     for flag in spec.flags:
         if arguments.given(flag.name) is not None and flag.name not in (*command.flags, "--pretty"):
             raise UsageError(f"{flag.name} cannot be combined with --server")
+    if isinstance(command, ViewCommand):
+        return command.perform(arguments, named)
     server = server_of(named, os.environ)
     if command.talk is not None:
         ended = command.talk(arguments, partial(answer_of, server))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from opsd.cli.remote import alerts, fleet, loops, promotion, system
+from opsd.cli.remote import alerts, fleet, loops, promotion, system, views
 from opsd.cli.remote.command import RemoteCommand
+from opsd.cli.remote.views import ViewCommand
 
-COMMANDS: dict[str, RemoteCommand] = {
+COMMANDS: dict[str, RemoteCommand | ViewCommand] = {
     **loops.COMMANDS,
     **fleet.COMMANDS,
     **promotion.COMMANDS,
     **alerts.COMMANDS,
     **system.COMMANDS,
+    **views.COMMANDS,
 }

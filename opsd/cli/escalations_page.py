@@ -1,0 +1,34 @@
+"""What ``opsd escalations`` answers, as a readable page for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from opsd.cli.page import cells, line, table
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.values import as_object
+
+_STYLES = {"health_critical": "bold red", "reconcile_failed": "bold red"}
+
+
+def escalations_page(document: JsonObject) -> list[RenderableType]:
+    """A row for each, in the order in which they came."""
+    rows, loop = document["escalations"], document["loopId"]
+    if not rows:
+        return [line(f"escalations of {loop}", "none", style="green")]
+    made = table("at", "about", "why")
+    for row in rows:
+        shown = cells(row.get("timestamp"), row.get("category"), _why(row))
+        shown[1].stylize(_STYLES.get(str(row.get("category")), ""))
+        made.add_row(*shown)
+    return [Text.assemble(line(f"escalations of {loop}", f"the newest {len(rows)}")), "", made]
+
+
+def _why(row: JsonObject) -> list[JsonValue]:
+    """Its reasons, whatever the category calls them."""
+    codes = row.get("reasonCodes")
+    flags = as_object(row.get("divergenceFlags"))
+    one = [row.get(name) for name in ("reasonCode", "failureCode")]
+    raised = [name for name, up in flags.items() if up is True]
+    return list(dict.fromkeys([*(codes if isinstance(codes, list) else []), *filter(None, one), *raised]))

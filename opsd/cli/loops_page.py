@@ -1,0 +1,100 @@
+"""What ``opsd loops`` answers, as readable pages for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from opsd.cli.page import cells, line, table
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.values import get
+
+Page = list[RenderableType]
+
+STYLES = {"healthy": "green", "degraded": "yellow", "critical": "bold red"}
+_BAD = "bold red"
+
+
+def loops_page(document: JsonObject) -> Page:
+    """A row for every loop, and how many of them are of which health."""
+    loops = document["loops"]
+    if not loops:
+        return [Text("no such loops", style="dim")]
+    made = table("loop", "state", "health", "why", "taken in", "last event")
+    for one in loops:
+        row = cells(one.get("loopId"), one.get("state"), one.get("healthStatus"), _why(one))
+        row[2].stylize(style_of(one))
+        made.add_row(*row, *cells(taken_in(one), one.get("lastEventName")))
+    more = [Text("and more; --limit shows further ones", style="dim")] if document["nextCursor"] is not None else []
+    return [_summary(loops), "", made, *more]
+
+
+def _summary(loops: Sequence[JsonObject]) -> Text:
+    of_health = [str(one.get("healthStatus") or "not judged yet") for one in loops]
+    counts = [f"{of_health.count(word)} {word}" for word in sorted(set(of_health))]
+    return line(f"{len(loops)} {'loop' if len(loops) == 1 else 'loops'}", *counts)
+
+
+def loop_page(one: JsonObject) -> Page:
+    """All that is known of one loop."""
+    failure, alerts = one.get("lastFailure"), one.get("alerts")
+    found = [
+        line(f"loop {one.get('loopId')}", one.get("state"), one.get("healthStatus"), style=style_of(one)),
+        line("because of", *reasons_of(one), style=style_of(one)),
+        line("run", *_pairs(one.get("run"))),
+        line("taken in", taken_in(one), get(one, "lastEventName"), get(one, "lastEventAt")),
+        line("reached by", one.get("transport"), f"observe {one.get('observe')}", f"following {one.get('following')}"),
+        line("last pass", one.get("lastPassAt"), _succeeded(one), _trace(one)),
+        line("failures", *_failure(one), style=_BAD if failure else ""),
+        line("metrics", *_pairs(one.get("metrics"))),
+        line("drift", one.get("profileDrift")),
+        line("alerts", *_pairs(alerts)),
+    ]
+    if one.get("stuck") is True:
+        found.append(line("stuck", "a pass over it does not come back", style=_BAD))
+    return [shown for shown in found if shown.plain.partition("  ")[2]]
+
+
+def style_of(one: JsonObject) -> str:
+    """How a loop's health is shown."""
+    return STYLES.get(str(one.get("healthStatus")), "")
+
+
+def reasons_of(one: JsonObject) -> list[JsonValue]:
+    """Why a loop's health is what it is."""
+    found = one.get("reasonCodes")
+    return found if isinstance(found, list) else []
+
+
+def taken_in(one: JsonObject) -> str | None:
+    """How many of a loop's events the daemon has taken in; None where it has seen none."""
+    offset, count = get(one, "cursor", "eventLineOffset"), get(one, "cursor", "eventLineCount")
+    return None if count is None else f"{offset} of {count}"
+
+
+def _why(one: JsonObject) -> list[JsonValue]:
+    code = get(one, "lastFailure", "code")
+    reasons = reasons_of(one)
+    return [*([code] if code not in (None, *reasons) else []), *reasons]
+
+
+def _succeeded(one: JsonObject) -> str | None:
+    when = one.get("lastSuccessAt")
+    return f"succeeded at {when}" if when is not None and when != one.get("lastPassAt") else None
+
+
+def _failure(one: JsonObject) -> list[JsonValue]:
+    count = one.get("failuresInARow")
+    return [get(one, "lastFailure", "code"), get(one, "lastFailure", "message"), f"{count} in a row" if count else None]
+
+
+def _trace(one: JsonObject) -> str | None:
+    return f"trace {one['traceId']}" if one.get("traceId") else None
+
+
+def _pairs(value: JsonValue) -> list[str]:
+    """An object as words, without what there is nothing of and what would be long."""
+    pairs = value.items() if isinstance(value, dict) else ()
+    return [f"{name} {one}" for name, one in pairs if one is not None and not isinstance(one, (dict, list))]

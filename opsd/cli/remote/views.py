@@ -1,0 +1,54 @@
+"""Commands that show what a running daemon knows: each asks by itself, whichever daemon is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from opsd.cli.arguments import Arguments
+from opsd.cli.remote.command import spec_of
+from opsd.cli.views import CONFIG, View, asked_by_name
+
+
+@dataclass(frozen=True, slots=True)
+class ViewCommand:
+    """One command: ``module`` holds its ``SPEC`` and its ``view``.
+
+    Args:
+        route: method and path of the API, for people and for the test that looks whether there is such a route.
+        also: other routes that some flags ask, for people and for tests like ``route``.
+    """
+
+    module: str
+    route: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> str:
+        """``module:NAME`` of its :class:`CommandSpec`."""
+        return f"{self.module}:SPEC"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """All of its flags, but for the one that says which daemon is this host's."""
+        return tuple(flag.name for flag in spec_of(self.spec).flags if flag != CONFIG)
+
+    def perform(self, arguments: Arguments, named: str) -> int:
+        """Ask the daemon that was named, and print what it says; the exit code.
+
+        Raises:
+            OpsError: there is no such daemon, it does not answer, or it refuses.
+        """
+        view: View = import_module(self.module).view
+        return view(arguments, asked_by_name(named))
+
+
+COMMANDS: dict[str, ViewCommand] = {
+    "loops": ViewCommand("opsd.cli.loops", "GET /loops", ("GET /loops/{loop}",)),
+    "watch": ViewCommand("opsd.cli.watch", "GET /stream"),
+    "escalations": ViewCommand("opsd.cli.escalations", "GET /loops/{loop}/escalations"),
+    "alerts dead-letters": ViewCommand("opsd.cli.alerts_dead_letters", "GET /alerts/dead-letters"),
+    "fleet candidates": ViewCommand("opsd.cli.fleet_candidates", "GET /fleet/candidates"),
+    "promotion state": ViewCommand("opsd.cli.promotion_state", "GET /promotion"),
+    "whoami": ViewCommand("opsd.cli.whoami", "GET /identity"),
+}
