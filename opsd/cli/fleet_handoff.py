@@ -14,6 +14,7 @@ from opsd.contract.errors import UsageError
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
     from opsd.fleet.handoff.dispatch import Order
     from opsd.fleet.handoff.words import ExecutionMode
 
@@ -92,13 +93,18 @@ def main(argv: Sequence[str]) -> int:
         intent_ids=intent_ids,
     )
     state = handoff.run(request)
-    if for_a_person(arguments):
-        from opsd.cli.fleet_handoff_page import handoff_page
-
-        show(handoff_page(state, as_typed(arguments, "--repo", *flags.values())))
-    else:
-        write_json(state, pretty=arguments.switch("--pretty"))
+    present(arguments, state, as_typed(arguments, "--repo", *flags.values()))
     return 0
+
+
+def present(arguments: Arguments, state: JsonObject, place: Sequence[str]) -> None:
+    """Print the handoff state; ``place`` are the flags that the commands on the page repeat."""
+    if not for_a_person(arguments):
+        write_json(state, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.cli.fleet_handoff_page import handoff_page
+
+    show(handoff_page(state, place))
 
 
 def _non_empty(arguments: Arguments, flag: str) -> list[str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person, show
 from opsd.contract.errors import UsageError
+from opsd.contract.jsoncodec import JsonObject
 from opsd.runtime.layout import absolute_repo
 from opsd.storage.layout import fleet_registry_file
 
@@ -49,10 +50,15 @@ def main(argv: Sequence[str]) -> int:
         if found is None:
             raise UsageError(f"loop not found in registry: {loop_id}", exit_code=5)
         document = found
-    if for_a_person(arguments):
-        from opsd.cli.fleet_registry_page import registry_page
-
-        show(registry_page(document))
-    else:
-        write_json(document, pretty=arguments.switch("--pretty"))
+    present(arguments, document)
     return 0
+
+
+def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print the normalized registry, or what ``--loop`` left of it."""
+    if not for_a_person(arguments):
+        write_json(document, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.cli.fleet_registry_page import registry_page
+
+    show(registry_page(document))

@@ -47,10 +47,24 @@ def test_a_command_that_cannot_refuses(command: str, capsys: pytest.CaptureFixtu
 def test_flags_that_would_be_ignored_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--server", "http://127.0.0.1:1", "--loop", "a", "--state-file", "x"]) == 1
     assert main(["status", "--server", "http://127.0.0.1:1", "--loop", "a", "--repo", "x"]) == 1
+    assert main(["fleet", "pause", "--server", "http://127.0.0.1:1", "--by", "bob"]) == 1
+    assert main(["promotion", "gates", "--server", "http://127.0.0.1:1", "--trace-id", "t"]) == 1
+    assert main(["fleet", "policy", "--server", "http://127.0.0.1:1", "--autopause-skip-empty"]) == 1
     assert capsys.readouterr().err.splitlines() == [
-        "error: --state-file cannot be combined with --server",
-        "error: --repo cannot be combined with --server",
+        "error: --state-file cannot be combined with --server: it names a file of this host, the server has its own",
+        "error: --repo cannot be combined with --server: the server's own is meant",
+        "error: --by cannot be combined with --server: the principal of the token is who does it",
+        "error: --trace-id cannot be combined with --server: the server gives every request a trace id of its own",
+        "error: --autopause-skip-empty cannot be combined with --server",
     ]
+
+
+def test_a_refusal_names_the_variable_that_named_the_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPSD_SERVER", "http://127.0.0.1:1")
+    assert main(["fleet", "pause", "--by", "bob"]) == 1
+    assert capsys.readouterr().err.startswith("error: --by cannot be combined with OPSD_SERVER: ")
 
 
 def test_what_stands_where_a_value_does_is_no_server(capsys: pytest.CaptureFixture[str]) -> None:

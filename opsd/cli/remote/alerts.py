@@ -86,12 +86,23 @@ COMMANDS: dict[str, RemoteCommand] = {
         ("--matcher", "--duration", "--ends-at", "--starts-at", "--comment"),
         _silence_add,
         "silence",
+        present=f"{_SILENCE}present_one",
     ),
     "alerts silence list": RemoteCommand(
-        f"{_SILENCE}LIST", "GET /alerts/silences", ("--all",), _silences, answer=_listed
+        f"{_SILENCE}LIST",
+        "GET /alerts/silences",
+        ("--all",),
+        _silences,
+        answer=_listed,
+        present=f"{_SILENCE}present_list",
     ),
     "alerts silence expire": RemoteCommand(
-        f"{_SILENCE}EXPIRE", "POST /alerts/silences/{silence}/expire", ("--id",), _silence_expire, "silence"
+        f"{_SILENCE}EXPIRE",
+        "POST /alerts/silences/{silence}/expire",
+        ("--id",),
+        _silence_expire,
+        "silence",
+        present=f"{_SILENCE}present_one",
     ),
     "alerts dispatch": RemoteCommand(
         "opsd.cli.alerts_dispatch:SPEC",
@@ -99,6 +110,8 @@ COMMANDS: dict[str, RemoteCommand] = {
         ("--loop", "--list-dead-letters", "--replay-dead-letters", "--delivery-id", "--test-sink"),
         _dispatch,
         answer=_dispatched,
+        present="opsd.cli.alerts_dispatch:present",
+        also=("GET /loops/{loop}/dead-letters", "POST /alerts/sinks/{sink}/test"),
     ),
     "alerts resolve": RemoteCommand(
         "opsd.cli.alerts_resolve:SPEC", "GET /alerts/route", ("--category", "--severity"), _route_of, "route"

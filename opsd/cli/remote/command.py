@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 
 from opsd.api.flags import body_of, fields_by_flag, kind_of
@@ -17,6 +17,10 @@ from opsd.contract.jsoncodec import JsonObject, JsonValue
 Answered = tuple[JsonValue, int]
 """What is printed, and the exit code."""
 
+Present = Callable[[Arguments, JsonValue, Sequence[str]], object]
+"""Prints a document as the command on the host does: a page for a person, else JSON; the commands that a page shows
+repeat the flags that it is given."""
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteCommand:
@@ -29,6 +33,10 @@ class RemoteCommand:
         request: what is asked.
         member: of the answer, printed as it is where there is no ``answer``.
         answer: what the command prints of a success, and its exit code.
+        present: ``module:function`` of the :data:`Present` that prints it; "" for what is JSON for everybody.
+        further: what a page is made of beside the answer, by the name under which it is put there; asked for a person
+            only, and left out where the server has no such thing.
+        also: other routes that some flags ask, for people and for tests like ``route``.
     """
 
     spec: str
@@ -37,12 +45,22 @@ class RemoteCommand:
     request: Callable[[Arguments], ApiRequest]
     member: str = ""
     answer: Callable[[JsonObject], Answered] | None = None
+    present: str = ""
+    further: Mapping[str, ApiRequest] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
 
 def spec_of(target: str) -> CommandSpec:
     """The spec that ``module:NAME`` means."""
     module_name, _, attribute = target.partition(":")
     found: CommandSpec = getattr(import_module(module_name), attribute)
+    return found
+
+
+def present_of(target: str) -> Present:
+    """The function that ``module:function`` means."""
+    module_name, _, attribute = target.partition(":")
+    found: Present = getattr(import_module(module_name), attribute)
     return found
 
 
@@ -60,7 +78,9 @@ def get_request(path: str, **query: object) -> ApiRequest:
     return ApiRequest("GET", path, {name: str(value) for name, value in query.items() if value is not None})
 
 
-def process_command(spec: str, path: str, model: type[Body], *, keyed: bool = False) -> RemoteCommand:
+def process_command(
+    spec: str, path: str, model: type[Body], *, keyed: bool = False, present: str = ""
+) -> RemoteCommand:
     """A command whose flags are the fields of a route's body (:mod:`opsd.api.command_route`).
 
     Args:
@@ -82,5 +102,10 @@ def process_command(spec: str, path: str, model: type[Body], *, keyed: bool = Fa
         return ApiRequest("POST", target, body=body, key=key)
 
     return RemoteCommand(
-        spec, f"POST {path}", flags, request, answer=lambda document: (document["result"], int(document["exitCode"]))
+        spec,
+        f"POST {path}",
+        flags,
+        request,
+        answer=lambda document: (document["result"], int(document["exitCode"])),
+        present=present,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from opsd.api.models import FleetReconcile
 from opsd.cli.api_client import ApiRequest
@@ -71,9 +71,28 @@ def _kill_switch(arguments: Arguments) -> ApiRequest:
     return ApiRequest("POST", "/fleet/kill-switch", body=body)
 
 
+def present_status(arguments: Arguments, answered: JsonObject, place: Sequence[str]) -> None:
+    """What ``opsd fleet status`` shows, of the status and what came beside it."""
+    from opsd.cli.fleet_status import present
+    from opsd.fleet.documents import Document
+
+    policy, handoff = (
+        Document(answered[name], f"the server's {name} state is none") if name in answered else None
+        for name in ("policy", "handoff")
+    )
+    present(arguments, answered["status"], place, policy=policy, handoff=handoff)
+
+
 COMMANDS: dict[str, RemoteCommand] = {
     "fleet status": RemoteCommand(
-        "opsd.cli.fleet_status:SPEC", "GET /fleet/status", (), lambda _given: get_request("/fleet/status"), "status"
+        "opsd.cli.fleet_status:SPEC",
+        "GET /fleet/status",
+        (),
+        lambda _given: get_request("/fleet/status"),
+        answer=lambda document: (document, 0),
+        present="opsd.cli.remote.fleet:present_status",
+        further={"policy": get_request("/fleet/policy"), "handoff": get_request("/fleet/handoff")},
+        also=("GET /fleet/policy", "GET /fleet/handoff"),
     ),
     "fleet registry": RemoteCommand(
         "opsd.cli.fleet_registry:SPEC",
@@ -81,17 +100,29 @@ COMMANDS: dict[str, RemoteCommand] = {
         (),
         lambda _given: get_request("/fleet/registry"),
         "registry",
+        present="opsd.cli.fleet_registry:present",
     ),
-    "fleet reconcile": process_command("opsd.cli.fleet_reconcile:SPEC", "/fleet/reconcile", FleetReconcile),
+    "fleet reconcile": process_command(
+        "opsd.cli.fleet_reconcile:SPEC",
+        "/fleet/reconcile",
+        FleetReconcile,
+        present="opsd.cli.fleet_reconcile:present",
+    ),
     "fleet policy": RemoteCommand(
         "opsd.cli.fleet_policy:SPEC",
         "POST /fleet/policy",
         ("--dedupe-window-seconds", "--max-fleet-state-age-seconds"),
         _policy,
         "policy",
+        present="opsd.cli.fleet_policy:present",
     ),
     "fleet explain": RemoteCommand(
-        "opsd.cli.fleet_explain:SPEC", "GET /fleet/explain", (), _explain, answer=_explained
+        "opsd.cli.fleet_explain:SPEC",
+        "GET /fleet/explain",
+        (),
+        _explain,
+        answer=_explained,
+        present="opsd.cli.fleet_explain:present",
     ),
     "fleet handoff": RemoteCommand(
         "opsd.cli.fleet_handoff:SPEC",
@@ -99,6 +130,8 @@ COMMANDS: dict[str, RemoteCommand] = {
         (*_EXECUTE_FLAGS, "--interval-seconds", "--no-runtime-confirm"),
         _handoff,
         "handoff",
+        present="opsd.cli.fleet_handoff:present",
+        also=("POST /fleet/handoff/plan",),
     ),
     "fleet pause": RemoteCommand(
         "opsd.cli.fleet_levers:PAUSE", "POST /fleet/pause", ("--note",), _lever("/fleet/pause"), "lever"

@@ -50,7 +50,12 @@ def _control(arguments: Arguments) -> ApiRequest:
 
 COMMANDS: dict[str, RemoteCommand] = {
     "status": RemoteCommand(
-        "opsd.cli.status:SPEC", "GET /loops/{loop}/status", ("--loop", "--summary-window"), _status, "status"
+        "opsd.cli.status:SPEC",
+        "GET /loops/{loop}/status",
+        ("--loop", "--summary-window"),
+        _status,
+        "status",
+        present="opsd.cli.status:present",
     ),
     "telemetry-summary": RemoteCommand(
         "opsd.cli.telemetry_summary:SPEC", "GET /loops/{loop}/telemetry", ("--loop", "--window"), _telemetry, "summary"
