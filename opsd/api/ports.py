@@ -132,6 +132,9 @@ class Host(Protocol):
     def freeze_windows_file(self) -> str | None:
         """The times in which the promotion controller applies nothing, by the settings."""
 
+    def horizon_outbox(self) -> str | None:
+        """Where the bridge looks, by the settings; None: the usual place."""
+
     def fleet_store(self) -> FileFleetStore:
         """The fleet's files."""
 

@@ -7,13 +7,14 @@ from typing import Any
 from opsd.api.application import Api
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Route
-from opsd.api.routes import alerts, fleet, loops, principals, promotion, system
+from opsd.api.routes import alerts, fleet, loops, principals, promotion, steps, system
 
 ROUTES: tuple[Route, ...] = (
     *loops.ROUTES,
     *fleet.ROUTES,
     *alerts.ROUTES,
     *promotion.ROUTES,
+    *steps.ROUTES,
     *principals.ROUTES,
     *system.ROUTES,
 )

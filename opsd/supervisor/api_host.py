@@ -176,6 +176,11 @@ class DaemonHost:
         file = self._settings().controller.freeze_windows_file
         return None if file is None else str(file)
 
+    def horizon_outbox(self) -> str | None:
+        """Where the bridge looks."""
+        folder = self._settings().horizon.outbox_dir
+        return None if folder is None else str(folder)
+
     def fleet_store(self) -> FileFleetStore:
         """The fleet's files."""
         return fleet_store(self.repo, self._settings())

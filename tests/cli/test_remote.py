@@ -14,6 +14,7 @@ import pytest
 from opsd.access.model import Scope
 from opsd.api.table import ROUTES
 from opsd.cli.main import main
+from opsd.cli.remote.refusals import HOST_ONLY
 from opsd.cli.remote.table import COMMANDS
 from tests.api.world import ApiWorld
 
@@ -29,7 +30,7 @@ async def opsd(*argv: str, env: dict[str, str] | None = None) -> subprocess.Comp
 
 def test_every_command_asks_a_route_that_there_is() -> None:
     known = {f"{route.method} {route.path}" for route in ROUTES}
-    assert {command.route for command in COMMANDS.values()} <= known
+    assert {route for command in COMMANDS.values() for route in (command.route, *command.also)} <= known
 
 
 def test_the_page_lists_every_command_with_its_route() -> None:
@@ -38,10 +39,10 @@ def test_the_page_lists_every_command_with_its_route() -> None:
         assert f"| `opsd {name}` | `{command.route}` |" in page
 
 
-@pytest.mark.parametrize("command", ["run", "simulate", "snapshot", "token new", "horizon-bridge"])
-def test_a_command_that_cannot_refuses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", HOST_ONLY)
+def test_a_command_that_cannot_refuses_with_its_reason(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command.split(), "--server", "http://127.0.0.1:1"]) == 1
-    assert "works on this host only" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"error: opsd {command} works on this host only: {HOST_ONLY[command]}\n"
 
 
 def test_flags_that_would_be_ignored_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from opsd.api.flags import body_of, fields_by_flag, kind_of
+from opsd.api.flags import body_of, fields_by_flag, kind_of, operand_of
 from opsd.api.models import Body
 from opsd.cli.api_client import ApiRequest, loop_path
 from opsd.cli.arguments import Arguments, CommandSpec
@@ -78,16 +78,23 @@ def get_request(path: str, **query: object) -> ApiRequest:
     return ApiRequest("GET", path, {name: str(value) for name, value in query.items() if value is not None})
 
 
+def _operand(spec: str, arguments: Arguments) -> str:
+    word = arguments.operand()
+    if not word:
+        raise UsageError(f"one word is required: {spec_of(spec).operand}")
+    return word
+
+
 def process_command(
     spec: str, path: str, model: type[Body], *, keyed: bool = False, present: str = ""
 ) -> RemoteCommand:
-    """A command whose flags are the fields of a route's body (:mod:`opsd.api.command_route`).
+    """A command whose flags, and operand, are the fields of a route's body (:mod:`opsd.api.command_route`).
 
     Args:
         path: with ``{loop}`` where the command has ``--loop``.
         keyed: the route takes a key; the command's own is used where one is given.
     """
-    known = fields_by_flag(model)
+    known, operand = fields_by_flag(model), operand_of(model)
     flags = (*known, *(("--loop",) if "{loop}" in path else ()), *(("--idempotency-key",) if keyed else ()))
 
     def request(arguments: Arguments) -> ApiRequest:
@@ -97,6 +104,8 @@ def process_command(
             body = body_of(model, values)
         except ValueError as error:
             raise UsageError(str(error)) from None
+        if operand is not None:
+            body[operand] = _operand(spec, arguments)
         key = (arguments.optional("--idempotency-key") or new_trace_id()) if keyed else ""
         target = loop_path(loop_of(arguments), path.removeprefix("/loops/{loop}")) if "{loop}" in path else path
         return ApiRequest("POST", target, body=body, key=key)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from opsd.cli.remote import alerts, fleet, loops, promotion, system
+from opsd.cli.remote import alerts, fleet, loops, promotion, steps, system
 from opsd.cli.remote.command import RemoteCommand
 
 COMMANDS: dict[str, RemoteCommand] = {
     **loops.COMMANDS,
     **fleet.COMMANDS,
     **promotion.COMMANDS,
+    **steps.COMMANDS,
     **alerts.COMMANDS,
     **system.COMMANDS,
 }
