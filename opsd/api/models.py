@@ -136,7 +136,14 @@ class SilencesQuery(Query):
     """Those that have ended too."""
 
 
-class RouteQuery(Query):
+class SinksQuery(Query):
+    """The catalog of sinks."""
+
+    envCheck: Flag = False
+    """Refuse when an enabled sink's secrets are not set, as `opsd alerts resolve` does."""
+
+
+class RouteQuery(SinksQuery):
     """Where alerts of a category go."""
 
     category: Annotated[Line, Field(min_length=1)]

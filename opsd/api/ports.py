@@ -69,6 +69,10 @@ class Host(Protocol):
         """The environment that commands on this host would have."""
 
     @property
+    def started_at(self) -> str:
+        """Since when it runs."""
+
+    @property
     def changes(self) -> ChangeFeed:
         """What happens, as it happens."""
 
@@ -134,6 +138,15 @@ class Host(Protocol):
 
     def horizon_outbox(self) -> str | None:
         """Where the bridge looks, by the settings; None: the usual place."""
+
+    def threshold_catalog_file(self) -> str | None:
+        """The catalog of threshold profiles; None: the one in the package."""
+
+    def settings(self) -> JsonObject:
+        """The settings that are in force, without any secret."""
+
+    def check_settings(self) -> JsonObject:
+        """Whether a reload would succeed, and what is wrong, without any secret. Blocking."""
 
     def fleet_store(self) -> FileFleetStore:
         """The fleet's files."""

@@ -7,7 +7,7 @@ from typing import Any
 from opsd.api.application import Api
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Route
-from opsd.api.routes import alerts, fleet, loops, principals, promotion, steps, system
+from opsd.api.routes import alerts, configuration, fleet, loops, principals, promotion, steps, system
 
 ROUTES: tuple[Route, ...] = (
     *loops.ROUTES,
@@ -15,6 +15,7 @@ ROUTES: tuple[Route, ...] = (
     *alerts.ROUTES,
     *promotion.ROUTES,
     *steps.ROUTES,
+    *configuration.ROUTES,
     *principals.ROUTES,
     *system.ROUTES,
 )

@@ -46,13 +46,20 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request; ``query`` without what was not given, ``key`` makes it happen once."""
+    """One request; ``query`` without what was not given, ``key`` makes it happen once.
+
+    ``prefix`` is what the path is below, ``timeout_s`` how long is waited for each step of an answer; what is asked
+    ``once`` is not repeated where there is none.
+    """
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: JsonObject | None = None
     key: str = ""
+    prefix: str = PREFIX
+    timeout_s: float = _TIMEOUT_S
+    once: bool = False
 
 
 def loop_path(loop: str, rest: str = "") -> str:
@@ -119,7 +126,8 @@ def ask(server: Server, request: ApiRequest) -> tuple[int, JsonObject]:
     Raises:
         OpsError: there is no answer, or it is none of this API.
     """
-    attempts = _ATTEMPTS if request.method == "GET" or request.key else 1
+    repeatable = (request.method == "GET" or bool(request.key)) and not request.once
+    attempts = _ATTEMPTS if repeatable else 1
     for left in reversed(range(attempts)):
         try:
             status, data = _once(server, request)
@@ -144,9 +152,9 @@ def _once(server: Server, request: ApiRequest) -> tuple[int, bytes]:
     connection: HTTPConnection
     if parts.scheme == "https":
         context = ssl.create_default_context(cafile=server.ca_file)
-        connection = HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
+        connection = HTTPSConnection(host, port, timeout=request.timeout_s, context=context)
     else:
-        connection = HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        connection = HTTPConnection(host, port, timeout=request.timeout_s)
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     if server.token:
         headers["Authorization"] = f"Bearer {server.token}"
@@ -155,7 +163,7 @@ def _once(server: Server, request: ApiRequest) -> tuple[int, bytes]:
     body = None if request.body is None else jsoncodec.dumps(request.body)
     if body is not None:
         headers["Content-Type"] = "application/json"
-    target = parts.path + PREFIX + request.path + (f"?{urlencode(request.query)}" if request.query else "")
+    target = parts.path + request.prefix + request.path + (f"?{urlencode(request.query)}" if request.query else "")
     try:
         connection.request(request.method, target, body, headers)
         response = connection.getresponse()
@@ -169,5 +177,8 @@ def _once(server: Server, request: ApiRequest) -> tuple[int, bytes]:
 
 def refusal(document: JsonObject) -> OpsError:
     """What the server said instead of what was asked for."""
+    if isinstance(document.get("reasons"), list):  # of its readiness
+        said = "; ".join(printable(str(reason)) for reason in document["reasons"])
+        return OpsError(f"the server is not ready: {said}", code="not_ready")
     code, message = get(document, "error", "code"), get(document, "error", "message")
     return OpsError(printable(str(message or "the server refused")), code=str(code or "refused"))

@@ -31,10 +31,12 @@ from opsd.supervisor.alert_run import alert_options
 from opsd.supervisor.commands import Commands
 from opsd.supervisor.fleet_means import control_environment, fleet_store, fleet_view, handoff_dispatch
 from opsd.supervisor.fleet_supervisor import FleetSupervisor
+from opsd.supervisor.loop_factory import threshold_catalog_file
 from opsd.supervisor.loop_status import loop_status
 from opsd.supervisor.managed_loop import InThread
 from opsd.supervisor.principals_watch import PrincipalsWatch
 from opsd.supervisor.settings import Settings
+from opsd.supervisor.settings_view import RunningSettings
 from opsd.supervisor.tokens import service_token
 from opsd.transport.answers import bounded_message
 from opsd.transport.base import EnvelopeBatch, ObservationQuery
@@ -45,26 +47,33 @@ class DaemonHost:
     """See :class:`opsd.api.ports.Host`.
 
     Args:
-        settings: those that are in force, asked each time.
+        settings: those that are in force, asked each time, and what a reload would find.
+        usable: tries what a reload makes of settings; blocking, raises what is wrong.
     """
 
     def __init__(
         self,
         repo: str,
         env: Mapping[str, str],
-        settings: Callable[[], Settings],
+        settings: RunningSettings,
         fleet: FleetSupervisor,
         in_thread: InThread,
+        usable: Callable[[Settings], object],
     ) -> None:
         self.repo = repo
         self.env = env
-        self._settings = settings
+        self.started_at = format_utc(time.time())
+        self._running = settings
+        self._usable = usable
         self._fleet = fleet
         self.in_thread = in_thread
         self._commands = Commands(env)
         self._stopping = threading.Event()
         #: The principals file in force; None without one. It is opened after this was made.
         self.principals: PrincipalsWatch | None = None
+
+    def _settings(self) -> Settings:
+        return self._running.current
 
     @property
     def changes(self) -> ChangeFeed:
@@ -180,6 +189,18 @@ class DaemonHost:
         """Where the bridge looks."""
         folder = self._settings().horizon.outbox_dir
         return None if folder is None else str(folder)
+
+    def threshold_catalog_file(self) -> str | None:
+        """The catalog of threshold profiles."""
+        return threshold_catalog_file(self._settings(), self.env)
+
+    def settings(self) -> JsonObject:
+        """Those that are in force."""
+        return self._running.shown()
+
+    def check_settings(self) -> JsonObject:
+        """What a reload would find; blocking."""
+        return self._running.check(self._usable)
 
     def fleet_store(self) -> FileFleetStore:
         """The fleet's files."""

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from opsd.access.model import Scope
+from opsd.api.routes.system import openapi_route
 from opsd.api.table import ROUTES
-from opsd.cli.main import main
+from opsd.cli.main import main, table
+from opsd.cli.remote.command import present_of, spec_of
 from opsd.cli.remote.refusals import HOST_ONLY
 from opsd.cli.remote.table import COMMANDS
 from tests.api.world import ApiWorld
@@ -28,9 +30,54 @@ async def opsd(*argv: str, env: dict[str, str] | None = None) -> subprocess.Comp
     )
 
 
+#: Not of the API, but beside it.
+_PROBE = "GET /readyz"
+#: Routes that no command asks, and why not.
+_UNASKED = {
+    "GET /openapi.json": "the API's own description, for programs",
+}
+#: Commands and routes that still have no counterpart.
+_COMMANDS_TO_COME = {
+    *("snapshot", "events", "poll-events", "project-state", "health", "confirm-intent", "profile-drift"),
+    *("token new", "token list", "token revoke"),
+}
+_ROUTES_TO_COME = {
+    *("GET /loops", "GET /loops/{loop}", "GET /loops/{loop}/events", "GET /loops/{loop}/escalations"),
+    *("GET /fleet/candidates", "GET /alerts/dead-letters", "GET /promotion", "GET /identity", "GET /stream"),
+    *("GET /principals", "POST /principals/{name}/tokens", "POST /tokens/{id}/revoke"),
+}
+
+
+def _asked() -> set[str]:
+    return {route for command in COMMANDS.values() for route in (command.route, *command.also)}
+
+
 def test_every_command_asks_a_route_that_there_is() -> None:
     known = {f"{route.method} {route.path}" for route in ROUTES}
-    assert {route for command in COMMANDS.values() for route in (command.route, *command.also)} <= known
+    assert _asked() <= known | {_PROBE}
+
+
+def test_every_command_has_a_route_or_a_reason_why_it_has_none() -> None:
+    alone = {name for name in table() if not any(f"{one} ".startswith(f"{name} ") for one in COMMANDS)}
+    assert alone - HOST_ONLY.keys() == _COMMANDS_TO_COME
+    assert not HOST_ONLY.keys() & COMMANDS.keys()
+    assert table().keys() >= HOST_ONLY.keys()
+
+
+def test_every_route_is_asked_by_a_command_or_has_a_reason_why_it_is_not() -> None:
+    known = {f"{route.method} {route.path}" for route in (*ROUTES, openapi_route({}))}
+    assert known - _asked() - _UNASKED.keys() == _ROUTES_TO_COME
+    assert known >= _UNASKED.keys()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_of_a_client_is_one_of_the_command(name: str) -> None:
+    command = COMMANDS[name]
+    spec = spec_of(command.spec)
+    assert spec.name == f"opsd {name}"
+    assert all(spec.declares(flag) for flag in command.flags)
+    if command.present:
+        assert callable(present_of(command.present))
 
 
 def test_the_page_lists_every_command_with_its_route() -> None:

@@ -73,10 +73,20 @@ def _dispatched(document: JsonObject) -> Answered:
     return next(document[name] for name in ("deadLetters", "dispatch", "test") if name in document), 0
 
 
-def _route_of(arguments: Arguments) -> ApiRequest:
-    return get_request(
-        "/alerts/route", category=arguments.required("--category"), severity=arguments.optional("--severity")
-    )
+def _resolve(arguments: Arguments) -> ApiRequest:
+    from opsd.cli.alerts_resolve import wanted
+
+    category, severity = wanted(arguments)
+    checked = "false" if arguments.switch("--no-env-check") else "true"
+    if category is None:
+        return get_request("/alerts/sinks", envCheck=checked)
+    return get_request("/alerts/route", category=category, severity=severity, envCheck=checked)
+
+
+def _resolved(document: JsonObject) -> Answered:
+    if "route" in document:
+        return document["route"], 0
+    return {name: value for name, value in document["sinks"].items() if name != "health"}, 0
 
 
 COMMANDS: dict[str, RemoteCommand] = {
@@ -114,6 +124,12 @@ COMMANDS: dict[str, RemoteCommand] = {
         also=("GET /loops/{loop}/dead-letters", "POST /alerts/sinks/{sink}/test"),
     ),
     "alerts resolve": RemoteCommand(
-        "opsd.cli.alerts_resolve:SPEC", "GET /alerts/route", ("--category", "--severity"), _route_of, "route"
+        "opsd.cli.alerts_resolve:SPEC",
+        "GET /alerts/sinks",
+        ("--category", "--severity", "--list-sinks", "--no-env-check"),
+        _resolve,
+        answer=_resolved,
+        present="opsd.cli.alerts_resolve:present",
+        also=("GET /alerts/route",),
     ),
 }

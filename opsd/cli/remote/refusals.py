@@ -28,7 +28,11 @@ _FLAGS: Mapping[str, str] = {
     "--retry-backoff-seconds": _REGISTRY,
     "--repo": "the server's own is meant",
 }
-_FILE = "it names a file of this host, the server has its own"
+_KINDS: Mapping[str, str] = {
+    "<path>": "it names a file of this host, the server has its own",
+    "<file>": "it names a file of this host, the server has its own",
+    "<setting>": "the settings of the daemon that is asked are meant",
+}
 
 
 def command_refusal(name: str) -> str:
@@ -40,5 +44,5 @@ def command_refusal(name: str) -> str:
 
 def flag_refusal(flag: Flag, means: str) -> str:
     """What is said of a flag that means nothing to a server; ``means`` is by what the server was named."""
-    why = _FLAGS.get(flag.name) or (_FILE if flag.value in ("<path>", "<file>") else "")
+    why = _FLAGS.get(flag.name) or _KINDS.get(flag.value, "")
     return f"{flag.name} cannot be combined with {means}" + (f": {why}" if why else "")

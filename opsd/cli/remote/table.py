@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsd.cli.remote import alerts, fleet, loops, promotion, steps, system
+from opsd.cli.remote import alerts, daemon, fleet, loops, promotion, steps, system
 from opsd.cli.remote.command import RemoteCommand
 
 COMMANDS: dict[str, RemoteCommand] = {
@@ -11,5 +11,6 @@ COMMANDS: dict[str, RemoteCommand] = {
     **promotion.COMMANDS,
     **steps.COMMANDS,
     **alerts.COMMANDS,
+    **daemon.COMMANDS,
     **system.COMMANDS,
 }
