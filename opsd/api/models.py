@@ -204,26 +204,38 @@ class FleetReconcile(Body):
     """Wait that long for another run over this fleet."""
 
 
-class PolicyRun(Body):
+class _OnFleet(Body):
+    """A step that works on the fleet."""
+
+    lockWaitSeconds: int = Field(default=30, ge=0, le=300)
+    """Wait that long for another run over this fleet."""
+
+
+class PolicyRun(_OnFleet):
     """An evaluation of the policy."""
 
     dedupeWindowSeconds: int | None = Field(default=None, ge=0, le=31_536_000)
     """Instead of the registry's."""
     maxFleetStateAgeSeconds: int | None = Field(default=None, ge=0, le=31_536_000)
     """Nothing is eligible on an older fleet state."""
+    autopauseSkipEmpty: bool | None = None
+    """Executions that attempted nothing do not count for auto-pause; default `fleet.skip_empty_executions`."""
 
 
-class HandoffExecute(Body):
-    """Which pending intents are carried out."""
+class HandoffPlan(_OnFleet):
+    """A plan."""
 
-    confirm: Annotated[Literal[True], BeforeValidator(_true)]
-    """An operator confirms; without it nothing is carried out."""
+    idempotencyPrefix: Annotated[Line, Field(min_length=1)] | None = None
+    """First part of every key, default `fleet-handoff`."""
+
+
+class _Dispatch(HandoffPlan):
+    """How intents are carried out."""
+
     loops: list[LoopIdText] = Field(default=[], max_length=100)
     """Only these loops' intents."""
     intentIds: list[Annotated[Line, Field(min_length=1)]] = Field(default=[], max_length=100)
-    """Only these intents. One of `loops` and `intentIds` has to name something, unless `everything` is true."""
-    everything: bool = False
-    """All pending intents."""
+    """Only these intents."""
     note: Line = ""
     """Why."""
     runtimeConfirm: bool = True
@@ -232,6 +244,21 @@ class HandoffExecute(Body):
     """How long an effect is looked for."""
     intervalSeconds: int = Field(default=2, ge=0, le=60)
     """Between two looks."""
+
+
+class HandoffExecute(_Dispatch):
+    """Which pending intents are carried out."""
+
+    confirm: Annotated[Literal[True], BeforeValidator(_true)]
+    """An operator confirms; without it nothing is carried out."""
+    everything: bool = False
+    """All pending intents; without it `loops` or `intentIds` has to name some."""
+    anew: bool = False
+    """With keys that were never used, for what ended unclearly; with its old key a sprite answers from its record."""
+
+
+class HandoffDispatch(_Dispatch):
+    """Which of the intents that autonomy may carry out are carried out; default all."""
 
 
 class Lever(Body):

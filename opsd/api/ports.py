@@ -57,6 +57,14 @@ class PrincipalsFile(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class FleetRules:
+    """What the settings say of the fleet's steps: may this host dispatch by itself, and what counts for auto-pause."""
+
+    autonomous: bool
+    skip_empty_executions: bool
+
+
 class Host(Protocol):
     """The daemon as the API sees it. Everything that is not a coroutine is cheap, except where it says blocking."""
 
@@ -138,6 +146,9 @@ class Host(Protocol):
 
     def horizon_outbox(self) -> str | None:
         """Where the bridge looks, by the settings; None: the usual place."""
+
+    def fleet_rules(self) -> FleetRules:
+        """What the settings say of the fleet's steps."""
 
     def threshold_catalog_file(self) -> str | None:
         """The catalog of threshold profiles; None: the one in the package."""

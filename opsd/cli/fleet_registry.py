@@ -38,20 +38,31 @@ def main(argv: Sequence[str]) -> int:
     arguments = SPEC.parse(argv)
     repo = absolute_repo(arguments.required("--repo"))
 
-    from opsd.fleet.normalize import only_loop
     from opsd.fleet.registry import load_registry
     from opsd.storage.files import read_bytes
 
     path = arguments.optional("--registry-file") or fleet_registry_file(repo)
     document = load_registry(read_bytes(path), source=path, now=time.time()).document
-    loop_id = arguments.optional("--loop")
-    if loop_id is not None:
-        found = only_loop(document, loop_id)
-        if found is None:
-            raise UsageError(f"loop not found in registry: {loop_id}", exit_code=5)
-        document = found
-    present(arguments, document)
+    present(arguments, asked_for(arguments, document))
     return 0
+
+
+def asked_for(arguments: Arguments, document: JsonObject) -> JsonObject:
+    """The document, with ``--loop`` that loop's part of it.
+
+    Raises:
+        UsageError: exit code 5, there is no such loop.
+    """
+    loop_id = arguments.optional("--loop")
+    if loop_id is None:
+        return document
+
+    from opsd.fleet.normalize import only_loop
+
+    found = only_loop(document, loop_id)
+    if found is None:
+        raise UsageError(f"loop not found in registry: {loop_id}", exit_code=5)
+    return found
 
 
 def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from opsd.api.changes import ChangeFeed
 from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.ports import CommandEnd
+from opsd.api.ports import CommandEnd, FleetRules
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.errors import ArtifactError, OpsError, RegistryError, UsageError
 from opsd.contract.ids import LoopId
@@ -189,6 +189,11 @@ class DaemonHost:
         """Where the bridge looks."""
         folder = self._settings().horizon.outbox_dir
         return None if folder is None else str(folder)
+
+    def fleet_rules(self) -> FleetRules:
+        """What the settings say of the fleet's steps."""
+        fleet = self._settings().fleet
+        return FleetRules(fleet.autonomous, fleet.skip_empty_executions)
 
     def threshold_catalog_file(self) -> str | None:
         """The catalog of threshold profiles."""

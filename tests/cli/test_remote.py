@@ -97,13 +97,11 @@ def test_flags_that_would_be_ignored_are_refused(capsys: pytest.CaptureFixture[s
     assert main(["status", "--server", "http://127.0.0.1:1", "--loop", "a", "--repo", "x"]) == 1
     assert main(["fleet", "pause", "--server", "http://127.0.0.1:1", "--by", "bob"]) == 1
     assert main(["promotion", "gates", "--server", "http://127.0.0.1:1", "--trace-id", "t"]) == 1
-    assert main(["fleet", "policy", "--server", "http://127.0.0.1:1", "--autopause-skip-empty"]) == 1
     assert capsys.readouterr().err.splitlines() == [
         "error: --state-file cannot be combined with --server: it names a file of this host, the server has its own",
         "error: --repo cannot be combined with --server: the server's own is meant",
         "error: --by cannot be combined with --server: the principal of the token is who does it",
         "error: --trace-id cannot be combined with --server: the server gives every request a trace id of its own",
-        "error: --autopause-skip-empty cannot be combined with --server",
     ]
 
 

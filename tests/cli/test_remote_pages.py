@@ -84,7 +84,7 @@ async def test_a_silence_is_told_in_a_line_and_listed_in_a_table(tmp_path: Path)
         assert "a [b]" in listed[1]
 
 
-async def test_what_did_not_end_well_is_confirmed_over_the_server_without_a_trace_id(tmp_path: Path) -> None:
+async def test_what_did_not_end_well_is_confirmed_over_the_server_with_a_key_of_its_own(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha")
     world.critical_journal("alpha")
     world.runtime.write_text("#!/bin/sh\nexit 3\n")
@@ -97,7 +97,7 @@ async def test_what_did_not_end_well_is_confirmed_over_the_server_without_a_trac
         assert code == 0, page
         assert " 2 failed" in page
         command = next(line for line in page.splitlines() if "--intent-id" in line).split()
-        assert "--trace-id" not in command
+        assert command[-1] == "--anew"
         assert command[:4] == ["opsd", "fleet", "handoff", "--server"]
         code, again = await on_a_terminal(*command[1:], env=env)
         assert (code, " 1 failed" in again) == (0, True), again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from opsd.access.model import Scope
 from opsd.api import models
@@ -14,6 +15,8 @@ from opsd.api.operations.loops import in_own_thread
 from opsd.api.route import Answer, Call, Handler, Route
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
+from opsd.fleet.handoff.dispatch import Order
+from opsd.fleet.handoff.words import ExecutionMode
 from opsd.fleet.policy.explain import explain
 from opsd.promotion.rollout.levers import Lever, pull
 from opsd.storage.fleet_parts import FleetDocument
@@ -59,12 +62,15 @@ async def explanation(call: Call) -> Answer:
 async def run_policy(call: Call) -> Answer:
     """What ``opsd fleet policy`` does, over the newest fleet state."""
     body: models.PolicyRun = call.body
+    rules = call.host.fleet_rules()
     work = partial(
         fleet.run_policy,
         call.host.fleet_store(),
         call.trace_id,
         dedupe_window_s=body.dedupeWindowSeconds,
         max_age_s=body.maxFleetStateAgeSeconds,
+        skip_empty=rules.skip_empty_executions if body.autopauseSkipEmpty is None else body.autopauseSkipEmpty,
+        lock_wait_s=body.lockWaitSeconds,
     )
     return Answer({"policy": await in_own_thread(work)})
 
@@ -75,8 +81,7 @@ def _registry_file(call: Call) -> Sequence[str]:
 
 async def plan(call: Call) -> Answer:
     """What ``opsd fleet handoff`` does without an order: a plan, and nothing carried out."""
-    work = partial(fleet.handoff, call.host.repo, call.host.fleet_store(), call.host.dispatch(), call.trace_id)
-    return Answer({"handoff": await in_own_thread(work)})
+    return await _handoff(call, call.body)
 
 
 async def execute(call: Call) -> Answer:
@@ -84,18 +89,34 @@ async def execute(call: Call) -> Answer:
     body: models.HandoffExecute = call.body
     if bool(body.loops or body.intentIds) is body.everything:
         raise ApiError(ErrorCode.CONFLICT, "select by loops or intentIds, or say everything: true")
-    order = fleet.manual_order(
-        call.by, body.note, timeout_s=body.timeoutSeconds, interval_s=body.intervalSeconds, confirm=body.runtimeConfirm
-    )
+    return await _carry_out(call, body, ExecutionMode.MANUAL, anew=body.anew)
+
+
+async def dispatch(call: Call) -> Answer:
+    """What ``opsd fleet handoff --autonomous-execute`` does, and the daemon by itself after each evaluation."""
+    if not call.host.fleet_rules().autonomous:
+        raise ApiError(ErrorCode.CONFLICT, "fleet.autonomous is off: this host only proposes")
+    return await _carry_out(call, call.body, ExecutionMode.AUTONOMOUS)
+
+
+async def _carry_out(
+    call: Call, body: models.HandoffExecute | models.HandoffDispatch, mode: ExecutionMode, *, anew: bool = False
+) -> Answer:
+    order = Order(mode, call.by, body.note, body.timeoutSeconds, body.intervalSeconds, body.runtimeConfirm)
+    chosen = {"loops": tuple(body.loops), "intent_ids": tuple(body.intentIds)}
+    return await _handoff(call, body, order=order, anew=anew, **chosen)
+
+
+async def _handoff(call: Call, body: models.HandoffPlan, **options: Any) -> Answer:
     work = partial(
         fleet.handoff,
         call.host.repo,
         call.host.fleet_store(),
         call.host.dispatch(),
         call.trace_id,
-        order=order,
-        loops=tuple(body.loops),
-        intent_ids=tuple(body.intentIds),
+        prefix=body.idempotencyPrefix,
+        lock_wait_s=body.lockWaitSeconds,
+        **options,
     )
     return Answer({"handoff": await in_own_thread(work)})
 
@@ -205,7 +226,7 @@ ROUTES = (
         "fleet",
         plan,
         scope=Scope.POLICY,
-        body=models.Nothing,
+        body=models.HandoffPlan,
         members={"handoff": _OBJECT},
         errors=_FILES,
     ),
@@ -218,6 +239,19 @@ ROUTES = (
         execute,
         scope=Scope.CONTROL,
         body=models.HandoffExecute,
+        keyed=True,
+        members={"handoff": _OBJECT},
+        errors=_FILES,
+    ),
+    Route(
+        "POST",
+        "/fleet/handoff/dispatch",
+        "dispatchHandoff",
+        "Carry out what autonomy may carry out, within its rails",
+        "fleet",
+        dispatch,
+        scope=Scope.CONTROL,
+        body=models.HandoffDispatch,
         keyed=True,
         members={"handoff": _OBJECT},
         errors=_FILES,

@@ -20,6 +20,7 @@ _FLAGS: Mapping[str, str] = {
     "--by": _PRINCIPAL,
     "--created-by": _PRINCIPAL,
     "--trace-id": "the server gives every request a trace id of its own",
+    "--commit": "the manager that is drilled is the server's",
     "--transport": _REGISTRY,
     "--service-base-url": _REGISTRY,
     "--service-token": _REGISTRY,
