@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from opsd.access.model import Scope
+from opsd.api import fleet_models as bodies
 from opsd.api import models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode
@@ -61,7 +62,7 @@ async def explanation(call: Call) -> Answer:
 
 async def run_policy(call: Call) -> Answer:
     """What ``opsd fleet policy`` does, over the newest fleet state."""
-    body: models.PolicyRun = call.body
+    body: bodies.PolicyRun = call.body
     rules = call.host.fleet_rules()
     work = partial(
         fleet.run_policy,
@@ -86,7 +87,7 @@ async def plan(call: Call) -> Answer:
 
 async def execute(call: Call) -> Answer:
     """What ``opsd fleet handoff --execute --confirm`` does, for what was selected explicitly."""
-    body: models.HandoffExecute = call.body
+    body: bodies.HandoffExecute = call.body
     if bool(body.loops or body.intentIds) is body.everything:
         raise ApiError(ErrorCode.CONFLICT, "select by loops or intentIds, or say everything: true")
     return await _carry_out(call, body, ExecutionMode.MANUAL, anew=body.anew)
@@ -100,14 +101,14 @@ async def dispatch(call: Call) -> Answer:
 
 
 async def _carry_out(
-    call: Call, body: models.HandoffExecute | models.HandoffDispatch, mode: ExecutionMode, *, anew: bool = False
+    call: Call, body: bodies.HandoffExecute | bodies.HandoffDispatch, mode: ExecutionMode, *, anew: bool = False
 ) -> Answer:
     order = Order(mode, call.by, body.note, body.timeoutSeconds, body.intervalSeconds, body.runtimeConfirm)
     chosen = {"loops": tuple(body.loops), "intent_ids": tuple(body.intentIds)}
     return await _handoff(call, body, order=order, anew=anew, **chosen)
 
 
-async def _handoff(call: Call, body: models.HandoffPlan, **options: Any) -> Answer:
+async def _handoff(call: Call, body: bodies.HandoffPlan, **options: Any) -> Answer:
     work = partial(
         fleet.handoff,
         call.host.repo,
@@ -138,7 +139,7 @@ async def resume(call: Call) -> Answer:
 
 async def kill_switch(call: Call) -> Answer:
     """Engage or release the kill switch."""
-    body: models.KillSwitch = call.body
+    body: bodies.KillSwitch = call.body
     return await _pull(call, Lever.KILL_SWITCH, stop=body.engaged)
 
 
@@ -202,7 +203,7 @@ ROUTES = (
         "fleet reconcile",
         "One pass over every loop of the registry, and the fleet's state",
         "fleet",
-        models.FleetReconcile,
+        bodies.FleetReconcile,
         scope=Scope.CONTROL,
         more=_registry_file,
     ),
@@ -214,7 +215,7 @@ ROUTES = (
         "fleet",
         run_policy,
         scope=Scope.POLICY,
-        body=models.PolicyRun,
+        body=bodies.PolicyRun,
         members={"policy": _OBJECT},
         errors=_FILES,
     ),
@@ -226,7 +227,7 @@ ROUTES = (
         "fleet",
         plan,
         scope=Scope.POLICY,
-        body=models.HandoffPlan,
+        body=bodies.HandoffPlan,
         members={"handoff": _OBJECT},
         errors=_FILES,
     ),
@@ -238,7 +239,7 @@ ROUTES = (
         "fleet",
         execute,
         scope=Scope.CONTROL,
-        body=models.HandoffExecute,
+        body=bodies.HandoffExecute,
         keyed=True,
         members={"handoff": _OBJECT},
         errors=_FILES,
@@ -251,7 +252,7 @@ ROUTES = (
         "fleet",
         dispatch,
         scope=Scope.CONTROL,
-        body=models.HandoffDispatch,
+        body=bodies.HandoffDispatch,
         keyed=True,
         members={"handoff": _OBJECT},
         errors=_FILES,
@@ -264,7 +265,7 @@ ROUTES = (
         "fleet",
         pause,
         scope=Scope.POLICY,
-        body=models.Lever,
+        body=bodies.Lever,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),
@@ -276,7 +277,7 @@ ROUTES = (
         "fleet",
         resume,
         scope=Scope.POLICY,
-        body=models.Lever,
+        body=bodies.Lever,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),
@@ -288,7 +289,7 @@ ROUTES = (
         "fleet",
         kill_switch,
         scope=Scope.POLICY,
-        body=models.KillSwitch,
+        body=bodies.KillSwitch,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),
