@@ -12,6 +12,7 @@ from opsd.cli.arguments import CommandSpec, Flag
 from opsd.supervisor.settings import flag_name, is_secret, setting_fields
 
 _DEST = "setting:"
+_ELSEWHERE = "not with --server"
 
 
 def add_settings_flags(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def add_settings_flags(parser: argparse.ArgumentParser) -> None:
 def settings_spec(name: str, summary: str, *own: Flag) -> CommandSpec:
     """The same flags under the contract's rules: for the command as a client, which has to know what it refuses."""
     settings = [flag_name(key) for key, field in setting_fields().items() if not is_secret(field)]
-    refused = [Flag("--config", "", "<file>"), *(Flag(flag, "", "<setting>") for flag in settings)]
+    refused = [Flag("--config", _ELSEWHERE, "<file>"), *(Flag(flag, _ELSEWHERE, "<setting>") for flag in settings)]
     return CommandSpec(name, summary, (*own, *refused))
 
 

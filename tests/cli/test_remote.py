@@ -17,6 +17,7 @@ from opsd.api.table import ROUTES
 from opsd.cli.main import main, table
 from opsd.cli.remote.command import present_of, spec_of
 from opsd.cli.remote.refusals import HOST_ONLY
+from opsd.cli.remote.run import wanted_server
 from opsd.cli.remote.table import COMMANDS
 from tests.api.world import ApiWorld
 
@@ -111,6 +112,14 @@ def test_a_refusal_names_the_variable_that_named_the_server(
     monkeypatch.setenv("OPSD_SERVER", "http://127.0.0.1:1")
     assert main(["fleet", "pause", "--by", "bob"]) == 1
     assert capsys.readouterr().err.startswith("error: --by cannot be combined with OPSD_SERVER: ")
+
+
+def test_a_repo_says_that_this_host_is_meant_whatever_the_variable_says() -> None:
+    env = {"OPSD_SERVER": "http://127.0.0.1:1"}
+    assert wanted_server("config show", ["--repo=/srv"], env) == (None, ["--repo=/srv"])
+    assert wanted_server("fleet status", ["--repo", "/srv"], env) == (None, ["--repo", "/srv"])
+    assert wanted_server("fleet status", [], env) == (env["OPSD_SERVER"], [])
+    assert wanted_server("run", [], env) == (None, [])
 
 
 def test_what_stands_where_a_value_does_is_no_server(capsys: pytest.CaptureFixture[str]) -> None:

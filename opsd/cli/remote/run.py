@@ -51,12 +51,13 @@ def wanted_server(name: str, argv: Sequence[str], env: Mapping[str, str]) -> tup
     known = COMMANDS.get(name)
     valued = {flag.name for flag in spec_of(known.spec).flags if flag.value} if known is not None else set()
     named, rest = split_server(argv, valued.__contains__ if known is not None else lambda token: token[:1] == "-")
+    has_repo = any(token.partition("=")[0] == "--repo" for token in rest)
     if named is None:
         default = env.get(SERVER_VARIABLE) or None
-        return (default if name in COMMANDS and "--repo" not in rest else None), rest
+        return (default if name in COMMANDS and not has_repo else None), rest
     if name not in COMMANDS:
         raise UsageError(command_refusal(name))
-    if "--repo" in rest:
+    if has_repo:
         raise UsageError(flag_refusal(Flag("--repo", ""), "--server"))
     return named, rest
 
