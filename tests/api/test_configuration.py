@@ -165,8 +165,9 @@ async def test_threshold_profiles_are_those_of_the_daemons_catalog(tmp_path: Pat
         for name in ("näch/t ?#", "a" * 201, "\n"):
             assert (await opsd("threshold-profile", "--profile", name, env=env)).returncode == 1, name
         assert (await world.client(running, "ann").get("/threshold-profiles/none"))[0] == 404
-        refused = await opsd("threshold-profile", "--profiles-file", "x", env=env)
+        refused = await opsd("threshold-profile", *here, "--server", running.url, env=env)
         assert "names a file of this host" in refused.stderr
+        assert json.loads((await opsd("threshold-profile", *here, env=env)).stdout)["sourceFile"] == str(catalog)
         catalog.write_text("{")
         status, answered = await world.client(running, "ann").get("/threshold-profiles")
         assert (status, answered["error"]["code"]) == (409, "conflict")

@@ -40,12 +40,10 @@ _UNASKED = {
 #: Commands and routes that still have no counterpart.
 _COMMANDS_TO_COME = {
     *("snapshot", "events", "poll-events", "project-state", "health", "confirm-intent", "profile-drift"),
-    *("token new", "token list", "token revoke"),
 }
 _ROUTES_TO_COME = {
     *("GET /loops", "GET /loops/{loop}", "GET /loops/{loop}/events", "GET /loops/{loop}/escalations"),
     *("GET /fleet/candidates", "GET /alerts/dead-letters", "GET /promotion", "GET /identity", "GET /stream"),
-    *("GET /principals", "POST /principals/{name}/tokens", "POST /tokens/{id}/revoke"),
 }
 
 
@@ -120,6 +118,9 @@ def test_a_repo_says_that_this_host_is_meant_whatever_the_variable_says() -> Non
     assert wanted_server("fleet status", ["--repo", "/srv"], env) == (None, ["--repo", "/srv"])
     assert wanted_server("fleet status", [], env) == (env["OPSD_SERVER"], [])
     assert wanted_server("run", [], env) == (None, [])
+    for name, flag in (("ping", "--http-port"), ("alerts resolve", "--config-file"), ("config check", "--config")):
+        assert wanted_server(name, [flag, "x"], env) == (None, [flag, "x"])
+        assert wanted_server(name, [], env)[0] == env["OPSD_SERVER"]
 
 
 def test_what_stands_where_a_value_does_is_no_server(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from opsd.cli.arguments import Flag
 
@@ -34,6 +34,14 @@ _KINDS: Mapping[str, str] = {
     "<file>": "it names a file of this host, the server has its own",
     "<setting>": "the settings of the daemon that is asked are meant",
 }
+
+
+def flags_of_this_host(flags: Iterable[Flag]) -> set[str]:
+    """Those that say by themselves that this host is meant."""
+    every = {flag.name: flag.value for flag in flags}
+    if every.get("--repo") == "<path>":
+        return {"--repo"}
+    return {name for name, value in every.items() if value in _KINDS}
 
 
 def command_refusal(name: str) -> str:

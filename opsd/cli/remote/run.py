@@ -12,7 +12,7 @@ from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person
 from opsd.cli.remote.command import RemoteCommand, present_of, spec_of
-from opsd.cli.remote.refusals import command_refusal, flag_refusal
+from opsd.cli.remote.refusals import command_refusal, flag_refusal, flags_of_this_host
 from opsd.cli.remote.table import COMMANDS
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
@@ -43,21 +43,22 @@ def split_server(argv: Sequence[str], takes_value: Callable[[str], bool]) -> tup
 def wanted_server(name: str, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str | None, list[str]]:
     """Which server a command asks, None for this host; and its other arguments.
 
-    The variable counts for commands that can ask one, unless ``--repo`` says that this host's files are meant.
+    The variable counts for commands that can ask one, unless a flag says that this host is meant: ``--repo``, or where
+    there is none a flag that names another file of this host.
 
     Raises:
         UsageError: the command cannot, or both a server and a repo were named.
     """
-    known = COMMANDS.get(name)
-    valued = {flag.name for flag in spec_of(known.spec).flags if flag.value} if known is not None else set()
-    named, rest = split_server(argv, valued.__contains__ if known is not None else lambda token: token[:1] == "-")
-    has_repo = any(token.partition("=")[0] == "--repo" for token in rest)
+    flags = spec_of(COMMANDS[name].spec).flags if name in COMMANDS else ()
+    valued = {flag.name for flag in flags if flag.value}
+    named, rest = split_server(argv, valued.__contains__ if name in COMMANDS else lambda token: token[:1] == "-")
+    given = {token.partition("=")[0] for token in rest}
     if named is None:
         default = env.get(SERVER_VARIABLE) or None
-        return (default if name in COMMANDS and not has_repo else None), rest
+        return (default if name in COMMANDS and not given & flags_of_this_host(flags) else None), rest
     if name not in COMMANDS:
         raise UsageError(command_refusal(name))
-    if has_repo:
+    if "--repo" in given:
         raise UsageError(flag_refusal(Flag("--repo", ""), "--server"))
     return named, rest
 

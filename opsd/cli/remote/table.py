@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsd.cli.remote import alerts, daemon, fleet, loops, promotion, steps, system
+from opsd.cli.remote import alerts, daemon, fleet, loops, promotion, steps, system, tokens
 from opsd.cli.remote.command import RemoteCommand
 
 COMMANDS: dict[str, RemoteCommand] = {
@@ -13,4 +13,5 @@ COMMANDS: dict[str, RemoteCommand] = {
     **alerts.COMMANDS,
     **daemon.COMMANDS,
     **system.COMMANDS,
+    **tokens.COMMANDS,
 }
