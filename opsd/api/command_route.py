@@ -38,6 +38,7 @@ def command_route(
     good_exits: frozenset[int] = frozenset({0}),
     deadline_s: float = 600.0,
     keyed: bool = False,
+    alone: bool = False,
     more: MoreFlags = lambda _call: (),
 ) -> Route:
     """The route of ``opsd <command>``.
@@ -46,9 +47,10 @@ def command_route(
         body: its fields are the flags that may be given (:mod:`opsd.api.flags`).
         good_exits: with one of these the command did its work.
         deadline_s: seconds after which it is ended.
+        alone: one at a time; another is told that the daemon is busy.
         more: flags beside those of the body; repo and trace id are always there.
     """
-    handler = _handler(command.split(), good_exits, deadline_s, more)
+    handler = _handler(command.split(), good_exits, deadline_s, more, alone=alone)
     return Route(
         "POST",
         path,
@@ -64,10 +66,12 @@ def command_route(
     )
 
 
-def _handler(command: Sequence[str], good_exits: frozenset[int], deadline_s: float, more: MoreFlags) -> Handler:
+def _handler(
+    command: Sequence[str], good_exits: frozenset[int], deadline_s: float, more: MoreFlags, *, alone: bool
+) -> Handler:
     async def run(call: Call) -> Answer:
         argv = [*command, "--repo", call.host.repo, "--trace-id", call.trace_id, *more(call), *flags_of(call.body)]
-        ended = await call.host.run_command(argv, deadline_s)
+        ended = await call.host.run_command(argv, deadline_s, alone=" ".join(command) if alone else "")
         told: dict[str, object] = {"exitCode": ended.exit_code}
         if ended.document is not None:
             told["result"] = ended.document

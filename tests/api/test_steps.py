@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import get_args
@@ -63,6 +64,18 @@ async def test_a_drill_is_carried_out_in_a_sandbox_and_names_who_asked(tmp_path:
         assert (entry["requestedBy"], entry["traceId"]) == ("ann", requested["traceId"])
     assert world.file("registry.v1.json").read_bytes() == registry
     assert world.calls == []
+
+
+async def test_one_drill_at_a_time(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.POLICY)
+    async with world.running() as running:
+        ann = world.client(running, "ann")
+        both = await asyncio.gather(*(ann.post("/drills", {"drill": "ambiguous-retry-guard"}) for _ in range(2)))
+        (first, done), (second, refused) = sorted(both, key=lambda answer: answer[0])
+        assert (first, done["result"]["passed"]) == (200, True), done
+        assert (second, refused["error"]["code"]) == (503, "busy")
+        assert "only once at a time" in refused["error"]["message"]
 
 
 async def test_the_live_fleet_is_drilled_only_as_confirmed_and_only_by_its_kill_switch(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ ROUTES = (
         DrillRun,
         good_exits=frozenset({0, 1}),
         deadline_s=_DRILL_S,
+        alone=True,
         more=_drill,
     ),
     command_route(
