@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.dashboards import dashboards
 from tools.operator_rules import manifest
-from tools.reference import commands, metrics, reasons, settings
+from tools.reference import commands, metrics, reasons, remote, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 _PAGES = {"commands": commands, "metrics": metrics, "reasons": reasons, "settings": settings}
@@ -16,6 +16,7 @@ _PAGES = {"commands": commands, "metrics": metrics, "reasons": reasons, "setting
 def generate() -> dict[Path, str]:
     """Every file by its path, with its text."""
     files = {ROOT / "docs" / "reference" / f"{name}.md": module.document() for name, module in _PAGES.items()}
+    files[ROOT / "docs" / "api.md"] = remote.document(ROOT / "docs" / "api.md")
     for name, text in dashboards().items():
         files[ROOT / "deploy" / "grafana" / "dashboards" / name] = text
     files[ROOT / "deploy" / "kubernetes" / "prometheus-operator" / "prometheusrule.yaml"] = manifest()

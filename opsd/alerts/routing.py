@@ -30,9 +30,9 @@ def parse_severity(text: str) -> AlertSeverity:
     return AlertSeverity(text)
 
 
-def list_sinks(catalog: Catalog) -> str:
-    """One line per sink: id, type, whether it is enabled (3.2)."""
-    return "".join(f"{sink.id}\t{sink.kind.name}\t{str(sink.enabled).lower()}\n" for sink in catalog.sinks.values())
+def list_sinks(document: JsonObject) -> str:
+    """One line per sink of a catalog's :func:`summary`: id, type, whether it is enabled (3.2)."""
+    return "".join(f"{sink['id']}\t{sink['type']}\t{str(sink['enabled']).lower()}\n" for sink in document["sinks"])
 
 
 def summary(catalog: Catalog, env: Mapping[str, str], *, env_checked: bool = True) -> JsonObject:

@@ -40,6 +40,7 @@ def command_route(
     deadline_s: float = 600.0,
     keyed: bool = False,
     traced: bool = True,
+    alone: bool = False,
     more: MoreFlags = lambda _call: (),
 ) -> Route:
     """The route of ``opsd <command>``.
@@ -49,9 +50,10 @@ def command_route(
         good_exits: with one of these the command did its work.
         deadline_s: seconds after which it is ended.
         traced: the command takes a trace id.
+        alone: one at a time; another is told that the daemon is busy.
         more: flags beside those of the body; the repo is always there, and the loop where the path names one.
     """
-    handler = _handler(command.split(), good_exits, deadline_s, traced, more)
+    handler = _handler(command.split(), good_exits, deadline_s, more, traced=traced, alone=alone)
     return Route(
         "POST",
         path,
@@ -68,13 +70,19 @@ def command_route(
 
 
 def _handler(
-    command: Sequence[str], good_exits: frozenset[int], deadline_s: float, traced: bool, more: MoreFlags
+    command: Sequence[str],
+    good_exits: frozenset[int],
+    deadline_s: float,
+    more: MoreFlags,
+    *,
+    traced: bool,
+    alone: bool,
 ) -> Handler:
     async def run(call: Call) -> Answer:
         loop = ("--loop", entry_of(call).loop_id) if "loop" in call.path else ()
         trace = ("--trace-id", call.trace_id) if traced else ()
         argv = [*command, "--repo", call.host.repo, *loop, *trace, *more(call), *flags_of(call.body)]
-        ended = await call.host.run_command(argv, deadline_s)
+        ended = await call.host.run_command(argv, deadline_s, alone=" ".join(command) if alone else "")
         told: dict[str, object] = {"exitCode": ended.exit_code}
         if ended.document is not None:
             told["result"] = ended.document

@@ -24,6 +24,20 @@ class FlagName:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """Marks the field of the one word that a command takes beside its flags.
+
+    Its type has to admit such words only as do not begin with a dash, which a command would take for a flag.
+    """
+
+
+def operand_of(model: type[BaseModel]) -> str | None:
+    """The field that is the command's operand, None where it takes none."""
+    fields = model.model_fields.items()
+    return next((name for name, field in fields if any(isinstance(one, Operand) for one in field.metadata)), None)
+
+
 def flag_of(model: type[BaseModel], field: str) -> str:
     """The flag that ``field`` stands for."""
     given = [one.name for one in model.model_fields[field].metadata if isinstance(one, FlagName)]
@@ -31,20 +45,24 @@ def flag_of(model: type[BaseModel], field: str) -> str:
 
 
 def fields_by_flag(model: type[BaseModel]) -> Mapping[str, str]:
-    """Every field of a model, by its flag."""
-    return {flag_of(model, field): field for field in model.model_fields}
+    """Every field of a model that is a flag, by its flag."""
+    operand = operand_of(model)
+    return {flag_of(model, field): field for field in model.model_fields if field != operand}
 
 
 def flags_of(body: Body) -> list[str]:
     """What the body says, as flags in the order of its fields; what it does not say is left to the command."""
     argv: list[str] = []
+    operand = operand_of(type(body))
     for field in type(body).model_fields:
         if field not in body.model_fields_set:
             continue
         value, flag = getattr(body, field), flag_of(type(body), field)
         if value is None or value is False:
             continue
-        if value is True:
+        if field == operand:
+            argv.append(str(value))
+        elif value is True:
             argv.append(flag)
         else:
             for one in value if isinstance(value, list) else [value]:

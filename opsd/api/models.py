@@ -35,13 +35,6 @@ def _flag(value: object) -> object:
     return value
 
 
-def _true(value: object) -> object:
-    """For pydantic the number 1 is the literal ``True`` too."""
-    if value is not True:
-        raise ValueError("must be true")
-    return value
-
-
 Line = Annotated[str, Field(max_length=500, pattern=_LINE)]
 LoopIdText = Annotated[str, Field(min_length=1, max_length=200, pattern=LOOP_ID_PATTERN)]
 Moment = Annotated[str, Field(pattern=rf"^20[2-9][0-9]-{_DAY}T{_CLOCK}Z$")]
@@ -115,7 +108,14 @@ class SilencesQuery(Query):
     """Those that have ended too."""
 
 
-class RouteQuery(Query):
+class SinksQuery(Query):
+    """The catalog of sinks."""
+
+    envCheck: Flag = False
+    """Refuse when an enabled sink's secrets are not set, as `opsd alerts resolve` does."""
+
+
+class RouteQuery(SinksQuery):
     """Where alerts of a category go."""
 
     category: Annotated[Line, Field(min_length=1)]
@@ -133,67 +133,6 @@ class StreamQuery(Query):
 
 class Nothing(Body):
     """An object without members."""
-
-
-class FleetReconcile(Body):
-    """A pass over every loop of the registry. Every field is a flag of the command (:mod:`opsd.api.flags`)."""
-
-    maxParallel: int = Field(default=2, ge=1, le=64)
-    """Loops at a time."""
-    deterministicOrder: bool = False
-    """Loops sorted by id, not in the registry's order."""
-    maxEvents: int = Field(default=0, ge=0, le=1_000_000_000)
-    """Ingest at most so many per loop; 0 is all."""
-    fromStart: bool = False
-    """Begin at each journal's first line, whatever the cursors say."""
-    loopTimeoutSeconds: int = Field(default=300, ge=1, le=600)
-    """Give a loop up after that long."""
-    lockWaitSeconds: int = Field(default=30, ge=0, le=300)
-    """Wait that long for another run over this fleet."""
-
-
-class PolicyRun(Body):
-    """An evaluation of the policy."""
-
-    dedupeWindowSeconds: int | None = Field(default=None, ge=0, le=31_536_000)
-    """Instead of the registry's."""
-    maxFleetStateAgeSeconds: int | None = Field(default=None, ge=0, le=31_536_000)
-    """Nothing is eligible on an older fleet state."""
-
-
-class HandoffExecute(Body):
-    """Which pending intents are carried out."""
-
-    confirm: Annotated[Literal[True], BeforeValidator(_true)]
-    """An operator confirms; without it nothing is carried out."""
-    loops: list[LoopIdText] = Field(default=[], max_length=100)
-    """Only these loops' intents."""
-    intentIds: list[Annotated[Line, Field(min_length=1)]] = Field(default=[], max_length=100)
-    """Only these intents. One of `loops` and `intentIds` has to name something, unless `everything` is true."""
-    everything: bool = False
-    """All pending intents."""
-    note: Line = ""
-    """Why."""
-    runtimeConfirm: bool = True
-    """Look for effects."""
-    timeoutSeconds: int = Field(default=30, ge=0, le=600)
-    """How long an effect is looked for."""
-    intervalSeconds: int = Field(default=2, ge=0, le=60)
-    """Between two looks."""
-
-
-class Lever(Body):
-    """Why a lever is pulled."""
-
-    note: Line = ""
-    """Why; it is in the audit."""
-
-
-class KillSwitch(Lever):
-    """The kill switch."""
-
-    engaged: bool
-    """True stops all autonomy; false lets it go on as far as the registry permits."""
 
 
 class MatcherBody(Body):

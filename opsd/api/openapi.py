@@ -17,8 +17,10 @@ from opsd.api.route import Route
 
 _REF = "#/components/schemas/{model}"
 
+_TEXT_SCHEMA: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": LOOP_ID_PATTERN}
 _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
-    "loop": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": LOOP_ID_PATTERN},
+    "loop": _TEXT_SCHEMA,
+    "profile": _TEXT_SCHEMA,
     "name": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": PRINCIPAL_PATTERN},
     "id": {"type": "string", "pattern": TOKEN_ID_PATTERN},
 }

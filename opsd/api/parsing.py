@@ -20,8 +20,10 @@ KEY_PATTERN = r"^[\x21-\x7e]{1,128}$"
 ID_PATTERN = r"^[A-Za-z0-9_.-]{1,100}$"
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_TEXT = (re.compile(LOOP_ID_PATTERN), 200)
 _PATTERNS = {
-    "loop": (re.compile(LOOP_ID_PATTERN), 200),
+    "loop": _TEXT,
+    "profile": _TEXT,
     "name": (re.compile(PRINCIPAL_PATTERN), 64),
     "id": (re.compile(TOKEN_ID_PATTERN), 20),
 }

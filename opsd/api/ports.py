@@ -82,6 +82,14 @@ class ConfirmationQuery:
     interval_s: int
 
 
+@dataclass(frozen=True, slots=True)
+class FleetRules:
+    """What the settings say of the fleet's steps: may this host dispatch by itself, and what counts for auto-pause."""
+
+    autonomous: bool
+    skip_empty_executions: bool
+
+
 class Host(Protocol):
     """The daemon as the API sees it. Everything that is not a coroutine is cheap, except where it says blocking."""
 
@@ -92,6 +100,10 @@ class Host(Protocol):
     @property
     def env(self) -> Mapping[str, str]:
         """The environment that commands on this host would have."""
+
+    @property
+    def started_at(self) -> str:
+        """Since when it runs."""
 
     @property
     def changes(self) -> ChangeFeed:
@@ -176,11 +188,13 @@ class Host(Protocol):
             OpsError: it could not be written down; nothing was executed.
         """
 
-    async def run_command(self, argv: Sequence[str], deadline_s: float) -> CommandEnd:
+    async def run_command(self, argv: Sequence[str], deadline_s: float, *, alone: str = "") -> CommandEnd:
         """Run ``opsd`` with these arguments as a process of its own; it is ended after ``deadline_s`` seconds.
 
+        ``alone``: a name that only one of those that run may have.
+
         Raises:
-            ApiError: too many run, or the daemon ends.
+            ApiError: too many run, or one of this name does, or the daemon ends.
         """
 
     def threshold_profiles_file(self) -> str | None:
@@ -188,6 +202,21 @@ class Host(Protocol):
 
     def freeze_windows_file(self) -> str | None:
         """The times in which the promotion controller applies nothing, by the settings."""
+
+    def horizon_outbox(self) -> str | None:
+        """Where the bridge looks, by the settings; None: the usual place."""
+
+    def fleet_rules(self) -> FleetRules:
+        """What the settings say of the fleet's steps."""
+
+    def threshold_catalog_file(self) -> str | None:
+        """The catalog of threshold profiles; None: the one in the package."""
+
+    def settings(self) -> JsonObject:
+        """The settings that are in force, without any secret."""
+
+    def check_settings(self) -> JsonObject:
+        """Whether a reload would succeed, and what is wrong, without any secret. Blocking."""
 
     def fleet_store(self) -> FileFleetStore:
         """The fleet's files."""

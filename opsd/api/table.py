@@ -7,7 +7,18 @@ from typing import Any
 from opsd.api.application import Api
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Route
-from opsd.api.routes import alerts, fleet, loop_actions, loop_alerts, loops, principals, promotion, system
+from opsd.api.routes import (
+    alerts,
+    configuration,
+    fleet,
+    loop_actions,
+    loop_alerts,
+    loops,
+    principals,
+    promotion,
+    steps,
+    system,
+)
 
 ROUTES: tuple[Route, ...] = (
     *loops.ROUTES,
@@ -16,6 +27,8 @@ ROUTES: tuple[Route, ...] = (
     *fleet.ROUTES,
     *alerts.ROUTES,
     *promotion.ROUTES,
+    *steps.ROUTES,
+    *configuration.ROUTES,
     *principals.ROUTES,
     *system.ROUTES,
 )

@@ -10,14 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from opsd.alerts.matchers import LABEL_NAMES, parse_matcher_text
+from opsd.alerts.matchers import LABEL_NAMES, parse_matcher_text, parse_matchers
 from opsd.alerts.silence_book import SilenceBook, shown
-from opsd.alerts.silences import Silence, SilenceState
+from opsd.alerts.silences import SilenceState
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person
 from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError
+from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import printable
 from opsd.runtime.layout import absolute_repo
@@ -94,24 +95,20 @@ def _add(arguments: Arguments) -> None:
         comment=arguments.optional("--comment") or "",
         now=now,
     )
-    _show(arguments, silence, now)
+    present_one(arguments, shown(silence, now))
 
 
 def _expire(arguments: Arguments) -> None:
     repo, silence_id = absolute_repo(arguments.required("--repo")), arguments.required("--id")
     now = time.time()
-    _show(arguments, SilenceBook(repo).expire(silence_id, now), now)
+    present_one(arguments, shown(SilenceBook(repo).expire(silence_id, now), now))
 
 
 def _list(arguments: Arguments) -> None:
     now = time.time()
     book = SilenceBook(absolute_repo(arguments.required("--repo")))
     found = book.listed(now, all_of_them=arguments.switch("--all"))
-    if for_a_person(arguments):
-        _print_table(found, now)
-    else:
-        document = {"schemaVersion": "v1", "silences": [shown(one, now) for one in found]}
-        write_json(document, pretty=arguments.switch("--pretty"))
+    present_list(arguments, {"schemaVersion": "v1", "silences": [shown(one, now) for one in found]})
 
 
 def _end(arguments: Arguments, starts_at: int) -> int:
@@ -134,16 +131,28 @@ def _moment(arguments: Arguments, flag: str, default: int) -> int:
     return moment
 
 
-def _show(arguments: Arguments, silence: Silence, now: float) -> None:
-    document = shown(silence, now)
+def present_one(arguments: Arguments, silence: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print a silence that was added or ended."""
     if not for_a_person(arguments):
-        write_json(document, pretty=arguments.switch("--pretty"))
+        write_json(silence, pretty=arguments.switch("--pretty"))
         return
-    about = " and ".join(map(str, silence.matchers))
-    sys.stdout.write(printable(f"{silence.id} is {document['state']}: {about}, until {document['endsAt']}") + "\n")
+    about = " and ".join(_matchers(silence))
+    sys.stdout.write(printable(f"{silence['id']} is {silence['state']}: {about}, until {silence['endsAt']}") + "\n")
 
 
-def _print_table(silences: Sequence[Silence], now: float) -> None:
+def present_list(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print the silences."""
+    if for_a_person(arguments):
+        _print_table(document["silences"])
+    else:
+        write_json(document, pretty=arguments.switch("--pretty"))
+
+
+def _matchers(silence: JsonObject) -> list[str]:
+    return [str(matcher) for matcher in parse_matchers(silence["matchers"], "matchers")]
+
+
+def _print_table(silences: Sequence[JsonObject]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -155,11 +164,8 @@ def _print_table(silences: Sequence[Silence], now: float) -> None:
     table.add_column("id", no_wrap=True)  # somebody will copy it
     for name in ("state", "matchers", "until", "by", "comment"):
         table.add_column(name, overflow="fold", no_wrap=name == "until")
-    for silence in silences:
-        row = silence.as_json()
-        state = silence.state(now)
-        since = f" from {row['startsAt']}" if state is SilenceState.PENDING else ""
-        about = ", ".join(map(str, silence.matchers))
-        cells = (silence.id, f"{state.value}{since}", about, row["endsAt"], silence.created_by, silence.comment)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
+    for one in silences:
+        since = f" from {one['startsAt']}" if one["state"] == SilenceState.PENDING else ""
+        cells = (one["id"], f"{one['state']}{since}", ", ".join(_matchers(one)), one["endsAt"], one["createdBy"])
+        table.add_row(*(Text(printable(str(cell))) for cell in (*cells, one["comment"])))
     Console().print(table)

@@ -51,9 +51,9 @@ SPEC = CommandSpec(
     exits={2: "with --fail-on-delivery-failure: the run's status is failed or partial"},
 )
 
-#: What the commands on the page repeat, as typed.
+#: What the commands on the page repeat, as typed, beside the loop.
 _PLACES = (
-    *("--repo", "--loop", "--escalations-file", "--dispatch-state-file", "--dispatch-telemetry-file"),
+    *("--repo", "--escalations-file", "--dispatch-state-file", "--dispatch-telemetry-file"),
     *("--alert-config-file", "--delivery-config-file"),
 )
 
@@ -87,19 +87,20 @@ def main(argv: Sequence[str]) -> int:
     document = _perform(arguments, run)
     if warnings and isinstance(document, dict):
         document = {**document, "warnings": warnings}
-    _print(arguments, document)
+    present(arguments, document, as_typed(arguments, *_PLACES))
     failed = isinstance(document, dict) and document.get("status") in ("failed", "partial")
     return 2 if failed and arguments.switch("--fail-on-delivery-failure") else 0
 
 
-def _print(arguments: Arguments, document: object) -> None:
+def present(arguments: Arguments, document: object, place: Sequence[str]) -> None:
+    """Print the answer; the commands on the page repeat ``place`` and the loop."""
     dry_run = arguments.switch("--dry-run")  # made of whole bodies, which are best read as what they are
     if not for_a_person(arguments) or dry_run or not isinstance(document, dict):
         write_json(document, pretty=arguments.switch("--pretty") or (dry_run and sys.stdout.isatty()))
         return
     from opsd.cli import alerts_page
 
-    flags = as_typed(arguments, *_PLACES)
+    flags = [*place, *as_typed(arguments, "--loop")]
     if arguments.switch("--list-dead-letters"):
         show(alerts_page.dead_letters_page(document, flags))
     elif arguments.optional("--test-sink") is not None:

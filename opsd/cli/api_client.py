@@ -49,13 +49,20 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request; ``query`` without what was not given, ``key`` makes it happen once."""
+    """One request; ``query`` without what was not given, ``key`` makes it happen once.
+
+    ``prefix`` is what the path is below, ``timeout_s`` how long is waited for each step of an answer; what is asked
+    ``once`` is not repeated where there is none.
+    """
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: JsonObject | None = None
     key: str = ""
+    prefix: str = PREFIX
+    timeout_s: float = _TIMEOUT_S
+    once: bool = False
 
 
 def loop_path(loop: str, rest: str = "") -> str:
@@ -122,7 +129,8 @@ def ask(server: Server, request: ApiRequest) -> tuple[int, JsonObject]:
     Raises:
         OpsError: there is no answer, or it is none of this API.
     """
-    attempts = _ATTEMPTS if request.method == "GET" or request.key else 1
+    repeatable = (request.method == "GET" or bool(request.key)) and not request.once
+    attempts = _ATTEMPTS if repeatable else 1
     for left in reversed(range(attempts)):
         try:
             status, data = _once(server, request)
@@ -153,7 +161,7 @@ def answer_of(server: Server, request: ApiRequest) -> JsonObject:
 
 
 def _once(server: Server, request: ApiRequest) -> tuple[int, bytes]:
-    connection = connect(server, _TIMEOUT_S)
+    connection = connect(server, request.timeout_s)
     headers = {"Accept": "application/json", **headers_of(server)}
     if request.key:
         headers["Idempotency-Key"] = request.key
@@ -199,5 +207,8 @@ def trouble_of(error: Exception) -> str:
 
 def refusal(document: JsonObject) -> OpsError:
     """What the server said instead of what was asked for."""
+    if isinstance(document.get("reasons"), list):  # of its readiness
+        said = "; ".join(printable(str(reason)) for reason in document["reasons"])
+        return OpsError(f"the server is not ready: {said}", code="not_ready")
     code, message = get(document, "error", "code"), get(document, "error", "message")
     return OpsError(printable(str(message or "the server refused")), code=str(code or "refused"))

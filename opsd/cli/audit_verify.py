@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.access.keeper import FILE_VARIABLE, PrincipalsKeeper
-from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_bytes, write_json
 from opsd.cli.page import for_a_person
 from opsd.contract.values import printable
@@ -47,11 +47,16 @@ def main(argv: Sequence[str]) -> int:
     principals = os.environ.get(FILE_VARIABLE)
     also = [PrincipalsKeeper(principals).audit_log] if principals else []
     document = audit_report(FileFleetStore(repo), arguments.optional("--file"), also=also)
+    present(arguments, document)
+    return 0 if document["ok"] else 1
+
+
+def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print the verdict."""
     if for_a_person(arguments):
         write_bytes(_page(document).encode())
     else:
         write_json(document, pretty=arguments.switch("--pretty"))
-    return 0 if document["ok"] else 1
 
 
 def _page(document: JsonObject) -> str:

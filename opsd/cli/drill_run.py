@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
+from opsd.cli.page import for_a_person
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
+from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import printable
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.drill.evidence import DrillResult, Observed
+    from opsd.drill.evidence import Observed
 
 _NAMES = ("kill-switch", "sprite-outage", "ambiguous-retry-guard")
 _OPERAND = "|".join((*_NAMES, "all"))
@@ -40,6 +41,8 @@ SPEC = CommandSpec(
         Flag("--commit", "of the manager, for the evidence; default $GITHUB_SHA, else that of its checkout", "<id>"),
         Flag("--fleet", "sandbox (default); live drills the fleet of --repo itself, and needs --confirm", "<which>"),
         Flag("--confirm", "an operator confirms what --fleet live is going to do"),
+        Flag("--by", "who wants it, for the evidence; default $USER", "<name>"),
+        Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
         Flag("--pretty", "the document, indented by two spaces"),
     ),
     operand=f"<{_OPERAND}>",
@@ -61,6 +64,7 @@ def main(argv: Sequence[str]) -> int:
     repo = absolute_repo(arguments.required("--repo"))
     fleet = arguments.choice("--fleet", "sandbox", ("sandbox", "live"), "--fleet must be one of sandbox, live")
 
+    from opsd.contract.ids import new_trace_id
     from opsd.drill import live
     from opsd.drill.run import DrillRun, known_commit
     from opsd.storage.fleet_parts import FleetDocument
@@ -74,13 +78,15 @@ def main(argv: Sequence[str]) -> int:
         body = live.LiveKillSwitch(store)
     given = arguments.optional("--sandbox")
     commit = arguments.optional("--commit") or known_commit(os.environ)
-    teller = Teller() if sys.stdout.isatty() and not arguments.switch("--pretty") else None
+    by = arguments.optional("--by", env="USER")
+    trace_id = arguments.optional("--trace-id", env="OPS_MANAGER_TRACE_ID") or new_trace_id()
+    teller = Teller() if for_a_person(arguments) else None
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end_in_order)
     folder = _empty_folder(given) if given else Path(tempfile.mkdtemp(prefix="opsd-drill-")).resolve()
     results = []
     try:
-        run = DrillRun(store, folder, bool(given), commit, fleet)
+        run = DrillRun(store, folder, bool(given), commit, fleet, requested_by=by, trace_id=trace_id)
         if teller is not None:
             run = replace(run, tell=teller.observed)
         run.check()
@@ -89,24 +95,38 @@ def main(argv: Sequence[str]) -> int:
                 teller.begins(name)
             results.append(run.carry_out(name, body))
             if teller is not None:
-                teller.ends(results[-1])
+                teller.ends(results[-1].document())
     finally:
         if not given and not any(folder.iterdir()):
             folder.rmdir()
     passed = all(result.passed for result in results)
+    document: JsonObject = {
+        "schemaVersion": "v1",
+        "drillStateFile": store.location(FleetDocument.DRILLS),
+        "passed": passed,
+        "drills": [result.document() for result in results],
+    }
     if teller is None:
-        write_json(
-            {
-                "schemaVersion": "v1",
-                "drillStateFile": store.location(FleetDocument.DRILLS),
-                "passed": passed,
-                "drills": [result.document() for result in results],
-            },
-            pretty=arguments.switch("--pretty"),
-        )
+        write_json(document, pretty=arguments.switch("--pretty"))
     else:
-        sys.stdout.write(f"recorded in {store.location(FleetDocument.DRILLS)}\n")
+        teller.recorded(document)
     return 0 if passed else 1
+
+
+def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print drills that are over, as they are told while they go on."""
+    if not for_a_person(arguments):
+        write_json(document, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.drill.evidence import Observed
+
+    teller = Teller()
+    for drill in document["drills"]:
+        teller.begins(str(drill["id"]).replace("_", "-"))
+        for one in drill["observed"]:
+            teller.observed(Observed(str(one["claim"]), one["held"] is True, one["found"]))
+        teller.ends(drill)
+    teller.recorded(document)
 
 
 def _end_in_order(_number: int, _frame: object) -> None:
@@ -134,7 +154,7 @@ class Teller:
 
     def begins(self, name: str) -> None:
         """A drill begins."""
-        self._console.print(f"{name} ...", style="bold")
+        self._console.print(f"{printable(name)} ...", style="bold")
 
     def observed(self, one: Observed) -> None:
         """Something held, or did not: then what was seen instead."""
@@ -143,14 +163,20 @@ class Teller:
         if not one.held:
             self._line("", jsoncodec.dumps(one.found).decode("utf-8", "replace"), "dim")
 
-    def ends(self, result: DrillResult) -> None:
-        """A drill is over and recorded."""
-        if result.error:
-            self._line("FAILED", result.error, "bold red")
-        if result.sandbox:
-            self._line("", f"everything it left is in {result.sandbox}", "dim")
-        verdict = "passed" if result.passed else "failed"
-        self._console.print(f"  {verdict} after {result.ended_at - result.started_at:.1f} s", style="bold")
+    def ends(self, entry: JsonObject) -> None:
+        """A drill is over and recorded; ``entry`` is its evidence."""
+        if entry.get("error"):
+            self._line("FAILED", str(entry["error"]), "bold red")
+        if entry.get("sandbox"):
+            self._line("", f"everything it left is in {entry['sandbox']}", "dim")
+        verdict = "passed" if entry["status"] == "pass" else "failed"
+        self._console.print(f"  {verdict} after {float(entry['durationSeconds']):.1f} s", style="bold")
+
+    def recorded(self, document: JsonObject) -> None:
+        """All are over."""
+        from rich.text import Text
+
+        self._console.print(Text(printable(f"recorded in {document['drillStateFile']}")), soft_wrap=True)
 
     def _line(self, mark: str, text: str, style: str) -> None:
         from rich.padding import Padding

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person
+from opsd.cli.page import for_a_person, show
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError, UsageError
+from opsd.contract.jsoncodec import JsonObject
 from opsd.runtime.layout import absolute_repo
 
 _NAME = "<candidate>"
@@ -61,12 +62,15 @@ def main(argv: Sequence[str]) -> int:
     if not isinstance(state, dict):
         raise ManagerFileError(f"invalid policy state JSON: {path}")
     document = explain(state, name)
-    if for_a_person(arguments):
-        from rich.console import Console
-
-        from opsd.cli.fleet_explain_page import explain_page
-
-        Console().print(explain_page(document))
-    else:
-        write_json(document, pretty=arguments.switch("--pretty"))
+    present(arguments, document)
     return 1 if document["derivation"]["matches"] is False else 0
+
+
+def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print the explanation."""
+    if not for_a_person(arguments):
+        write_json(document, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.cli.fleet_explain_page import explain_page
+
+    show([explain_page(document)])

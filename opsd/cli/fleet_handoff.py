@@ -11,9 +11,11 @@ from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
 from opsd.cli.page import as_typed, for_a_person, show
 from opsd.contract.errors import UsageError
+from opsd.contract.ids import new_trace_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
     from opsd.fleet.handoff.dispatch import Order
     from opsd.fleet.handoff.words import ExecutionMode
 
@@ -29,6 +31,7 @@ SPEC = CommandSpec(
         Flag("--handoff-state-file", "default <fleet>/handoff-state.json", "<path>"),
         Flag("--handoff-telemetry-file", "default <fleet>/telemetry/handoff.jsonl", "<path>"),
         Flag("--trace-id", "default the policy's, then $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
+        Flag("--anew", "with keys that were never used, for what ended unclearly; as a new --trace-id does"),
         Flag("--idempotency-prefix", "first part of every key, default fleet-handoff", "<text>"),
         Flag("--execute", "carry out the pending intents; needs --confirm"),
         Flag("--autonomous-execute", "carry out the eligible intents; needs policy mode guarded_auto"),
@@ -59,13 +62,13 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError("--idempotency-prefix must be non-empty")
     times = [arguments.non_negative(flag, default, _TIMES_MESSAGE) for flag, default in _TIMES]
     lock_wait_s = arguments.non_negative("--lock-wait-seconds", 30)
-    mode = _execution_mode(arguments)
+    mode = execution_mode(arguments)
     loops, intent_ids = (_non_empty(arguments, flag) for flag in ("--loop", "--intent-id"))
     repo = absolute_repo(given_repo)
 
     from opsd import compose
     from opsd.cli.fleet_registry_step import normalized_registry
-    from opsd.fleet.handoff.run import Handoff, HandoffRequest
+    from opsd.fleet.handoff.run import DEFAULT_PREFIX, Handoff, HandoffRequest
     from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart
     from opsd.storage.fleet_store import FileFleetStore
 
@@ -84,21 +87,26 @@ def main(argv: Sequence[str]) -> int:
         lock_wait_s=lock_wait_s,
     )
     request = HandoffRequest(
-        prefix=prefix or "fleet-handoff",
-        trace_id=arguments.optional("--trace-id") or "",
+        prefix=prefix or DEFAULT_PREFIX,
+        trace_id=arguments.optional("--trace-id") or (new_trace_id() if arguments.switch("--anew") else ""),
         fallback_trace_id=os.environ.get("OPS_MANAGER_TRACE_ID") or "",
         order=_order(arguments, mode, times),
         loops=loops,
         intent_ids=intent_ids,
     )
     state = handoff.run(request)
-    if for_a_person(arguments):
-        from opsd.cli.fleet_handoff_page import handoff_page
-
-        show(handoff_page(state, as_typed(arguments, "--repo", *flags.values())))
-    else:
-        write_json(state, pretty=arguments.switch("--pretty"))
+    present(arguments, state, as_typed(arguments, "--repo", *flags.values()))
     return 0
+
+
+def present(arguments: Arguments, state: JsonObject, place: Sequence[str]) -> None:
+    """Print the handoff state; ``place`` are the flags that the commands on the page repeat."""
+    if not for_a_person(arguments):
+        write_json(state, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.cli.fleet_handoff_page import handoff_page
+
+    show(handoff_page(state, place))
 
 
 def _non_empty(arguments: Arguments, flag: str) -> list[str]:
@@ -111,10 +119,19 @@ def _non_empty(arguments: Arguments, flag: str) -> list[str]:
 _TIMES = (("--timeout-seconds", 30), ("--interval-seconds", 2))
 
 
-def _execution_mode(arguments: Arguments) -> ExecutionMode | None:
+def execution_mode(arguments: Arguments) -> ExecutionMode | None:
+    """Who orders an execution; None for a plan.
+
+    Raises:
+        UsageError: flags that do not go together, or no confirmation.
+    """
     from opsd.fleet.handoff.words import ExecutionMode
 
     execute, autonomous = arguments.switch("--execute"), arguments.switch("--autonomous-execute")
+    if arguments.switch("--anew") and not execute:
+        raise UsageError("--anew can only be used with --execute")
+    if arguments.switch("--anew") and arguments.optional("--trace-id") is not None:
+        raise UsageError("--anew and --trace-id are mutually exclusive")
     if execute and autonomous:
         raise UsageError("--execute and --autonomous-execute are mutually exclusive")
     if arguments.switch("--confirm") and not execute:

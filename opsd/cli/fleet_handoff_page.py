@@ -73,12 +73,15 @@ def waiting(intents: Iterable[JsonObject], flags: Sequence[str]) -> list[Text]:
 
 
 def confirm_command(intent: JsonObject, flags: Sequence[str]) -> str:
-    """The command that carries out one intent; after an unclear outcome with a trace id, and so a key, of its own."""
+    """The command that carries out one intent; after an unclear outcome with a trace id, and so a key, of its own.
+
+    Over a server it is the server that makes one.
+    """
     argv = ["opsd", "fleet", "handoff", *flags, "--execute", "--confirm"]
     argv += ["--intent-id", compact_text(intent.get("intentId"))]
     unclear = intent.get("status") in (IntentStatus.AMBIGUOUS, IntentStatus.FAILED)
     if unclear or any(reason.startswith(GUARD_PREFIX) for reason in _reasons(intent)):
-        argv += ["--trace-id", new_trace_id()]
+        argv += ["--anew"] if "--server" in flags[:1] else ["--trace-id", new_trace_id()]
     return shlex.join(argv)
 
 

@@ -17,6 +17,7 @@ from opsd.contract.errors import ManagerFileError
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
     from opsd.storage.fleet_store import FileFleetStore
 
 SPEC = CommandSpec(
@@ -77,13 +78,18 @@ def main(argv: Sequence[str]) -> int:
     with store.lock(wait_s=lock_wait_s):
         registry = normalized_registry(repo, store.location(FleetDocument.REGISTRY))
         state = run_policy(store, registry, request, clock=time.time)
-    if for_a_person(arguments):
-        from opsd.cli.fleet_policy_page import policy_page
-
-        show(policy_page(state, as_typed(arguments, "--repo", "--policy-state-file")))
-    else:
-        write_json(state, pretty=arguments.switch("--pretty"))
+    present(arguments, state, as_typed(arguments, "--repo", "--policy-state-file"))
     return 0
+
+
+def present(arguments: Arguments, state: JsonObject, place: Sequence[str]) -> None:
+    """Print the policy state; ``place`` are the flags that a command on the page repeats."""
+    if not for_a_person(arguments):
+        write_json(state, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.cli.fleet_policy_page import policy_page
+
+    show(policy_page(state, place))
 
 
 def _store(arguments: Arguments, repo: str) -> FileFleetStore:

@@ -79,13 +79,18 @@ def main(argv: Sequence[str]) -> int:
         max_events=max_events,
     )
     state = _run(repo, _store(arguments, repo), options, deadline_s, lock_wait_s)
-    if for_a_person(arguments):
-        from opsd.cli.fleet_reconcile_page import fleet_page
-
-        show(fleet_page(state))
-    else:
-        write_json(state, pretty=arguments.switch("--pretty"))
+    present(arguments, state)
     return 0
+
+
+def present(arguments: Arguments, state: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print the fleet's state."""
+    if not for_a_person(arguments):
+        write_json(state, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.cli.fleet_reconcile_page import fleet_page
+
+    show(fleet_page(state))
 
 
 def _run(repo: str, store: FileFleetStore, options: FleetOptions, deadline_s: float, lock_wait_s: float) -> JsonObject:

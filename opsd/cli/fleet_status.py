@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
 from opsd.cli.page import as_typed, for_a_person, show
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
+    from opsd.fleet.documents import Document
     from opsd.storage.fleet_parts import FleetPart
 
 SPEC = CommandSpec(
@@ -57,14 +59,26 @@ def main(argv: Sequence[str]) -> int:
     registry = partial(normalized_registry, repo, store.location(FleetDocument.REGISTRY))
     inputs = read_status_inputs(repo, store, registry, clock=time.time)
     document = fleet_status(inputs)
-    if for_a_person(arguments):
-        from opsd.cli.fleet_status_page import fleet_status_page
-
-        given = as_typed(arguments, "--repo", *_HANDOFF_FLAGS)
-        show(fleet_status_page(document, inputs.policy, inputs.handoff, given))
-    else:
-        write_json(document, pretty=arguments.switch("--pretty"))
+    place = as_typed(arguments, "--repo", *_HANDOFF_FLAGS)
+    present(arguments, document, place, policy=inputs.policy, handoff=inputs.handoff)
     return 0
+
+
+def present(
+    arguments: Arguments,
+    document: JsonObject,
+    place: Sequence[str],
+    *,
+    policy: Document | None,
+    handoff: Document | None,
+) -> None:
+    """Print the status; the page also needs the documents of policy and handoff, and its commands repeat ``place``."""
+    if not for_a_person(arguments):
+        write_json(document, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.cli.fleet_status_page import fleet_status_page
+
+    show(fleet_status_page(document, policy, handoff, place))
 
 
 def _flags() -> dict[FleetPart, str]:

@@ -74,7 +74,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),
-    "version": ("opsd.cli.main:version", "print the version"),
+    "version": ("opsd.cli.version:main", "print the version"),
 }
 
 
@@ -106,7 +106,7 @@ def _run(argv: Sequence[str]) -> int:
         sys.stdout.write(usage())
         return 0
     if name == "--version":
-        return version(rest)
+        return load(_COMMANDS["version"][0])(rest)
     if name in _COMMANDS:
         return _call(name, rest)
     members = group(name)
@@ -138,9 +138,6 @@ def _call(name: str, argv: Sequence[str]) -> int:
 def load(target: str) -> Command:
     """The function that ``module:function`` names."""
     module_name, _, function = target.partition(":")
-    if module_name == __name__ or module_name == "opsd.cli.main":
-        command: Command = globals()[function]
-        return command
     __import__(module_name)
     loaded: Command = getattr(sys.modules[module_name], function)
     return loaded
@@ -166,16 +163,6 @@ def usage(of_group: str = "") -> str:
         "opsd <command> --server URL works through a daemon's control API instead of on this host, where it can.\n"
     )
     return f"usage: opsd <command> [--flag value ...]\n\n{lines}\n{hints}"
-
-
-def version(argv: Sequence[str]) -> int:
-    """``opsd version``."""
-    from opsd import __version__
-
-    if argv:
-        raise UsageError(f"unknown argument: {argv[0]}")
-    sys.stdout.write(f"opsd {__version__}\n")
-    return 0
 
 
 def _complain(*lines: str, exit_code: int = 1) -> int:

@@ -10,6 +10,20 @@ from opsd.cli.this_host import listener_address
 from opsd.contract.errors import UsageError
 from opsd.net.probe import require_ready
 
+TEXT = "Exit 0 when the daemon with these settings is ready, else 1."
+TIMEOUT_TEXT = "seconds to wait. Default 5"
+TIMEOUT_S = 5.0
+
+
+def check_timeout(seconds: float) -> None:
+    """That it can be waited for so long.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not 0 < seconds <= 3600:
+        raise UsageError("--timeout must be a number of seconds above 0, at most 3600")
+
 
 def main(argv: Sequence[str]) -> int:
     """0 when ``/readyz`` of the daemon with these settings answers 200.
@@ -17,14 +31,11 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         OpsError: it does not, or the settings cannot be used.
     """
-    parser = argparse.ArgumentParser(
-        prog="opsd ping", description="Exit 0 when the daemon with these settings is ready, else 1.", allow_abbrev=False
-    )
-    parser.add_argument("--timeout", type=float, default=5.0, metavar="S", help="seconds to wait. Default 5")
+    parser = argparse.ArgumentParser(prog="opsd ping", description=TEXT, allow_abbrev=False)
+    parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help=TIMEOUT_TEXT)
     add_settings_flags(parser)
     options = parser.parse_args(argv)
-    if not 0 < options.timeout <= 3600:
-        raise UsageError("--timeout must be a number of seconds above 0, at most 3600")
+    check_timeout(options.timeout)
     host, port = listener_address(collect_flags(options), options.config)
     require_ready(host, port, timeout_s=options.timeout)
     return 0

@@ -20,6 +20,7 @@ from opsd.contract.values import integral
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
     from opsd.promotion.inputs import Thresholds
     from opsd.promotion.run import Evaluation
     from opsd.storage.fleet_parts import FleetPart
@@ -51,13 +52,18 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = SPEC.parse(argv)
     document, exit_code = _evaluate(arguments)
-    if for_a_person(arguments):
-        from opsd.cli.promotion_gates_page import gates_page
-
-        show(gates_page(document))
-    else:
-        write_json(document, pretty=arguments.switch("--pretty"))
+    present(arguments, document)
     return exit_code
+
+
+def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print the decision."""
+    if not for_a_person(arguments):
+        write_json(document, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.cli.promotion_gates_page import gates_page
+
+    show(gates_page(document))
 
 
 def evaluate(argv: Sequence[str]) -> Evaluation:

@@ -32,6 +32,10 @@ def main(argv: Sequence[str]) -> int:
         env.refresh()  # a reload takes new secrets along
         return load_settings(flags, env, options.config)
 
+    def look() -> tuple[LoadedSettings, CredentialEnvironment]:
+        fresh = CredentialEnvironment(os.environ)
+        return load_settings(flags, fresh, options.config), fresh
+
     loaded = load()
     logs.configure(loaded.settings.log.level, loaded.settings.log.format)
     loop_factory = None
@@ -42,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
             loop_factory = uvloop.new_event_loop
 
     async def supervise() -> int:
-        return await Daemon(loaded, env, load).run()
+        return await Daemon(loaded, env, load, look).run()
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(supervise())

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 
+from opsd.cli.arguments import CommandSpec, Flag
 from opsd.supervisor.settings import flag_name, is_secret, setting_fields
 
 _DEST = "setting:"
+_ELSEWHERE = "not with --server"
 
 
 def add_settings_flags(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +23,13 @@ def add_settings_flags(parser: argparse.ArgumentParser) -> None:
         if not is_secret(field):
             text = (field.description or "").replace("%", "%%").replace("`", "")
             group.add_argument(flag_name(key), dest=_DEST + key, metavar="VALUE", help=text)
+
+
+def settings_spec(name: str, summary: str, *own: Flag) -> CommandSpec:
+    """The same flags under the contract's rules: for the command as a client, which has to know what it refuses."""
+    settings = [flag_name(key) for key, field in setting_fields().items() if not is_secret(field)]
+    refused = [Flag("--config", _ELSEWHERE, "<file>"), *(Flag(flag, _ELSEWHERE, "<setting>") for flag in settings)]
+    return CommandSpec(name, summary, (*own, *refused))
 
 
 def collect_flags(arguments: argparse.Namespace) -> dict[str, object]:

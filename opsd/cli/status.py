@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person
+from opsd.cli.page import for_a_person, show
 from opsd.contract.errors import OpsError
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
@@ -68,15 +68,18 @@ def main(argv: Sequence[str]) -> int:
     if arguments.switch("--watch"):
         return watch(lambda: status(_read(arguments, repo, loop_id, window)))
     document = status(_read(arguments, repo, loop_id, window))
-    if for_a_person(arguments):
-        from rich.console import Console
-
-        from opsd.cli.status_page import status_page
-
-        Console().print(status_page(document))
-    else:
-        write_json(document, pretty=arguments.switch("--pretty"))
+    present(arguments, document)
     return 0
+
+
+def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print the status."""
+    if not for_a_person(arguments):
+        write_json(document, pretty=arguments.switch("--pretty"))
+        return
+    from opsd.cli.status_page import status_page
+
+    show([status_page(document)])
 
 
 def watch(look: Callable[[], JsonObject]) -> int:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.output import write_json
+
+if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonValue
 
 SPEC = CommandSpec(
     "opsd threshold-profile",
@@ -36,8 +40,12 @@ def main(argv: Sequence[str]) -> int:
         "--profiles-file", "OPS_MANAGER_THRESHOLD_PROFILES_FILE"
     ) or compose.threshold_catalog_file(os.environ)
     if arguments.switch("--list"):
-        names = sorted(check_catalog(compose.threshold_catalog(path)))
-        sys.stdout.write("".join(f"{name}\n" for name in names))
+        list_names(sorted(check_catalog(compose.threshold_catalog(path))))
         return 0
     write_json(compose.threshold_profile(path, arguments.optional("--profile")), pretty=arguments.switch("--pretty"))
     return 0
+
+
+def list_names(names: Iterable[JsonValue]) -> None:
+    """Print the names of the profiles, one per line."""
+    sys.stdout.write("".join(f"{name}\n" for name in names))

@@ -22,15 +22,14 @@ from opsd.access.keeper import (
     parse_lifetime,
     shown,
     shown_token,
-    tokens_shown,
 )
-from opsd.access.model import MAX_LIVE_TOKENS, Principals, Scope, Token, TokenState
+from opsd.access.model import MAX_LIVE_TOKENS, Scope, TokenState
 from opsd.access.token_format import TokenPurpose
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_bytes, write_json
 from opsd.cli.page import for_a_person
 from opsd.contract.errors import UsageError
-from opsd.contract.timestamps import format_utc
+from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import printable
 
 _FILE = Flag("--file", f"the principals file; default ${FILE_VARIABLE}", "<path>")
@@ -62,7 +61,13 @@ LIST = CommandSpec(
 REVOKE = CommandSpec(
     "opsd token revoke",
     "End a token now; running services notice within a second or two.",
-    (_FILE, Flag("--id", "which one, such as tok_0123456789abcdef (required)", "<id>"), _BY, _PRETTY),
+    (
+        _FILE,
+        Flag("--id", "which one, such as tok_0123456789abcdef (required)", "<id>"),
+        Flag("--self", "with --server: also if it is the token that this command is let in with"),
+        _BY,
+        _PRETTY,
+    ),
 )
 
 
@@ -75,18 +80,35 @@ def new(argv: Sequence[str]) -> int:
     import secrets
 
     arguments = NEW.parse(argv)
-    keeper = _keeper(arguments)
+    keeper, order = _keeper(arguments), order_of(arguments)
+    made = keeper.create(order, _by(arguments), time.time(), secrets.randbelow)
+    present_secret(arguments, made.secret)
+    return 0
+
+
+def order_of(arguments: Arguments) -> TokenOrder:
+    """What is asked for.
+
+    Raises:
+        UsageError: it cannot be meant.
+    """
     name = rules.checked_name(arguments.required("--principal"), "--principal")
-    grant = Grant(name, frozenset(map(_scope, arguments.all("--scope"))), _loops(arguments))
-    order = TokenOrder(
-        grant,
+    return TokenOrder(
+        Grant(name, frozenset(map(_scope, arguments.all("--scope"))), _loops(arguments)),
         _purpose(arguments),
-        parse_lifetime(arguments.optional("--expires") or DEFAULT_EXPIRY, "--expires"),
+        parse_lifetime(lifetime_of(arguments), "--expires"),
         rules.checked_text(arguments.optional("--note") or "", "--note"),
     )
-    made = keeper.create(order, _by(arguments), time.time(), secrets.randbelow)
-    write_bytes(made.secret.encode() + b"\n")
-    return 0
+
+
+def lifetime_of(arguments: Arguments) -> str:
+    """For how long the token is to work, as typed."""
+    return arguments.optional("--expires") or DEFAULT_EXPIRY
+
+
+def present_secret(_arguments: Arguments, secret: str, _place: Sequence[str] = ()) -> None:
+    """Print the token, and nothing else."""
+    write_bytes(printable(secret).encode() + b"\n")
 
 
 def list_tokens(argv: Sequence[str]) -> int:
@@ -97,14 +119,17 @@ def list_tokens(argv: Sequence[str]) -> int:
     """
     arguments = LIST.parse(argv)
     keeper, now = _keeper(arguments), time.time()
-    principals, everything = keeper.read(now), arguments.switch("--all")
-    if for_a_person(arguments):
-        _print_table(principals, now, everything=everything)
-        return 0
-    everybody = [shown(principal, now, everything=everything) for principal in principals]
-    document = {"schemaVersion": "v1", "file": keeper.location, "principals": everybody}
-    write_json(document, pretty=arguments.switch("--pretty"))
+    everybody = [shown(principal, now, everything=arguments.switch("--all")) for principal in keeper.read(now)]
+    present_list(arguments, {"schemaVersion": "v1", "file": keeper.location, "principals": everybody})
     return 0
+
+
+def present_list(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print principals and tokens."""
+    if for_a_person(arguments):
+        _print_table(document["principals"])
+    else:
+        write_json(document, pretty=arguments.switch("--pretty"))
 
 
 def revoke(argv: Sequence[str]) -> int:
@@ -116,12 +141,17 @@ def revoke(argv: Sequence[str]) -> int:
     arguments = REVOKE.parse(argv)
     keeper, token_id, now = _keeper(arguments), arguments.required("--id"), time.time()
     principal, token = keeper.revoke(token_id, _by(arguments), now)
-    if for_a_person(arguments):
-        write_bytes(f"{token.id} of {principal.name} is revoked\n".encode())
-    else:
-        document = {"schemaVersion": "v1", "principal": principal.name, "token": shown_token(token, now)}
-        write_json(document, pretty=arguments.switch("--pretty"))
+    present_revoked(arguments, {"schemaVersion": "v1", "principal": principal.name, "token": shown_token(token, now)})
     return 0
+
+
+def present_revoked(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print which token has ended."""
+    if for_a_person(arguments):
+        said = printable(f"{document['token']['id']} of {document['principal']} is revoked")
+        write_bytes(said.encode() + b"\n")
+    else:
+        write_json(document, pretty=arguments.switch("--pretty"))
 
 
 def _keeper(arguments: Arguments) -> PrincipalsKeeper:
@@ -165,7 +195,7 @@ def _login_name() -> str:
         return f"uid-{os.getuid()}"
 
 
-def _print_table(principals: Principals, now: float, *, everything: bool) -> None:
+def _print_table(principals: Sequence[JsonObject]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -177,9 +207,8 @@ def _print_table(principals: Principals, now: float, *, everything: bool) -> Non
     for name in ("for", "state", "until", "note"):
         table.add_column(name, overflow="fold", no_wrap=name == "until")
     for principal in principals:
-        who = (principal.name, " ".join(rules.in_order(principal.scopes)), " ".join(principal.loops))
-        tokens = tokens_shown(principal, now, everything=everything)
-        for cells in [_cells(token, now) for token in tokens] or [("no live token", "", "", "", "")]:
+        who = (str(principal["name"]), " ".join(principal["scopes"]), " ".join(principal["loops"]))
+        for cells in [_cells(token) for token in principal["tokens"]] or [("no live token", "", "", "", "")]:
             table.add_row(*(Text(printable(cell)) for cell in (*who, *cells)))
             who = ("", "", "")
     if principals:
@@ -188,7 +217,7 @@ def _print_table(principals: Principals, now: float, *, everything: bool) -> Non
         sys.stdout.write("no principals\n")
 
 
-def _cells(token: Token, now: float) -> tuple[str, ...]:
-    moment = token.revoked_at if token.state(now) is TokenState.REVOKED else token.expires_at
-    until = "for ever" if moment is None else format_utc(moment)
-    return token.id, token.purpose.value, token.state(now).value, until, token.note
+def _cells(token: JsonObject) -> tuple[str, ...]:
+    moment = token["revokedAt"] if token["state"] == TokenState.REVOKED else token["expiresAt"]
+    until = "for ever" if moment is None else moment
+    return tuple(map(str, (token["id"], token["purpose"], token["state"], until, token["note"])))

@@ -44,6 +44,7 @@ class DrillResult:
         version, commit: of the manager that was drilled; the commit None where it is not known.
         sandbox: the folder with all that it left, None when that is gone.
         error: why it could not be carried out to its end, "" when it was.
+        requested_by, trace_id: who wanted it, and in which run; None where that is not known.
     """
 
     drill: Drill
@@ -55,6 +56,8 @@ class DrillResult:
     commit: str | None = None
     sandbox: str | None = None
     error: str = ""
+    requested_by: str | None = None
+    trace_id: str | None = None
 
     @property
     def passed(self) -> bool:
@@ -77,6 +80,8 @@ class DrillResult:
                 "fleet": self.fleet,
                 "version": self.version,
                 "commit": self.commit,
+                "requestedBy": self.requested_by,
+                "traceId": self.trace_id,
                 "sandbox": self.sandbox,
                 "error": self.error or None,
                 "observed": [one.document() for one in self.observed],

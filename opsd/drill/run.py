@@ -52,6 +52,7 @@ class DrillRun:
         commit: of the manager, where it is known.
         fleet: what is drilled, ``sandbox`` or ``live``.
         tell: hears of each observation as it is made.
+        requested_by, trace_id: who wants them, and in which run.
     """
 
     store: FleetStore
@@ -61,6 +62,8 @@ class DrillRun:
     fleet: str = SANDBOX
     tell: Callable[[Observed], None] = lambda _one: None
     clock: Callable[[], float] = time.time
+    requested_by: str | None = None
+    trace_id: str | None = None
 
     def check(self) -> None:
         """That evidence can be recorded.
@@ -96,7 +99,16 @@ class DrillRun:
                 shutil.rmtree(sandbox, ignore_errors=True)
             raise
         result = DrillResult(
-            drill, started_at, self.clock(), observed, self.fleet, __version__, self.commit, None, error
+            drill,
+            started_at,
+            self.clock(),
+            observed,
+            self.fleet,
+            __version__,
+            self.commit,
+            error=error,
+            requested_by=self.requested_by,
+            trace_id=self.trace_id,
         )
         if sandbox.exists():
             if result.passed and not self.keep:

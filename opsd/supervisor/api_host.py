@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opsd.api.changes import ChangeFeed
 from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.ports import CommandEnd, ConfirmationQuery, EventsQuery
+from opsd.api.ports import CommandEnd, ConfirmationQuery, EventsQuery, FleetRules
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.errors import ManagerFileError, RegistryError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import TransportKind
+from opsd.contract.timestamps import format_utc
 from opsd.control.confirm import StopLooking
 from opsd.control.ledger import UnrecordedError
 from opsd.control.local import COMMAND_TIMEOUT_S, LocalExecutor
@@ -30,11 +32,13 @@ from opsd.supervisor.alert_run import alert_options
 from opsd.supervisor.commands import Commands
 from opsd.supervisor.fleet_means import control_environment, fleet_store, fleet_view, handoff_dispatch
 from opsd.supervisor.fleet_supervisor import FleetSupervisor
+from opsd.supervisor.loop_factory import threshold_catalog_file
 from opsd.supervisor.loop_reads import LoopReads
 from opsd.supervisor.loop_status import loop_health, loop_status
 from opsd.supervisor.managed_loop import InThread, ManagedLoop
 from opsd.supervisor.principals_watch import PrincipalsWatch
 from opsd.supervisor.settings import Settings
+from opsd.supervisor.settings_view import RunningSettings
 from opsd.supervisor.tokens import service_token
 from opsd.transport.answers import bounded_message
 
@@ -43,28 +47,35 @@ class DaemonHost:
     """See :class:`opsd.api.ports.Host`.
 
     Args:
-        settings: those that are in force, asked each time.
+        settings: those that are in force, asked each time, and what a reload would find.
+        usable: tries what a reload makes of settings; blocking, raises what is wrong.
     """
 
     def __init__(
         self,
         repo: str,
         env: Mapping[str, str],
-        settings: Callable[[], Settings],
+        settings: RunningSettings,
         fleet: FleetSupervisor,
         in_thread: InThread,
+        usable: Callable[[Settings], object],
     ) -> None:
         self.repo = repo
         self.env = env
-        self._settings = settings
+        self.started_at = format_utc(time.time())
+        self._running = settings
+        self._usable = usable
         self._fleet = fleet
         self.in_thread = in_thread
         self._commands = Commands(env)
         self._stopping = threading.Event()
         #: The principals file in force; None without one. It is opened after this was made.
         self.principals: PrincipalsWatch | None = None
-        longest = settings().limits.max_line_bytes
+        longest = settings.current.limits.max_line_bytes
         self._reads = LoopReads(repo, env, in_thread, max_line_bytes=longest, pause=self._sleep)
+
+    def _settings(self) -> Settings:
+        return self._running.current
 
     @property
     def changes(self) -> ChangeFeed:
@@ -181,9 +192,9 @@ class DaemonHost:
         if self._stopping.wait(seconds):
             raise StopLooking
 
-    async def run_command(self, argv: Sequence[str], deadline_s: float) -> CommandEnd:
+    async def run_command(self, argv: Sequence[str], deadline_s: float, *, alone: str = "") -> CommandEnd:
         """Run a command of this manager."""
-        return await self._commands.run(argv, deadline_s)
+        return await self._commands.run(argv, deadline_s, alone=alone)
 
     def threshold_profiles_file(self) -> str | None:
         """Those that every pass is judged by."""
@@ -194,6 +205,28 @@ class DaemonHost:
         """Those of the promotion controller."""
         file = self._settings().controller.freeze_windows_file
         return None if file is None else str(file)
+
+    def horizon_outbox(self) -> str | None:
+        """Where the bridge looks."""
+        folder = self._settings().horizon.outbox_dir
+        return None if folder is None else str(folder)
+
+    def fleet_rules(self) -> FleetRules:
+        """What the settings say of the fleet's steps."""
+        fleet = self._settings().fleet
+        return FleetRules(fleet.autonomous, fleet.skip_empty_executions)
+
+    def threshold_catalog_file(self) -> str | None:
+        """The catalog of threshold profiles."""
+        return threshold_catalog_file(self._settings(), self.env)
+
+    def settings(self) -> JsonObject:
+        """Those that are in force."""
+        return self._running.shown()
+
+    def check_settings(self) -> JsonObject:
+        """What a reload would find; blocking."""
+        return self._running.check(self._usable)
 
     def fleet_store(self) -> FileFleetStore:
         """The fleet's files."""

@@ -58,24 +58,34 @@ class Commands:
         self._env = env
         self._ending = Ending()
         self._threads = ThreadPoolExecutor(MAX_PARALLEL, "opsd-command")
-        self._running: set[asyncio.Future[Answer]] = set()
+        self._running: dict[asyncio.Future[Answer], str] = {}
         self._stopping = False
 
-    async def run(self, argv: Sequence[str], deadline_s: float) -> CommandEnd:
+    async def run(self, argv: Sequence[str], deadline_s: float, *, alone: str = "") -> CommandEnd:
         """Run one to its end.
 
+        Args:
+            alone: a name that only one of them may have at a time.
+
         Raises:
-            ApiError: too many run, or the daemon ends.
+            ApiError: too many run, or one of this name does, or the daemon ends.
         """
-        if self._stopping or len(self._running) >= MAX_PARALLEL:
-            said = "the daemon is ending" if self._stopping else "too many commands at a time"
-            raise ApiError(ErrorCode.BUSY, said, headers={"Retry-After": "1"})
+        refusal = self._refusal(alone)
+        if refusal:
+            raise ApiError(ErrorCode.BUSY, refusal, headers={"Retry-After": "1"})
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._threads, run_command, argv, deadline_s, self._env, self._ending)
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
+        self._running[running] = alone
+        running.add_done_callback(self._running.pop)
         answer = await running
         return CommandEnd(answer.exit, printed(answer), complaint(answer).removeprefix("error: "))
+
+    def _refusal(self, alone: str) -> str:
+        if self._stopping:
+            return "the daemon is ending"
+        if alone and alone in self._running.values():
+            return f"opsd {alone} runs already, and only once at a time"
+        return "too many commands at a time" if len(self._running) >= MAX_PARALLEL else ""
 
     async def drain(self) -> None:
         """No further command, and the end of those under way."""

@@ -47,6 +47,7 @@ from opsd.supervisor.registry_source import RegistrySource
 from opsd.supervisor.self_check import SelfCheck
 from opsd.supervisor.settings import LoadedSettings, Settings
 from opsd.supervisor.settings_model import needs_restart
+from opsd.supervisor.settings_view import Load, RunningSettings
 from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
 from opsd.supervisor.watchdog import BlockDetector, LoopLagMonitor
 from opsd.supervisor.workqueue import WorkQueue
@@ -63,10 +64,13 @@ class Daemon:
         loaded: the settings at the start.
         env: where tokens and the service manager's variables are looked up.
         reload: reads the settings again, for SIGHUP.
+        look: reads them and puts nothing into force, for who wants to know what a reload would find.
     """
 
-    def __init__(self, loaded: LoadedSettings, env: Mapping[str, str], reload: Callable[[], LoadedSettings]) -> None:
-        self._settings: Settings = loaded.settings
+    def __init__(
+        self, loaded: LoadedSettings, env: Mapping[str, str], reload: Callable[[], LoadedSettings], look: Load
+    ) -> None:
+        self._running = RunningSettings(loaded, look)
         self._env = env
         self._reload = reload
         self._repo = absolute_repo(str(loaded.settings.repo))
@@ -100,18 +104,30 @@ class Daemon:
             alerts=self._alerts,
             on_change=self._fleet.tell,
         )
-        self._host = DaemonHost(self._repo, env, lambda: self._settings, self._fleet, self._in_thread)
+        self._host = DaemonHost(self._repo, env, self._running, self._fleet, self._in_thread, self._check_settings)
         self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet, on_end=self._fleet_stepped)
         self._principals: PrincipalsWatch | None = None
         self._jobs = JobGroup(self._repo, settings, self.metrics.jobs, env)
         self._view = DaemonView(self._repo, lambda: self._settings, self._fleet, self.check, self._in_thread)
         self._stop = asyncio.Event()
 
+    @property
+    def _settings(self) -> Settings:
+        return self._running.current
+
     def _means(self, settings: Settings) -> Means:
         factory = LoopFactory(self._repo, settings, self._env, self._client, self._watcher, self._sprite_request)
         file = settings.registry.file
         registry = RegistrySource(self._repo, None if file is None else str(file), max_loops=settings.limits.max_loops)
         return Means(settings, factory, factory.judging(), registry)
+
+    def _check_settings(self, settings: Settings) -> None:
+        """Try what a reload makes of them, the registry included.
+
+        Raises:
+            OpsError: they cannot be used.
+        """
+        self._means(settings).registry.read()
 
     def _cycle(self, settings: Settings) -> FleetCycle | None:
         passes = FleetPasses(self._fleet, lambda: self.check.unusable, self.queue)
@@ -257,7 +273,8 @@ class Daemon:
         """SIGHUP: settings, then the registry. What cannot be used changes nothing."""
         self._service_manager.reloading()
         try:
-            settings = (await self._in_thread(self._reload)).settings
+            loaded = await self._in_thread(self._reload)
+            settings = loaded.settings
             means, cycle = self._means(settings), self._cycle(settings)
         except (OpsError, OSError) as error:
             self.metrics.config_reloaded(False, time.time())
@@ -269,7 +286,7 @@ class Daemon:
                 self._log.warning("config.needs_restart", settings=ignored)
             logs.configure(settings.log.level, settings.log.format)
             self._warn(settings)
-            self._settings = settings
+            self._running.loaded = loaded
             self._fleet.use(means)
             self._timer.use(cycle, timer_settings(settings))
             self._jobs.use(settings)

@@ -29,6 +29,12 @@ from opsd.transport.stream import EventStream
 ROTATE_TELEMETRY_OVER_BYTES = 16 * 1024 * 1024
 
 
+def threshold_catalog_file(settings: Settings, env: Mapping[str, str]) -> str | None:
+    """The catalog of threshold profiles under these settings; None: the one in the package."""
+    named = settings.thresholds.profiles_file
+    return str(named) if named else compose.threshold_catalog_file(env)
+
+
 @dataclass(frozen=True, slots=True)
 class Judging:
     """The limits of health, and when they count as no longer fitting."""
@@ -61,7 +67,7 @@ class LoopFactory:
                 or its own default.
         """
         wanted = self.settings.thresholds
-        path = str(wanted.profiles_file) if wanted.profiles_file else compose.threshold_catalog_file(self.env)
+        path = threshold_catalog_file(self.settings, self.env)
         for name in (None, *compose.known_profiles(path)):  # None: the default has to be one of them
             compose.threshold_profile(path, name)
         thresholds = from_profile(

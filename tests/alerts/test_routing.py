@@ -77,7 +77,7 @@ def test_an_alertmanager_and_a_signed_webhook_show_what_they_name() -> None:
 
 
 def test_the_list_is_one_line_per_sink() -> None:
-    assert list_sinks(catalog(TWO)) == "a\twebhook\ttrue\nb\tslack\tfalse\n"
+    assert list_sinks(summary(catalog(TWO), {})) == "a\twebhook\ttrue\nb\tslack\tfalse\n"
 
 
 @pytest.mark.parametrize("text", ["", "Critical", "high", "critical "])

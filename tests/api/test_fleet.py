@@ -7,6 +7,7 @@ from pathlib import Path
 
 from opsd.access.model import Scope
 from tests.api.world import ApiWorld
+from tests.cli.test_remote import opsd
 from tests.daemon.fleet_world import until_runs
 
 
@@ -105,3 +106,95 @@ async def test_what_is_not_there_yet_is_not_found(tmp_path: Path) -> None:
         ):
             status, body = await client.get(path)
             assert (status, body["error"]["code"]) == (404, "not_found"), path
+
+
+async def test_what_autonomy_may_do_is_done_on_request_and_only_where_this_host_may(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha", "beta")
+    world.principal("ann", Scope.CONTROL, Scope.POLICY)
+    world.critical_journal("alpha")
+    async with world.running("--fleet-enabled", "false") as running:
+        ann = world.client(running, "ann")
+        assert (await ann.post("/fleet/reconcile"))[0] == 200
+        assert (await ann.post("/fleet/policy", {"autopauseSkipEmpty": True, "lockWaitSeconds": 1}))[0] == 200
+        status, body = await ann.post("/fleet/handoff/dispatch", {"loops": ["beta"]})
+        assert (status, body["error"]["code"]) == (409, "conflict")
+        order = {"runtimeConfirm": False, "note": "night", "idempotencyPrefix": "mine"}
+        status, body = await ann.post("/fleet/handoff/dispatch", order, key="once")
+        assert status == 200, body
+        execution = body["handoff"]["execution"]
+        assert (execution["mode"], execution["requestedBy"]) == ("autonomous", "ann")
+        assert [result["loopId"] for result in execution["results"]] == ["alpha"]
+        assert all(result["idempotencyKey"].startswith("mine-") for result in execution["results"])
+        calls = len(world.calls)
+        assert (await ann.post("/fleet/handoff/dispatch", order, key="once"))[1]["replayed"] is True
+        assert len(world.calls) == calls == 1
+        assert (await ann.post("/fleet/kill-switch", {"engaged": True}))[0] == 200
+        status, body = await ann.post("/fleet/handoff/dispatch", {"runtimeConfirm": False})
+        assert (status, body["handoff"]["execution"]["results"]) == (200, [])
+    assert len(world.calls) == 1
+    other = ApiWorld(tmp_path / "other", "alpha")
+    other.principal("ann", Scope.ADMIN)
+    async with other.running("--fleet-autonomous", "false") as running:
+        status, body = await other.client(running, "ann").post("/fleet/handoff/dispatch")
+        assert (status, body["error"]["code"]) == (409, "conflict")
+        assert "this host only proposes" in body["error"]["message"]
+
+
+async def test_what_ended_unclearly_is_carried_out_anew_with_keys_of_its_own(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.CONTROL)
+    world.critical_journal("alpha")
+    world.runtime.write_text("#!/bin/sh\nexit 3\n")
+    async with world.running() as running:
+        ann = world.client(running, "ann")
+        assert (await ann.post("/fleet/reconcile"))[0] == 200
+        world.opsd("fleet", "policy")
+        order = {"confirm": True, "everything": True, "runtimeConfirm": False}
+
+        async def keys(**more: object) -> list[str]:
+            status, body = await ann.post("/fleet/handoff/execute", {**order, **more})
+            assert status == 200, body
+            return [result["idempotencyKey"] for result in body["handoff"]["execution"]["results"]]
+
+        first = await keys()
+        assert first
+        assert await keys() == first
+        assert not set(await keys(anew=True)) & set(first)
+        assert len(set(await keys(anew=True)) | set(await keys(anew=True))) == 2 * len(first)
+
+
+async def test_the_registry_of_one_loop_has_the_exit_code_of_the_command(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha", "beta")
+    env = {"OPSD_API_TOKEN": world.principal("ann", Scope.READ)}
+    async with world.running() as running:
+        env["OPSD_SERVER"] = running.url
+        for loop, code in (("beta", 0), ("nobody", 5)):
+            remote = await opsd("fleet", "registry", "--loop", loop, env=env)
+            local = world.opsd("fleet", "registry", "--loop", loop)
+            assert (remote.returncode, remote.stdout, remote.stderr) == (code, local.stdout, local.stderr)
+
+
+async def test_every_flag_of_the_handoff_means_the_same_over_a_server(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    env = {"OPSD_API_TOKEN": world.principal("ann", Scope.ADMIN)}
+    world.critical_journal("alpha")
+    async with world.running("--fleet-enabled", "false") as running:
+        env["OPSD_SERVER"] = running.url
+        await opsd("fleet", "reconcile", env=env)
+        policy = await opsd("fleet", "policy", "--autopause-skip-empty", "--lock-wait-seconds", "1", env=env)
+        assert policy.returncode == 0, policy.stderr
+        planned = await opsd("fleet", "handoff", "--idempotency-prefix", "p", "--lock-wait-seconds", "1", env=env)
+        assert json.loads(planned.stdout)["control"]["idempotencyPrefix"] == "p"
+        done = await opsd("fleet", "handoff", "--autonomous-execute", "--no-runtime-confirm", env=env)
+        assert json.loads(done.stdout)["execution"]["mode"] == "autonomous", done.stderr
+        for flags in (
+            ("--execute",),
+            ("--confirm",),
+            ("--execute", "--autonomous-execute", "--confirm"),
+            ("--anew",),
+            ("--autonomous-execute", "--anew"),
+        ):
+            remote, local = await opsd("fleet", "handoff", *flags, env=env), world.opsd("fleet", "handoff", *flags)
+            assert (remote.returncode, remote.stdout, remote.stderr) == (1, local.stdout, local.stderr)
+    both = world.opsd("fleet", "handoff", "--execute", "--confirm", "--anew", "--trace-id", "t")
+    assert both.stderr == "error: --anew and --trace-id are mutually exclusive\n"

@@ -21,6 +21,7 @@ from tests.transport.misbehaving import respond, serving
 def filled(path: str, loop: str) -> str:
     """A route's path with something in every place."""
     values = {"loop": loop, "silence": "sil_1", "sink": "ops", "name": "nobody", "id": "tok_ffffffffffffffff"}
+    values |= {"profile": "balanced"}
     return path.format_map(values)
 
 

@@ -77,4 +77,5 @@ async def test_the_command_line_prints_what_the_command_on_the_host_would(tmp_pa
         assert json.loads(proposed.stdout)["status"], proposed.stderr
         assert "unknown argument: --by" in local.stderr
         barred = await opsd("promotion", "controller", "--by", "bob", env=env)
-        assert barred.stderr == "error: --by cannot be combined with --server\n"
+        said = "error: --by cannot be combined with OPSD_SERVER: the principal of the token is who does it\n"
+        assert barred.stderr == said

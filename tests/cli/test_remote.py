@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 from opsd.access.model import Scope
+from opsd.api.routes.system import openapi_route
 from opsd.api.table import ROUTES
-from opsd.cli.main import main
+from opsd.cli.main import main, table
+from opsd.cli.remote.command import present_of, spec_of
+from opsd.cli.remote.refusals import HOST_ONLY
+from opsd.cli.remote.run import wanted_server
 from opsd.cli.remote.table import COMMANDS
 from tests.api.world import ApiWorld
 
@@ -27,9 +31,52 @@ async def opsd(*argv: str, env: dict[str, str] | None = None) -> subprocess.Comp
     )
 
 
+#: Not of the API, but beside it.
+_PROBE = "GET /readyz"
+#: Routes that no command asks, and why not.
+_UNASKED = {
+    "GET /openapi.json": "the API's own description, for programs",
+}
+#: Commands and routes that still have no counterpart.
+_COMMANDS_TO_COME = {
+    *("snapshot", "events", "poll-events", "project-state", "health", "confirm-intent", "profile-drift"),
+}
+_ROUTES_TO_COME = {
+    *("GET /loops", "GET /loops/{loop}", "GET /loops/{loop}/events", "GET /loops/{loop}/escalations"),
+    *("GET /fleet/candidates", "GET /alerts/dead-letters", "GET /promotion", "GET /identity", "GET /stream"),
+}
+
+
+def _asked() -> set[str]:
+    return {route for command in COMMANDS.values() for route in (command.route, *command.also)}
+
+
 def test_every_command_asks_a_route_that_there_is() -> None:
     known = {f"{route.method} {route.path}" for route in ROUTES}
-    assert {command.route for command in COMMANDS.values()} <= known
+    assert _asked() <= known | {_PROBE}
+
+
+def test_every_command_has_a_route_or_a_reason_why_it_has_none() -> None:
+    alone = {name for name in table() if not any(f"{one} ".startswith(f"{name} ") for one in COMMANDS)}
+    assert alone - HOST_ONLY.keys() == _COMMANDS_TO_COME
+    assert not HOST_ONLY.keys() & COMMANDS.keys()
+    assert table().keys() >= HOST_ONLY.keys()
+
+
+def test_every_route_is_asked_by_a_command_or_has_a_reason_why_it_is_not() -> None:
+    known = {f"{route.method} {route.path}" for route in (*ROUTES, openapi_route({}))}
+    assert known - _asked() - _UNASKED.keys() == _ROUTES_TO_COME
+    assert known >= _UNASKED.keys()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_flag_of_a_client_is_one_of_the_command(name: str) -> None:
+    command = COMMANDS[name]
+    spec = spec_of(command.spec)
+    assert spec.name == f"opsd {name}"
+    assert all(spec.declares(flag) for flag in command.flags)
+    present = getattr(command, "present", "")
+    assert not present or callable(present_of(present))
 
 
 def test_the_page_lists_every_command_with_its_route() -> None:
@@ -38,19 +85,42 @@ def test_the_page_lists_every_command_with_its_route() -> None:
         assert f"| `opsd {name}` | `{command.route}` |" in page
 
 
-@pytest.mark.parametrize("command", ["run", "simulate", "token new", "horizon-bridge"])
-def test_a_command_that_cannot_refuses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", HOST_ONLY)
+def test_a_command_that_cannot_refuses_with_its_reason(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command.split(), "--server", "http://127.0.0.1:1"]) == 1
-    assert "works on this host only" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"error: opsd {command} works on this host only: {HOST_ONLY[command]}\n"
 
 
 def test_flags_that_would_be_ignored_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--server", "http://127.0.0.1:1", "--loop", "a", "--state-file", "x"]) == 1
     assert main(["status", "--server", "http://127.0.0.1:1", "--loop", "a", "--repo", "x"]) == 1
+    assert main(["fleet", "pause", "--server", "http://127.0.0.1:1", "--by", "bob"]) == 1
+    assert main(["promotion", "gates", "--server", "http://127.0.0.1:1", "--trace-id", "t"]) == 1
     assert capsys.readouterr().err.splitlines() == [
-        "error: --state-file cannot be combined with --server",
-        "error: --repo cannot be combined with --server",
+        "error: --state-file cannot be combined with --server: it names a file of this host, the server has its own",
+        "error: --repo cannot be combined with --server: the server's own is meant",
+        "error: --by cannot be combined with --server: the principal of the token is who does it",
+        "error: --trace-id cannot be combined with --server: the server gives every request a trace id of its own",
     ]
+
+
+def test_a_refusal_names_the_variable_that_named_the_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPSD_SERVER", "http://127.0.0.1:1")
+    assert main(["fleet", "pause", "--by", "bob"]) == 1
+    assert capsys.readouterr().err.startswith("error: --by cannot be combined with OPSD_SERVER: ")
+
+
+def test_a_repo_says_that_this_host_is_meant_whatever_the_variable_says() -> None:
+    env = {"OPSD_SERVER": "http://127.0.0.1:1"}
+    assert wanted_server("config show", ["--repo=/srv"], env) == (None, ["--repo=/srv"])
+    assert wanted_server("fleet status", ["--repo", "/srv"], env) == (None, ["--repo", "/srv"])
+    assert wanted_server("fleet status", [], env) == (env["OPSD_SERVER"], [])
+    assert wanted_server("run", [], env) == (None, [])
+    for name, flag in (("ping", "--http-port"), ("alerts resolve", "--config-file"), ("config check", "--config")):
+        assert wanted_server(name, [flag, "x"], env) == (None, [flag, "x"])
+        assert wanted_server(name, [], env)[0] == env["OPSD_SERVER"]
 
 
 def test_what_stands_where_a_value_does_is_no_server(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from opsd import compose, compose_alerts
 from opsd.alerts import rehearsal, routing
+from opsd.alerts.catalog import Catalog, check_environment
 from opsd.alerts.dispatcher import dispatch
 from opsd.alerts.run import DispatchRun
 from opsd.api.ports import Host
@@ -72,14 +73,13 @@ def test_sink(means: AlertMeans, loop: LoopId, trace_id: str, sink: str) -> Json
     return rehearsal.test_sink(_run(means, loop, trace_id), sink, compose_alerts.open_sender)
 
 
-def sinks(means: AlertMeans) -> JsonObject:
+def sinks(means: AlertMeans, env_checked: bool) -> JsonObject:
     """The catalog of sinks without any secret, and how their targets stand.
 
     Raises:
-        OpsError: the catalog cannot be used.
+        OpsError: the catalog cannot be used, or with ``env_checked`` a secret of an enabled sink is not set.
     """
-    catalog = compose.alert_catalog(compose_alerts.catalog_file(means.options, means.env))
-    document = routing.summary(catalog, means.env, env_checked=False)
+    document = routing.summary(_catalog(means, env_checked), means.env, env_checked=env_checked)
     try:
         health = jsoncodec.loads(means.store.read(FleetDocument.SINK_HEALTH) or b"null")
     except ValueError:
@@ -87,12 +87,18 @@ def sinks(means: AlertMeans) -> JsonObject:
     return {**document, "health": as_object(health)}
 
 
-def route_of(means: AlertMeans, category: str, severity: str | None) -> JsonObject:
+def route_of(means: AlertMeans, category: str, severity: str | None, env_checked: bool) -> JsonObject:
     """Where escalations of a category go.
 
     Raises:
-        OpsError: the catalog cannot be used.
+        OpsError: as above.
     """
-    catalog = compose.alert_catalog(compose_alerts.catalog_file(means.options, means.env))
     wanted = None if severity is None else routing.parse_severity(severity)
-    return routing.resolve_route(catalog, category, wanted, means.env, env_checked=False)
+    return routing.resolve_route(_catalog(means, env_checked), category, wanted, means.env, env_checked=env_checked)
+
+
+def _catalog(means: AlertMeans, env_checked: bool) -> Catalog:
+    catalog = compose.alert_catalog(compose_alerts.catalog_file(means.options, means.env))
+    if env_checked:
+        check_environment(catalog, means.env)
+    return catalog

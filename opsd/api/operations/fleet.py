@@ -11,14 +11,11 @@ from opsd.api.failure import ApiError, ErrorCode
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.fleet.handoff.dispatch import Dispatch, Order
-from opsd.fleet.handoff.run import Handoff, HandoffRequest
-from opsd.fleet.handoff.words import ExecutionMode
+from opsd.fleet.handoff.run import DEFAULT_PREFIX, Handoff, HandoffRequest
 from opsd.fleet.policy import run as policy
 from opsd.fleet.registry import load_registry
 from opsd.storage.fleet_parts import FleetDocument
 from opsd.storage.fleet_store import FleetStore
-
-LOCK_WAIT_S = 30.0
 
 
 def registry(store: FleetStore) -> JsonObject:
@@ -59,7 +56,15 @@ def _candidates(state: JsonObject) -> list[JsonObject]:
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-def run_policy(store: FleetStore, trace_id: str, *, dedupe_window_s: int | None, max_age_s: int | None) -> JsonObject:
+def run_policy(
+    store: FleetStore,
+    trace_id: str,
+    *,
+    dedupe_window_s: int | None,
+    max_age_s: int | None,
+    skip_empty: bool,
+    lock_wait_s: float,
+) -> JsonObject:
     """Evaluate the policy over the newest fleet state; the policy state.
 
     Raises:
@@ -72,14 +77,10 @@ def run_policy(store: FleetStore, trace_id: str, *, dedupe_window_s: int | None,
         trace_id=trace_id,
         dedupe_window_s=None if dedupe_window_s is None else str(dedupe_window_s),
         max_fleet_state_age_s=max_age_s,
+        skip_empty_executions=skip_empty,
     )
-    with store.lock(wait_s=LOCK_WAIT_S):
+    with store.lock(wait_s=lock_wait_s):
         return policy.run_policy(store, registry(store), request, clock=time.time)
-
-
-def manual_order(by: str, note: str, *, timeout_s: int, interval_s: int, confirm: bool) -> Order:
-    """What an operator orders."""
-    return Order(ExecutionMode.MANUAL, by, note, timeout_s, interval_s, confirm)
 
 
 def handoff(
@@ -88,11 +89,18 @@ def handoff(
     dispatch: Dispatch,
     trace_id: str,
     *,
+    lock_wait_s: float,
+    prefix: str | None = None,
     order: Order | None = None,
     loops: Sequence[str] = (),
     intent_ids: Sequence[str] = (),
+    anew: bool = False,
 ) -> JsonObject:
     """Plan, and with an order carry out; the handoff state.
+
+    Args:
+        prefix: first part of every key, None for the usual one.
+        anew: the keys are made of ``trace_id``, which was never used, and not of the policy's.
 
     Raises:
         ApiError: there is no policy state yet.
@@ -100,6 +108,14 @@ def handoff(
     """
     if not store.exists(FleetDocument.POLICY):
         raise ApiError(ErrorCode.NOT_FOUND, "there is no policy state of the fleet yet")
-    runner = Handoff(store, partial(registry, store), dispatch, partial(compose.loop_is_controlled, repo))
-    request = HandoffRequest(fallback_trace_id=trace_id, order=order, loops=loops, intent_ids=intent_ids)
+    is_busy = partial(compose.loop_is_controlled, repo)
+    runner = Handoff(store, partial(registry, store), dispatch, is_busy, lock_wait_s=lock_wait_s)
+    request = HandoffRequest(
+        prefix=prefix or DEFAULT_PREFIX,
+        trace_id=trace_id if anew else "",
+        fallback_trace_id=trace_id,
+        order=order,
+        loops=loops,
+        intent_ids=intent_ids,
+    )
     return runner.run(request)

@@ -69,7 +69,8 @@ async def dead_letters(call: Call) -> Answer:
 
 async def sinks(call: Call) -> Answer:
     """The catalog, and how its sinks' targets stand."""
-    return Answer({"sinks": await call.host.in_thread(alerts.sinks, alerts.means(call.host))})
+    query: models.SinksQuery = call.query
+    return Answer({"sinks": await call.host.in_thread(alerts.sinks, alerts.means(call.host), query.envCheck)})
 
 
 async def test_sink(call: Call) -> Answer:
@@ -85,7 +86,8 @@ async def test_sink(call: Call) -> Answer:
 async def alert_route(call: Call) -> Answer:
     """What ``opsd alerts resolve --category`` prints."""
     query: models.RouteQuery = call.query
-    found = await call.host.in_thread(alerts.route_of, alerts.means(call.host), query.category, query.severity)
+    means = alerts.means(call.host)
+    found = await call.host.in_thread(alerts.route_of, means, query.category, query.severity, query.envCheck)
     return Answer({"route": found})
 
 
@@ -145,6 +147,7 @@ ROUTES = (
         "The sinks, without secrets, and how they stand",
         "alerts",
         sinks,
+        query=models.SinksQuery,
         members={"sinks": _OBJECT},
         errors=_FILES,
     ),

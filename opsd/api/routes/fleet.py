@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from opsd.access.model import Scope
+from opsd.api import fleet_models as bodies
 from opsd.api import models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode
@@ -14,6 +16,8 @@ from opsd.api.operations.loops import in_own_thread
 from opsd.api.route import Answer, Call, Handler, Route
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
+from opsd.fleet.handoff.dispatch import Order
+from opsd.fleet.handoff.words import ExecutionMode
 from opsd.fleet.policy.explain import explain
 from opsd.promotion.rollout.levers import Lever, pull
 from opsd.storage.fleet_parts import FleetDocument
@@ -58,13 +62,16 @@ async def explanation(call: Call) -> Answer:
 
 async def run_policy(call: Call) -> Answer:
     """What ``opsd fleet policy`` does, over the newest fleet state."""
-    body: models.PolicyRun = call.body
+    body: bodies.PolicyRun = call.body
+    rules = call.host.fleet_rules()
     work = partial(
         fleet.run_policy,
         call.host.fleet_store(),
         call.trace_id,
         dedupe_window_s=body.dedupeWindowSeconds,
         max_age_s=body.maxFleetStateAgeSeconds,
+        skip_empty=rules.skip_empty_executions if body.autopauseSkipEmpty is None else body.autopauseSkipEmpty,
+        lock_wait_s=body.lockWaitSeconds,
     )
     return Answer({"policy": await in_own_thread(work)})
 
@@ -75,27 +82,42 @@ def _registry_file(call: Call) -> Sequence[str]:
 
 async def plan(call: Call) -> Answer:
     """What ``opsd fleet handoff`` does without an order: a plan, and nothing carried out."""
-    work = partial(fleet.handoff, call.host.repo, call.host.fleet_store(), call.host.dispatch(), call.trace_id)
-    return Answer({"handoff": await in_own_thread(work)})
+    return await _handoff(call, call.body)
 
 
 async def execute(call: Call) -> Answer:
     """What ``opsd fleet handoff --execute --confirm`` does, for what was selected explicitly."""
-    body: models.HandoffExecute = call.body
+    body: bodies.HandoffExecute = call.body
     if bool(body.loops or body.intentIds) is body.everything:
         raise ApiError(ErrorCode.CONFLICT, "select by loops or intentIds, or say everything: true")
-    order = fleet.manual_order(
-        call.by, body.note, timeout_s=body.timeoutSeconds, interval_s=body.intervalSeconds, confirm=body.runtimeConfirm
-    )
+    return await _carry_out(call, body, ExecutionMode.MANUAL, anew=body.anew)
+
+
+async def dispatch(call: Call) -> Answer:
+    """What ``opsd fleet handoff --autonomous-execute`` does, and the daemon by itself after each evaluation."""
+    if not call.host.fleet_rules().autonomous:
+        raise ApiError(ErrorCode.CONFLICT, "fleet.autonomous is off: this host only proposes")
+    return await _carry_out(call, call.body, ExecutionMode.AUTONOMOUS)
+
+
+async def _carry_out(
+    call: Call, body: bodies.HandoffExecute | bodies.HandoffDispatch, mode: ExecutionMode, *, anew: bool = False
+) -> Answer:
+    order = Order(mode, call.by, body.note, body.timeoutSeconds, body.intervalSeconds, body.runtimeConfirm)
+    chosen = {"loops": tuple(body.loops), "intent_ids": tuple(body.intentIds)}
+    return await _handoff(call, body, order=order, anew=anew, **chosen)
+
+
+async def _handoff(call: Call, body: bodies.HandoffPlan, **options: Any) -> Answer:
     work = partial(
         fleet.handoff,
         call.host.repo,
         call.host.fleet_store(),
         call.host.dispatch(),
         call.trace_id,
-        order=order,
-        loops=tuple(body.loops),
-        intent_ids=tuple(body.intentIds),
+        prefix=body.idempotencyPrefix,
+        lock_wait_s=body.lockWaitSeconds,
+        **options,
     )
     return Answer({"handoff": await in_own_thread(work)})
 
@@ -117,7 +139,7 @@ async def resume(call: Call) -> Answer:
 
 async def kill_switch(call: Call) -> Answer:
     """Engage or release the kill switch."""
-    body: models.KillSwitch = call.body
+    body: bodies.KillSwitch = call.body
     return await _pull(call, Lever.KILL_SWITCH, stop=body.engaged)
 
 
@@ -181,7 +203,7 @@ ROUTES = (
         "fleet reconcile",
         "One pass over every loop of the registry, and the fleet's state",
         "fleet",
-        models.FleetReconcile,
+        bodies.FleetReconcile,
         scope=Scope.CONTROL,
         more=_registry_file,
     ),
@@ -193,7 +215,7 @@ ROUTES = (
         "fleet",
         run_policy,
         scope=Scope.POLICY,
-        body=models.PolicyRun,
+        body=bodies.PolicyRun,
         members={"policy": _OBJECT},
         errors=_FILES,
     ),
@@ -205,7 +227,7 @@ ROUTES = (
         "fleet",
         plan,
         scope=Scope.POLICY,
-        body=models.Nothing,
+        body=bodies.HandoffPlan,
         members={"handoff": _OBJECT},
         errors=_FILES,
     ),
@@ -217,7 +239,20 @@ ROUTES = (
         "fleet",
         execute,
         scope=Scope.CONTROL,
-        body=models.HandoffExecute,
+        body=bodies.HandoffExecute,
+        keyed=True,
+        members={"handoff": _OBJECT},
+        errors=_FILES,
+    ),
+    Route(
+        "POST",
+        "/fleet/handoff/dispatch",
+        "dispatchHandoff",
+        "Carry out what autonomy may carry out, within its rails",
+        "fleet",
+        dispatch,
+        scope=Scope.CONTROL,
+        body=bodies.HandoffDispatch,
         keyed=True,
         members={"handoff": _OBJECT},
         errors=_FILES,
@@ -230,7 +265,7 @@ ROUTES = (
         "fleet",
         pause,
         scope=Scope.POLICY,
-        body=models.Lever,
+        body=bodies.Lever,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),
@@ -242,7 +277,7 @@ ROUTES = (
         "fleet",
         resume,
         scope=Scope.POLICY,
-        body=models.Lever,
+        body=bodies.Lever,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),
@@ -254,7 +289,7 @@ ROUTES = (
         "fleet",
         kill_switch,
         scope=Scope.POLICY,
-        body=models.KillSwitch,
+        body=bodies.KillSwitch,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),

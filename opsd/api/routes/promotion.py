@@ -21,22 +21,22 @@ async def state(call: Call) -> Answer:
     return Answer({"promotion": await call.host.in_thread(promotion.states, call.host.fleet_store())})
 
 
-def _fleet(call: Call) -> Sequence[str]:
-    """No flags; the promotion steps know a registry in its usual place only.
+def usual_registry(call: Call) -> Sequence[str]:
+    """No flags; promotion steps and drills know a registry in its usual place only.
 
     Raises:
         ApiError: it is somewhere else.
     """
     usual = FileFleetStore(call.host.repo).location(FleetDocument.REGISTRY)
     if call.host.fleet_store().location(FleetDocument.REGISTRY) != usual:
-        raise ApiError(ErrorCode.CONFLICT, "promotion needs the registry in its usual place, and registry.file is set")
+        raise ApiError(ErrorCode.CONFLICT, "this needs the registry in its usual place, and registry.file is set")
     return ()
 
 
 def _governed(call: Call) -> Sequence[str]:
     """Who asks answers for it; a key is the command's too, so that it holds across both."""
     key = f"api-{call.by}-{call.idempotency_key}" if call.idempotency_key else ""
-    return [*_fleet(call), "--by", call.by, *(("--idempotency-key", key) if key else ())]
+    return [*usual_registry(call), "--by", call.by, *(("--idempotency-key", key) if key else ())]
 
 
 def _controlled(call: Call) -> Sequence[str]:
@@ -64,7 +64,7 @@ ROUTES = (
         "promotion",
         models.PromotionGates,
         good_exits=_HOLD,
-        more=_fleet,
+        more=usual_registry,
     ),
     command_route(
         "/promotion/ci",
@@ -74,7 +74,7 @@ ROUTES = (
         "promotion",
         models.PromotionCi,
         good_exits=_HOLD,
-        more=_fleet,
+        more=usual_registry,
     ),
     command_route(
         "/promotion/apply",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from opsd import __version__
 from opsd.access.authenticate import Extent
 from opsd.access.document import in_order
 from opsd.access.keeper import PrincipalsKeeper
@@ -24,6 +25,11 @@ async def identity(call: Call) -> Answer:
     who = call.identity
     told: dict[str, Any] = {"name": who.name, "scopes": in_order(who.scopes), "loops": list(who.loops)}
     return Answer({"identity": told | {"credential": who.credential or None}})
+
+
+async def version(call: Call) -> Answer:
+    """What ``opsd version`` prints, and since when the daemon runs."""
+    return Answer({"version": __version__, "startedAt": call.host.started_at})
 
 
 async def audit(call: Call) -> Answer:
@@ -55,6 +61,16 @@ ROUTES: Sequence[Route] = (
         identity,
         reach=Extent.LISTING,
         members={"identity": _OBJECT},
+    ),
+    Route(
+        "GET",
+        "/version",
+        "showVersion",
+        "The daemon's version, and since when it runs",
+        "api",
+        version,
+        reach=Extent.LISTING,
+        members={"version": {"type": "string"}, "startedAt": {"type": "string"}},
     ),
     Route(
         "GET",

@@ -88,10 +88,20 @@ def _dispatched(document: JsonObject) -> Answered:
     return next(document[name] for name in ("deadLetters", "dispatch", "test") if name in document), 0
 
 
-def _route_of(arguments: Arguments) -> ApiRequest:
-    return get_request(
-        "/alerts/route", category=arguments.required("--category"), severity=arguments.optional("--severity")
-    )
+def _resolve(arguments: Arguments) -> ApiRequest:
+    from opsd.cli.alerts_resolve import wanted
+
+    category, severity = wanted(arguments)
+    checked = "false" if arguments.switch("--no-env-check") else "true"
+    if category is None:
+        return get_request("/alerts/sinks", envCheck=checked)
+    return get_request("/alerts/route", category=category, severity=severity, envCheck=checked)
+
+
+def _resolved(document: JsonObject) -> Answered:
+    if "route" in document:
+        return document["route"], 0
+    return {name: value for name, value in document["sinks"].items() if name != "health"}, 0
 
 
 _RUN = process_command("opsd.cli.alerts_dispatch:SPEC", "/loops/{loop}/alerts/dispatch", AlertsDispatch)
@@ -104,15 +114,44 @@ COMMANDS: dict[str, RemoteCommand] = {
         ("--matcher", "--duration", "--ends-at", "--starts-at", "--comment"),
         _silence_add,
         "silence",
+        present=f"{_SILENCE}present_one",
     ),
     "alerts silence list": RemoteCommand(
-        f"{_SILENCE}LIST", "GET /alerts/silences", ("--all",), _silences, answer=_listed
+        f"{_SILENCE}LIST",
+        "GET /alerts/silences",
+        ("--all",),
+        _silences,
+        answer=_listed,
+        present=f"{_SILENCE}present_list",
     ),
     "alerts silence expire": RemoteCommand(
-        f"{_SILENCE}EXPIRE", "POST /alerts/silences/{silence}/expire", ("--id",), _silence_expire, "silence"
+        f"{_SILENCE}EXPIRE",
+        "POST /alerts/silences/{silence}/expire",
+        ("--id",),
+        _silence_expire,
+        "silence",
+        present=f"{_SILENCE}present_one",
     ),
-    "alerts dispatch": RemoteCommand(_RUN.spec, _RUN.route, _DISPATCH_FLAGS, _dispatch, answer=_dispatched),
+    "alerts dispatch": RemoteCommand(
+        _RUN.spec,
+        _RUN.route,
+        _DISPATCH_FLAGS,
+        _dispatch,
+        answer=_dispatched,
+        present="opsd.cli.alerts_dispatch:present",
+        also=(
+            "GET /loops/{loop}/dead-letters",
+            "POST /loops/{loop}/dead-letters/replay",
+            "POST /alerts/sinks/{sink}/test",
+        ),
+    ),
     "alerts resolve": RemoteCommand(
-        "opsd.cli.alerts_resolve:SPEC", "GET /alerts/route", ("--category", "--severity"), _route_of, "route"
+        "opsd.cli.alerts_resolve:SPEC",
+        "GET /alerts/sinks",
+        ("--category", "--severity", "--list-sinks", "--no-env-check"),
+        _resolve,
+        answer=_resolved,
+        present="opsd.cli.alerts_resolve:present",
+        also=("GET /alerts/route",),
     ),
 }

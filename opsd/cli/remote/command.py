@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 
-from opsd.api.flags import body_of, fields_by_flag, kind_of
+from opsd.api.flags import body_of, fields_by_flag, kind_of, operand_of
 from opsd.api.models import Body, Query
 from opsd.cli.api_client import ApiRequest, loop_path
 from opsd.cli.arguments import Arguments, CommandSpec
@@ -20,6 +20,10 @@ Answered = tuple[JsonValue, int]
 Ask = Callable[[ApiRequest], JsonObject]
 """Asks the server that was named; raises :class:`OpsError` for a refusal."""
 
+Present = Callable[[Arguments, JsonValue, Sequence[str]], object]
+"""Prints a document as the command on the host does: a page for a person, else JSON; the commands that a page shows
+repeat the flags that it is given."""
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteCommand:
@@ -32,6 +36,10 @@ class RemoteCommand:
         request: what is asked.
         member: of the answer, printed as it is where there is no ``answer``.
         answer: what the command prints of a success, and its exit code.
+        present: ``module:function`` of the :data:`Present` that prints it; "" for what is JSON for everybody.
+        further: what a page is made of beside the answer, by the name under which it is put there; asked for a person
+            only, and left out where the server has no such thing.
+        also: other routes that some flags ask, for people and for tests like ``route``.
         talk: for a command that asks more than once: does all of it; the exit code, None to go on as usual.
     """
 
@@ -41,6 +49,9 @@ class RemoteCommand:
     request: Callable[[Arguments], ApiRequest]
     member: str = ""
     answer: Callable[[JsonObject], Answered] | None = None
+    present: str = ""
+    further: Mapping[str, ApiRequest] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
     talk: Callable[[Arguments, Ask], int | None] | None = None
 
 
@@ -48,6 +59,13 @@ def spec_of(target: str) -> CommandSpec:
     """The spec that ``module:NAME`` means."""
     module_name, _, attribute = target.partition(":")
     found: CommandSpec = getattr(import_module(module_name), attribute)
+    return found
+
+
+def present_of(target: str) -> Present:
+    """The function that ``module:function`` means."""
+    module_name, _, attribute = target.partition(":")
+    found: Present = getattr(import_module(module_name), attribute)
     return found
 
 
@@ -78,14 +96,23 @@ def query_command(
     return RemoteCommand(spec, f"GET {path}", (*known, "--loop"), request, member, answer)
 
 
-def process_command(spec: str, path: str, model: type[Body], *, keyed: bool = False) -> RemoteCommand:
-    """A command whose flags are the fields of a route's body (:mod:`opsd.api.command_route`).
+def _operand(spec: str, arguments: Arguments) -> str:
+    word = arguments.operand()
+    if not word:
+        raise UsageError(f"one word is required: {spec_of(spec).operand}")
+    return word
+
+
+def process_command(
+    spec: str, path: str, model: type[Body], *, keyed: bool = False, present: str = ""
+) -> RemoteCommand:
+    """A command whose flags, and operand, are the fields of a route's body (:mod:`opsd.api.command_route`).
 
     Args:
         path: with ``{loop}`` where the command has ``--loop``.
         keyed: the route takes a key; the command's own is used where one is given.
     """
-    known = fields_by_flag(model)
+    known, operand = fields_by_flag(model), operand_of(model)
     flags = (*known, *(("--loop",) if "{loop}" in path else ()), *(("--idempotency-key",) if keyed else ()))
 
     def request(arguments: Arguments) -> ApiRequest:
@@ -95,10 +122,17 @@ def process_command(spec: str, path: str, model: type[Body], *, keyed: bool = Fa
             body = body_of(model, values)
         except ValueError as error:
             raise UsageError(str(error)) from None
+        if operand is not None:
+            body[operand] = _operand(spec, arguments)
         key = (arguments.optional("--idempotency-key") or new_trace_id()) if keyed else ""
         target = loop_path(loop_of(arguments), path.removeprefix("/loops/{loop}")) if "{loop}" in path else path
         return ApiRequest("POST", target, body=body, key=key)
 
     return RemoteCommand(
-        spec, f"POST {path}", flags, request, answer=lambda document: (document["result"], int(document["exitCode"]))
+        spec,
+        f"POST {path}",
+        flags,
+        request,
+        answer=lambda document: (document["result"], int(document["exitCode"])),
+        present=present,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from opsd.api.models import FleetReconcile
+from opsd.api.fleet_models import FleetReconcile
 from opsd.cli.api_client import ApiRequest
 from opsd.cli.arguments import Arguments
 from opsd.cli.remote.command import Answered, RemoteCommand, get_request, process_command
@@ -12,7 +12,11 @@ from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 
-_EXECUTE_FLAGS = ("--execute", "--confirm", "--loop", "--intent-id", "--note", "--timeout-seconds")
+_WAIT = "--lock-wait-seconds"
+_HANDOFF_FLAGS = (
+    *("--execute", "--autonomous-execute", "--confirm", "--anew", "--loop", "--intent-id", "--note"),
+    *("--timeout-seconds", "--interval-seconds", "--no-runtime-confirm", "--idempotency-prefix", _WAIT),
+)
 
 
 def _explain(arguments: Arguments) -> ApiRequest:
@@ -32,29 +36,39 @@ def _policy(arguments: Arguments) -> ApiRequest:
     for flag, member in (
         ("--dedupe-window-seconds", "dedupeWindowSeconds"),
         ("--max-fleet-state-age-seconds", "maxFleetStateAgeSeconds"),
+        (_WAIT, "lockWaitSeconds"),
     ):
         if arguments.given(flag) is not None:
             body[member] = arguments.non_negative(flag, 0)
+    if arguments.switch("--autopause-skip-empty"):
+        body["autopauseSkipEmpty"] = True
     return ApiRequest("POST", "/fleet/policy", body=body)
 
 
 def _handoff(arguments: Arguments) -> ApiRequest:
-    if not arguments.switch("--execute"):
-        return ApiRequest("POST", "/fleet/handoff/plan", body={})
-    if not arguments.switch("--confirm"):
-        raise UsageError("--execute requires --confirm to enforce explicit operator confirmation")
+    from opsd.cli.fleet_handoff import execution_mode
+    from opsd.fleet.handoff.words import ExecutionMode
+
+    mode = execution_mode(arguments)
+    prefix = arguments.given("--idempotency-prefix")
+    body: JsonObject = {"lockWaitSeconds": arguments.non_negative(_WAIT, 30)}
+    body |= {} if prefix is None else {"idempotencyPrefix": prefix}
+    if mode is None:
+        return ApiRequest("POST", "/fleet/handoff/plan", body=body)
     loops, intents = arguments.all("--loop"), arguments.all("--intent-id")
-    body: JsonObject = {
-        "confirm": True,
+    body |= {
         "loops": loops,
         "intentIds": intents,
-        "everything": not loops and not intents,
         "note": arguments.given("--note") or "",
         "runtimeConfirm": not arguments.switch("--no-runtime-confirm"),
         "timeoutSeconds": arguments.non_negative("--timeout-seconds", 30),
         "intervalSeconds": arguments.non_negative("--interval-seconds", 2),
     }
-    return ApiRequest("POST", "/fleet/handoff/execute", body=body, key=f"handoff-{new_trace_id()}")
+    key = f"handoff-{new_trace_id()}"
+    if mode is ExecutionMode.AUTONOMOUS:
+        return ApiRequest("POST", "/fleet/handoff/dispatch", body=body, key=key)
+    body |= {"confirm": True, "everything": not loops and not intents, "anew": arguments.switch("--anew")}
+    return ApiRequest("POST", "/fleet/handoff/execute", body=body, key=key)
 
 
 def _lever(path: str, **body: JsonValue) -> Callable[[Arguments], ApiRequest]:
@@ -71,34 +85,78 @@ def _kill_switch(arguments: Arguments) -> ApiRequest:
     return ApiRequest("POST", "/fleet/kill-switch", body=body)
 
 
+def present_status(arguments: Arguments, answered: JsonObject, place: Sequence[str]) -> None:
+    """What ``opsd fleet status`` shows, of the status and what came beside it."""
+    from opsd.cli.fleet_status import present
+    from opsd.fleet.documents import Document
+
+    policy, handoff = (
+        Document(answered[name], f"the server's {name} state is none") if name in answered else None
+        for name in ("policy", "handoff")
+    )
+    present(arguments, answered["status"], place, policy=policy, handoff=handoff)
+
+
+def present_registry(arguments: Arguments, document: JsonObject, place: Sequence[str]) -> None:
+    """What ``opsd fleet registry`` shows; what ``--loop`` asks for is taken out of it here.
+
+    Raises:
+        UsageError: there is no such loop.
+    """
+    from opsd.cli.fleet_registry import asked_for, present
+
+    present(arguments, asked_for(arguments, document), place)
+
+
 COMMANDS: dict[str, RemoteCommand] = {
     "fleet status": RemoteCommand(
-        "opsd.cli.fleet_status:SPEC", "GET /fleet/status", (), lambda _given: get_request("/fleet/status"), "status"
+        "opsd.cli.fleet_status:SPEC",
+        "GET /fleet/status",
+        (),
+        lambda _given: get_request("/fleet/status"),
+        answer=lambda document: (document, 0),
+        present="opsd.cli.remote.fleet:present_status",
+        further={"policy": get_request("/fleet/policy"), "handoff": get_request("/fleet/handoff")},
+        also=("GET /fleet/policy", "GET /fleet/handoff"),
     ),
     "fleet registry": RemoteCommand(
         "opsd.cli.fleet_registry:SPEC",
         "GET /fleet/registry",
-        (),
+        ("--loop",),
         lambda _given: get_request("/fleet/registry"),
         "registry",
+        present="opsd.cli.remote.fleet:present_registry",
     ),
-    "fleet reconcile": process_command("opsd.cli.fleet_reconcile:SPEC", "/fleet/reconcile", FleetReconcile),
+    "fleet reconcile": process_command(
+        "opsd.cli.fleet_reconcile:SPEC",
+        "/fleet/reconcile",
+        FleetReconcile,
+        present="opsd.cli.fleet_reconcile:present",
+    ),
     "fleet policy": RemoteCommand(
         "opsd.cli.fleet_policy:SPEC",
         "POST /fleet/policy",
-        ("--dedupe-window-seconds", "--max-fleet-state-age-seconds"),
+        ("--dedupe-window-seconds", "--max-fleet-state-age-seconds", "--autopause-skip-empty", _WAIT),
         _policy,
         "policy",
+        present="opsd.cli.fleet_policy:present",
     ),
     "fleet explain": RemoteCommand(
-        "opsd.cli.fleet_explain:SPEC", "GET /fleet/explain", (), _explain, answer=_explained
+        "opsd.cli.fleet_explain:SPEC",
+        "GET /fleet/explain",
+        (),
+        _explain,
+        answer=_explained,
+        present="opsd.cli.fleet_explain:present",
     ),
     "fleet handoff": RemoteCommand(
         "opsd.cli.fleet_handoff:SPEC",
         "POST /fleet/handoff/execute",
-        (*_EXECUTE_FLAGS, "--interval-seconds", "--no-runtime-confirm"),
+        _HANDOFF_FLAGS,
         _handoff,
         "handoff",
+        present="opsd.cli.fleet_handoff:present",
+        also=("POST /fleet/handoff/plan", "POST /fleet/handoff/dispatch"),
     ),
     "fleet pause": RemoteCommand(
         "opsd.cli.fleet_levers:PAUSE", "POST /fleet/pause", ("--note",), _lever("/fleet/pause"), "lever"

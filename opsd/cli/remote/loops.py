@@ -102,6 +102,7 @@ COMMANDS: dict[str, RemoteCommand] = {
         _status,
         "status",
         talk=_watch,
+        present="opsd.cli.status:present",
     ),
     "telemetry-summary": query_command(
         "opsd.cli.telemetry_summary:SPEC", "/loops/{loop}/telemetry", models.WindowQuery, "summary"

@@ -6,7 +6,12 @@ from opsd.api import promotion_models as models
 from opsd.cli.remote.command import RemoteCommand, process_command
 
 COMMANDS: dict[str, RemoteCommand] = {
-    "promotion gates": process_command("opsd.cli.promotion_gates:SPEC", "/promotion/gates", models.PromotionGates),
+    "promotion gates": process_command(
+        "opsd.cli.promotion_gates:SPEC",
+        "/promotion/gates",
+        models.PromotionGates,
+        present="opsd.cli.promotion_gates:present",
+    ),
     "promotion ci": process_command("opsd.cli.promotion_ci:SPEC", "/promotion/ci", models.PromotionCi),
     "promotion apply": process_command(
         "opsd.cli.promotion_apply:SPEC", "/promotion/apply", models.PromotionApply, keyed=True

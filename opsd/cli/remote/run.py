@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from opsd.api.failure import ErrorCode
-from opsd.cli.api_client import SERVER_VARIABLE, answer_of, ask, refusal, server_of
+from opsd.cli.api_client import SERVER_VARIABLE, ApiRequest, Server, answer_of, ask, refusal, server_of
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
-from opsd.cli.remote.command import spec_of
+from opsd.cli.page import for_a_person
+from opsd.cli.remote.command import RemoteCommand, present_of, spec_of
+from opsd.cli.remote.refusals import command_refusal, flag_refusal, flags_of_this_host
 from opsd.cli.remote.table import COMMANDS
 from opsd.cli.remote.views import ViewCommand
 from opsd.contract.errors import UsageError
-from opsd.contract.jsoncodec import JsonValue
+from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get
 
 
@@ -42,26 +45,28 @@ def split_server(argv: Sequence[str], takes_value: Callable[[str], bool]) -> tup
 def wanted_server(name: str, argv: Sequence[str], env: Mapping[str, str]) -> tuple[str | None, list[str]]:
     """Which server a command asks, None for this host; and its other arguments.
 
-    The variable counts for commands that can ask one, unless ``--repo`` says that this host's files are meant.
+    The variable counts for commands that can ask one, unless a flag says that this host is meant: ``--repo``, or where
+    there is none a flag that names another file of this host.
 
     Raises:
         UsageError: the command cannot, or both a server and a repo were named.
     """
-    known = COMMANDS.get(name)
-    valued = {flag.name for flag in spec_of(known.spec).flags if flag.value} if known is not None else set()
-    named, rest = split_server(argv, valued.__contains__ if known is not None else lambda token: token[:1] == "-")
+    flags = spec_of(COMMANDS[name].spec).flags if name in COMMANDS else ()
+    valued = {flag.name for flag in flags if flag.value}
+    named, rest = split_server(argv, valued.__contains__ if name in COMMANDS else lambda token: token[:1] == "-")
+    given = {token.partition("=")[0] for token in rest}
     if named is None:
         default = env.get(SERVER_VARIABLE) or None
-        return (default if name in COMMANDS and "--repo" not in rest else None), rest
+        return (default if name in COMMANDS and not given & flags_of_this_host(flags) else None), rest
     if name not in COMMANDS:
-        raise UsageError(f"opsd {name} works on this host only: --server cannot be used with it")
-    if "--repo" in rest:
-        raise UsageError("--repo cannot be combined with --server")
+        raise UsageError(command_refusal(name))
+    if "--repo" in given:
+        raise UsageError(flag_refusal(Flag("--repo", ""), "--server"))
     return named, rest
 
 
 def run(name: str, argv: Sequence[str], named: str) -> int:
-    """Ask the server, print the document; the command's exit code.
+    """Ask the server, print what the command would; its exit code.
 
     Raises:
         OpsError: bad arguments, no answer, or a refusal.
@@ -69,9 +74,10 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
     command = COMMANDS[name]
     spec = spec_of(command.spec)
     arguments = spec.parse(argv)
+    means = SERVER_VARIABLE if named == os.environ.get(SERVER_VARIABLE) else "--server"
     for flag in spec.flags:
         if arguments.given(flag.name) is not None and flag.name not in (*command.flags, "--pretty"):
-            raise UsageError(f"{flag.name} cannot be combined with --server")
+            raise UsageError(flag_refusal(flag, means))
     if isinstance(command, ViewCommand):
         return command.perform(arguments, named)
     server = server_of(named, os.environ)
@@ -81,15 +87,43 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
             return ended
     _status, document = ask(server, command.request(arguments))
     if document["ok"] is not True:
-        if not isinstance(document.get("result"), dict):
-            raise refusal(document)
-        if get(document, "error", "code") == ErrorCode.COMMAND_FAILED:  # others say all of it in their document
-            sys.stderr.write(f"error: {refusal(document).message}\n")
-        shown: JsonValue = document["result"]
-        code = document.get("exitCode", 1)
-    elif command.answer is not None:
-        shown, code = command.answer(document)
-    else:
-        shown, code = document.get(command.member), 0
-    write_json(shown, pretty=spec.declares("--pretty") and arguments.switch("--pretty"))
+        return _refused(document, spec, arguments)
+    if command.further and for_a_person(arguments):
+        document = {**document, **_further(server, command.further)}
+    shown, code = command.answer(document) if command.answer is not None else (document.get(command.member), 0)
+    _present(command, spec, arguments, shown, ("--server", named))
     return int(code)
+
+
+def _refused(document: JsonObject, spec: CommandSpec, arguments: Arguments) -> int:
+    """What the server said instead; where it has a document to say it with, that is printed like any other."""
+    if not isinstance(document.get("result"), dict):
+        raise refusal(document)
+    if get(document, "error", "code") == ErrorCode.COMMAND_FAILED:  # others say all of it in their document
+        sys.stderr.write(f"error: {refusal(document).message}\n")
+    write_json(document["result"], pretty=_pretty(spec, arguments))
+    return int(document.get("exitCode", 1))
+
+
+def _further(server: Server, requests: Mapping[str, ApiRequest]) -> JsonObject:
+    found: JsonObject = {}
+    for member, request in requests.items():
+        _status, document = ask(server, request)
+        if document["ok"] is True:
+            found[member] = document[member]
+        elif get(document, "error", "code") != ErrorCode.NOT_FOUND:
+            raise refusal(document)
+    return found
+
+
+def _present(
+    command: RemoteCommand, spec: CommandSpec, arguments: Arguments, shown: JsonValue, place: Sequence[str]
+) -> None:
+    if command.present:
+        present_of(command.present)(arguments, shown, place)
+    else:
+        write_json(shown, pretty=_pretty(spec, arguments))
+
+
+def _pretty(spec: CommandSpec, arguments: Arguments) -> bool:
+    return spec.declares("--pretty") and arguments.switch("--pretty")

@@ -12,6 +12,11 @@ def _audited(document: JsonObject) -> Answered:
 
 COMMANDS: dict[str, RemoteCommand] = {
     "audit verify": RemoteCommand(
-        "opsd.cli.audit_verify:SPEC", "GET /audit", (), lambda _given: get_request("/audit"), answer=_audited
+        "opsd.cli.audit_verify:SPEC",
+        "GET /audit",
+        (),
+        lambda _given: get_request("/audit"),
+        answer=_audited,
+        present="opsd.cli.audit_verify:present",
     ),
 }

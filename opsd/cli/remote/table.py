@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsd.cli.remote import alerts, fleet, loops, promotion, system, views
+from opsd.cli.remote import alerts, daemon, fleet, loops, promotion, steps, system, tokens, views
 from opsd.cli.remote.command import RemoteCommand
 from opsd.cli.remote.views import ViewCommand
 
@@ -10,7 +10,10 @@ COMMANDS: dict[str, RemoteCommand | ViewCommand] = {
     **loops.COMMANDS,
     **fleet.COMMANDS,
     **promotion.COMMANDS,
+    **steps.COMMANDS,
     **alerts.COMMANDS,
+    **daemon.COMMANDS,
     **system.COMMANDS,
+    **tokens.COMMANDS,
     **views.COMMANDS,
 }

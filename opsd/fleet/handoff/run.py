@@ -31,6 +31,8 @@ from opsd.storage.fleet_store import FleetStore
 
 #: Another run of this fleet is waited for so many seconds.
 LOCK_WAIT_S = 30.0
+#: First part of an idempotency key.
+DEFAULT_PREFIX = "fleet-handoff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class HandoffRequest:
         loops, intent_ids: filters of an execution.
     """
 
-    prefix: str = "fleet-handoff"
+    prefix: str = DEFAULT_PREFIX
     trace_id: str = ""
     fallback_trace_id: str = ""
     order: Order | None = None

@@ -1,0 +1,104 @@
+"""What requests for the fleet's steps and its levers may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from opsd.api.models import Body, Line, LoopIdText
+
+
+def _true(value: object) -> object:
+    """For pydantic the number 1 is the literal ``True`` too."""
+    if value is not True:
+        raise ValueError("must be true")
+    return value
+
+
+class FleetReconcile(Body):
+    """A pass over every loop of the registry. Every field is a flag of the command (:mod:`opsd.api.flags`)."""
+
+    maxParallel: int = Field(default=2, ge=1, le=64)
+    """Loops at a time."""
+    deterministicOrder: bool = False
+    """Loops sorted by id, not in the registry's order."""
+    maxEvents: int = Field(default=0, ge=0, le=1_000_000_000)
+    """Ingest at most so many per loop; 0 is all."""
+    fromStart: bool = False
+    """Begin at each journal's first line, whatever the cursors say."""
+    loopTimeoutSeconds: int = Field(default=300, ge=1, le=600)
+    """Give a loop up after that long."""
+    lockWaitSeconds: int = Field(default=30, ge=0, le=300)
+    """Wait that long for another run over this fleet."""
+
+
+class _OnFleet(Body):
+    """A step that works on the fleet."""
+
+    lockWaitSeconds: int = Field(default=30, ge=0, le=300)
+    """Wait that long for another run over this fleet."""
+
+
+class PolicyRun(_OnFleet):
+    """An evaluation of the policy."""
+
+    dedupeWindowSeconds: int | None = Field(default=None, ge=0, le=31_536_000)
+    """Instead of the registry's."""
+    maxFleetStateAgeSeconds: int | None = Field(default=None, ge=0, le=31_536_000)
+    """Nothing is eligible on an older fleet state."""
+    autopauseSkipEmpty: bool | None = None
+    """Executions that attempted nothing do not count for auto-pause; default `fleet.skip_empty_executions`."""
+
+
+class HandoffPlan(_OnFleet):
+    """A plan."""
+
+    idempotencyPrefix: Annotated[Line, Field(min_length=1)] | None = None
+    """First part of every key, default `fleet-handoff`."""
+
+
+class _Dispatch(HandoffPlan):
+    """How intents are carried out."""
+
+    loops: list[LoopIdText] = Field(default=[], max_length=100)
+    """Only these loops' intents."""
+    intentIds: list[Annotated[Line, Field(min_length=1)]] = Field(default=[], max_length=100)
+    """Only these intents."""
+    note: Line = ""
+    """Why."""
+    runtimeConfirm: bool = True
+    """Look for effects."""
+    timeoutSeconds: int = Field(default=30, ge=0, le=600)
+    """How long an effect is looked for."""
+    intervalSeconds: int = Field(default=2, ge=0, le=60)
+    """Between two looks."""
+
+
+class HandoffExecute(_Dispatch):
+    """Which pending intents are carried out."""
+
+    confirm: Annotated[Literal[True], BeforeValidator(_true)]
+    """An operator confirms; without it nothing is carried out."""
+    everything: bool = False
+    """All pending intents; without it `loops` or `intentIds` has to name some."""
+    anew: bool = False
+    """With keys that were never used, for what ended unclearly; with its old key a sprite answers from its record."""
+
+
+class HandoffDispatch(_Dispatch):
+    """Which of the intents that autonomy may carry out are carried out; default all."""
+
+
+class Lever(Body):
+    """Why a lever is pulled."""
+
+    note: Line = ""
+    """Why; it is in the audit."""
+
+
+class KillSwitch(Lever):
+    """The kill switch."""
+
+    engaged: bool
+    """True stops all autonomy; false lets it go on as far as the registry permits."""

@@ -1,0 +1,57 @@
+"""What means nothing to a server, and why: commands that work on this host only, and flags of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from opsd.cli.arguments import Flag
+
+#: Each of these is a process or a client of its own; there is nothing that a daemon could do in its place.
+HOST_ONLY: Mapping[str, str] = {
+    "run": "it is the daemon itself",
+    "demo": "it plays recorded runs to services that it starts for that",
+    "simulate": "it is a runtime and writes a loop's own files",
+    "service-client": "it is itself a client, of one sprite service",
+}
+
+_PRINCIPAL = "the principal of the token is who does it"
+_REGISTRY = "the server's registry says how a loop is reached"
+_FLAGS: Mapping[str, str] = {
+    "--by": _PRINCIPAL,
+    "--created-by": _PRINCIPAL,
+    "--trace-id": "the server gives every request a trace id of its own",
+    "--commit": "the manager that is drilled is the server's",
+    "--transport": _REGISTRY,
+    "--service-base-url": _REGISTRY,
+    "--service-token": _REGISTRY,
+    "--service-token-file": _REGISTRY,
+    "--retry-attempts": _REGISTRY,
+    "--retry-backoff-seconds": _REGISTRY,
+    "--repo": "the server's own is meant",
+}
+_KINDS: Mapping[str, str] = {
+    "<path>": "it names a file of this host, the server has its own",
+    "<file>": "it names a file of this host, the server has its own",
+    "<setting>": "the settings of the daemon that is asked are meant",
+}
+
+
+def flags_of_this_host(flags: Iterable[Flag]) -> set[str]:
+    """Those that say by themselves that this host is meant."""
+    every = {flag.name: flag.value for flag in flags}
+    if every.get("--repo") == "<path>":
+        return {"--repo"}
+    return {name for name, value in every.items() if value in _KINDS}
+
+
+def command_refusal(name: str) -> str:
+    """What is said of a command that no server can be asked for."""
+    why = HOST_ONLY.get(name)
+    said = f"opsd {name} works on this host only: "
+    return said + ("--server cannot be used with it" if why is None else why)
+
+
+def flag_refusal(flag: Flag, means: str) -> str:
+    """What is said of a flag that means nothing to a server; ``means`` is by what the server was named."""
+    why = _FLAGS.get(flag.name) or _KINDS.get(flag.value, "")
+    return f"{flag.name} cannot be combined with {means}" + (f": {why}" if why else "")

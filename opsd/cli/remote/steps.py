@@ -1,0 +1,11 @@
+"""Drills and the Horizon bridge as clients."""
+
+from __future__ import annotations
+
+from opsd.api.step_models import BridgeRun, DrillRun
+from opsd.cli.remote.command import RemoteCommand, process_command
+
+COMMANDS: dict[str, RemoteCommand] = {
+    "drill run": process_command("opsd.cli.drill_run:SPEC", "/drills", DrillRun, present="opsd.cli.drill_run:present"),
+    "horizon-bridge": process_command("opsd.cli.horizon_bridge:SPEC", "/horizon/bridge", BridgeRun),
+}

@@ -1,0 +1,39 @@
+"""A command whose output is a terminal: a person sees pages there."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+
+async def on_a_terminal(*argv: str, env: Mapping[str, str] | None = None, timeout_s: float = 60) -> tuple[int, str]:
+    """Exit code of ``opsd``, and what a terminal of 200 columns shows of it, without colours."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("OPSD_")}
+    own |= {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", **(env or {})}
+    return await asyncio.to_thread(_run, [sys.executable, "-m", "opsd", *argv], own, timeout_s)
+
+
+def _run(command: list[str], env: dict[str, str], timeout_s: float) -> tuple[int, str]:
+    ours, theirs = os.openpty()
+    try:
+        with subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL, env=env) as process:
+            os.close(theirs)
+            seen = b""
+            while data := _read(ours):
+                seen += data
+            return process.wait(timeout_s), seen.decode().replace("\r\n", "\n")
+    finally:
+        os.close(ours)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError as error:
+        if error.errno == errno.EIO:  # Linux: nobody has the other side open any more
+            return b""
+        raise
