@@ -197,7 +197,7 @@ def headers_of(server: Server) -> dict[str, str]:
 def target_of(server: Server, request: ApiRequest) -> str:
     """Path and query of a request as they stand in its first line."""
     query = f"?{urlencode(request.query)}" if request.query else ""
-    return urlsplit(server.url).path + PREFIX + request.path + query
+    return urlsplit(server.url).path + request.prefix + request.path + query
 
 
 def trouble_of(error: Exception) -> str:

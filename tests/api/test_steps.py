@@ -71,7 +71,8 @@ async def test_one_drill_at_a_time(tmp_path: Path) -> None:
     world.principal("ann", Scope.POLICY)
     async with world.running() as running:
         ann = world.client(running, "ann")
-        both = await asyncio.gather(*(ann.post("/drills", {"drill": "ambiguous-retry-guard"}) for _ in range(2)))
+        body = {"drill": "ambiguous-retry-guard"}
+        both = await asyncio.gather(*(ann.post("/drills", body) for _ in range(2)))
         (first, done), (second, refused) = sorted(both, key=lambda answer: answer[0])
         assert (first, done["result"]["passed"]) == (200, True), done
         assert (second, refused["error"]["code"]) == (503, "busy")

@@ -102,7 +102,7 @@ async def daemon(repo: Path, *flags: str, env: Mapping[str, str] | None = None) 
         )
     try:
         url = await _url(process, log)
-        async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=10)) as session:
+        async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=60)) as session:
             yield Daemon(process, log, url, session)
     finally:
         if process.poll() is None:
