@@ -197,9 +197,6 @@ class Host(Protocol):
             ApiError: too many run, or one of this name does, or the daemon ends.
         """
 
-    def threshold_profiles_file(self) -> str | None:
-        """The catalog of threshold profiles that the settings name."""
-
     def freeze_windows_file(self) -> str | None:
         """The times in which the promotion controller applies nothing, by the settings."""
 

@@ -196,11 +196,6 @@ class DaemonHost:
         """Run a command of this manager."""
         return await self._commands.run(argv, deadline_s, alone=alone)
 
-    def threshold_profiles_file(self) -> str | None:
-        """Those that every pass is judged by."""
-        file = self._settings().thresholds.profiles_file
-        return None if file is None else str(file)
-
     def freeze_windows_file(self) -> str | None:
         """Those of the promotion controller."""
         file = self._settings().controller.freeze_windows_file

@@ -96,7 +96,7 @@ async def project_state(call: Call) -> Answer:
 
 def _catalog(call: Call) -> Sequence[str]:
     """The catalog of the daemon's settings holds for everybody."""
-    file = call.host.threshold_profiles_file()
+    file = call.host.threshold_catalog_file()
     return () if file is None else ("--thresholds-file", file)
 
 
