@@ -26,7 +26,7 @@ from opsd.api.openapi import openapi_document
 from opsd.api.parsing import checked_path, idempotency_key, parse_query, read_body
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Answer, Call, Route
-from opsd.api.stream import count_streams
+from opsd.api.stream import bound_streams
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
 from opsd.contract.ids import new_trace_id
@@ -60,7 +60,7 @@ class Api:
 
     def mount(self, app: web.Application) -> None:
         """Add every route to an application."""
-        count_streams(app, self._max_streams)
+        bound_streams(app, self._max_streams)
         for route in self.routes:
             handler = self._handler(route)
             app.router.add_route(route.method, route.full_path, handler, name=route.name)
