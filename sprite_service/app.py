@@ -38,7 +38,7 @@ from sprite_service.control import ControlEndpoint
 from sprite_service.loops import Loops
 from sprite_service.metrics import ServiceMetrics
 from sprite_service.openapi import openapi_document
-from sprite_service.stream import EventStreams
+from sprite_service.stream import MAX_STREAM_S, EventStreams, StreamQuery
 
 #: How long running answers may take to end at a stop.
 _STOP_S = 1.5
@@ -301,6 +301,10 @@ class Service:
         def may_go_on() -> bool:
             return self._access.still(caller.identity, Scope.READ, loop_id)
 
-        return await self.streams.serve(
-            request, loop_id, answers.count(resume, "cursor"), caller.trace_id, may_go_on=may_go_on
+        query = StreamQuery(
+            loop_id,
+            offset=answers.count(resume, "cursor"),
+            max_events=answers.count(request.query, "maxEvents"),
+            for_s=answers.duration(request.query, "forSeconds", MAX_STREAM_S),
         )
+        return await self.streams.serve(request, query, caller.trace_id, may_go_on=may_go_on)

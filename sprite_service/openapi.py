@@ -52,6 +52,7 @@ def openapi_document() -> dict[str, Any]:
             "/ops/events": _get("events", "The events behind a cursor", *_event_parameters(),
                                 _query("maxEvents", _NUMBER), _query("skipLine", _NUMBER), _query("wait", _SECONDS)),
             "/ops/events/stream": _get("stream", "The same as Server-Sent Events", *_event_parameters(),
+                                       _query("maxEvents", _NUMBER), _query("forSeconds", _SECONDS),
                                        _header("Last-Event-ID", _NUMBER), media="text/event-stream"),
             "/ops/control": {"post": _control()},
         },
