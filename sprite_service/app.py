@@ -13,7 +13,6 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -293,17 +292,16 @@ class Service:
     async def _stream(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         loop_id = answers.loop_id(request.query)
         caller.require(Scope.READ, loop_id)
-        resume: dict[str, Any] = dict(request.query)
-        last = request.headers.get("Last-Event-ID", "").strip()
-        if last:
-            resume["cursor"] = last
+        cursor = answers.count(request.query, "cursor")  # looked at also where the header wins
+        if request.headers.get("Last-Event-ID", "").strip():
+            cursor = answers.count({"cursor": request.headers["Last-Event-ID"].strip()}, "cursor")
 
         def may_go_on() -> bool:
             return self._access.still(caller.identity, Scope.READ, loop_id)
 
         query = StreamQuery(
             loop_id,
-            offset=answers.count(resume, "cursor"),
+            offset=cursor,
             max_events=answers.count(request.query, "maxEvents"),
             for_s=answers.duration(request.query, "forSeconds", MAX_STREAM_S),
         )

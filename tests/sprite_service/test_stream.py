@@ -110,8 +110,9 @@ async def test_a_stream_ends_behind_so_many_events_or_after_so_many_seconds_and_
         assert await ids_and_end("forSeconds=0") == (list(range(1, 251)), "for_seconds")
         assert await ids_and_end("forSeconds=0.01&maxEvents=&cursor=250") == ([], "for_seconds")
         assert await ids_and_end("forSeconds=9999999&maxEvents=1&cursor=249") == ([250], "max_events")
-        for wrong in ("maxEvents=-1", "forSeconds=-1", "forSeconds=1e3"):
-            assert (await get(session, f"{PATH}&{wrong}"))[1]["error"]["code"] == "invalid_request", wrong
+        for wrong in ("maxEvents=-1", "forSeconds=-1", "forSeconds=1e3", "cursor=x"):
+            status, body = await get(session, f"{PATH}&{wrong}", headers={"Last-Event-ID": "1"})
+            assert (status, body["error"]["code"]) == (400, "invalid_request"), wrong
 
 
 async def test_streams_are_bounded_per_client_and_counted(tmp_path: Path) -> None:
