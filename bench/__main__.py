@@ -33,6 +33,7 @@ BENCHMARKS = {
     "alerts": alerts.alert_latency,
     "outbox": alerts.outbox_throughput,
     "streams": api.many_streams,
+    "sigterm": api.end_with_streams,
     "startup": startup.startup,
 }
 

@@ -83,9 +83,19 @@ def seconds(query: Mapping[str, str], name: str, limit: float) -> float:
     Raises:
         Refusal: not a non-negative decimal number.
     """
+    found = duration(query, name, limit)
+    return 0.0 if found is None else found
+
+
+def duration(query: Mapping[str, str], name: str, limit: float) -> float | None:
+    """Like :func:`seconds`; None when it is not given.
+
+    Raises:
+        Refusal: not a non-negative decimal number.
+    """
     value = query.get(name, "").strip()
     if not value:
-        return 0.0
+        return None
     whole, _, fraction = value.partition(".")
     if not (value.isascii() and (whole + fraction).isdigit() and len(value) <= 15):
         raise invalid(f"query parameter '{name}' must be a number of seconds")

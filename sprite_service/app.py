@@ -13,7 +13,6 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 
@@ -38,7 +37,7 @@ from sprite_service.control import ControlEndpoint
 from sprite_service.loops import Loops
 from sprite_service.metrics import ServiceMetrics
 from sprite_service.openapi import openapi_document
-from sprite_service.stream import EventStreams
+from sprite_service.stream import MAX_STREAM_S, EventStreams, StreamQuery
 
 #: How long running answers may take to end at a stop.
 _STOP_S = 1.5
@@ -293,14 +292,17 @@ class Service:
     async def _stream(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         loop_id = answers.loop_id(request.query)
         caller.require(Scope.READ, loop_id)
-        resume: dict[str, Any] = dict(request.query)
-        last = request.headers.get("Last-Event-ID", "").strip()
-        if last:
-            resume["cursor"] = last
+        cursor = answers.count(request.query, "cursor")  # looked at also where the header wins
+        if request.headers.get("Last-Event-ID", "").strip():
+            cursor = answers.count({"cursor": request.headers["Last-Event-ID"].strip()}, "cursor")
 
         def may_go_on() -> bool:
             return self._access.still(caller.identity, Scope.READ, loop_id)
 
-        return await self.streams.serve(
-            request, loop_id, answers.count(resume, "cursor"), caller.trace_id, may_go_on=may_go_on
+        query = StreamQuery(
+            loop_id,
+            offset=cursor,
+            max_events=answers.count(request.query, "maxEvents"),
+            for_s=answers.duration(request.query, "forSeconds", MAX_STREAM_S),
         )
+        return await self.streams.serve(request, query, caller.trace_id, may_go_on=may_go_on)

@@ -14,9 +14,33 @@ _TEXT = r"^[\x20-\x7e]*$"
 _LOOP = {"type": "string", "minLength": 1, "pattern": r"^\s*[^\s/\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*$"}
 _NUMBER = {"type": "string", "pattern": r"^(\s*|[0-9]{1,15})$"}
 _SECONDS = {"type": "string", "pattern": r"^\s*([0-9]{1,7}(\.[0-9]{1,6})?)?\s*$"}
-_SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
+#: Read as text; an empty list or object counts as not given, as every falsy value does.
+_AS_TEXT: dict[str, Any] = {
+    "type": ["string", "number", "boolean", "null", "array", "object"],
+    "maxItems": 0,
+    "maxProperties": 0,
+}
+_ARGUMENT = {**_AS_TEXT, "pattern": r"^[^\x00]*$"}
+_KEY = {**_AS_TEXT, "maxLength": 512, "pattern": _TEXT}
 _COUNT: dict[str, Any] = {"type": ["integer", "null"], "minimum": 0}
 _SWITCH: dict[str, Any] = {"type": ["boolean", "null"]}
+
+#: Of each event, as there is no media type for a whole stream.
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"enum": ["loop_run_event", "error", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+    "additionalProperties": False,
+}
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "application/json": {"type": "object"},
+    "text/event-stream": _EVENT,
+    "text/plain": {"type": "string"},
+}
 
 _ERRORS = {
     "400": "`invalid_request`, `invalid_json`: a parameter or the body is not as described",
@@ -52,6 +76,7 @@ def openapi_document() -> dict[str, Any]:
             "/ops/events": _get("events", "The events behind a cursor", *_event_parameters(),
                                 _query("maxEvents", _NUMBER), _query("skipLine", _NUMBER), _query("wait", _SECONDS)),
             "/ops/events/stream": _get("stream", "The same as Server-Sent Events", *_event_parameters(),
+                                       _query("maxEvents", _NUMBER), _query("forSeconds", _SECONDS),
                                        _header("Last-Event-ID", _NUMBER), media="text/event-stream"),
             "/ops/control": {"post": _control()},
         },
@@ -80,8 +105,7 @@ def _header(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _get(
     name: str, summary: str, *parameters: dict[str, Any], media: str = "application/json", also: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    schema = {"type": "object"} if media == "application/json" else {"type": "string"}
-    success = {"description": "done", "content": {media: {"schema": schema}}}
+    success = {"description": "done", "content": {media: {"schema": _SCHEMAS[media]}}}
     responses = {"200": success, **_refusals(_ERRORS)}
     for status in also:
         responses[status] = {
@@ -97,10 +121,10 @@ def _control() -> dict[str, Any]:
         "properties": {
             "loopId": {"type": "string", "pattern": _LOOP["pattern"]},
             "intent": {"enum": ["cancel", "approve", "reject"]},
-            "by": _SCALAR,
-            "note": _SCALAR,
-            "traceId": {"type": ["string", "null"], "maxLength": 512, "pattern": _TEXT},
-            "idempotencyKey": {"type": ["string", "null"], "maxLength": 512, "pattern": _TEXT},
+            "by": _ARGUMENT,
+            "note": _ARGUMENT,
+            "traceId": _KEY,
+            "idempotencyKey": _KEY,
             "noConfirm": _SWITCH,
             "onlyIfActive": _SWITCH,
             "timeoutSeconds": _COUNT,

@@ -2,15 +2,18 @@
 
 ``id`` is the line offset, ``event`` is ``loop_run_event`` and ``data`` the envelope that a poll would give. A client
 resumes with ``Last-Event-ID`` (or ``cursor=``). What goes wrong before the first byte is an ordinary error answer;
-later it is an ``error`` frame with the contract's error object, after which the stream ends. Nothing is buffered
-beyond one page: a client that does not read within the write limit is dropped.
+later it is an ``error`` frame with the contract's error object, after which the stream ends. A stream that ends for
+another reason says so in an ``end`` frame. Nothing is buffered beyond one page: a client that does not read within the
+write limit is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -18,12 +21,14 @@ from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
 from opsd.contract.ids import LoopId
 from opsd.runtime.reader import PollResult
-from opsd.runtime.watcher import JournalWatcher
+from opsd.runtime.watcher import JournalWatcher, Subscription
 from sprite_service.answers import Refusal
 from sprite_service.config import Config
 from sprite_service.loops import Loops
 from sprite_service.metrics import ServiceMetrics
 
+#: What a client may ask for at most as the time after which its stream ends.
+MAX_STREAM_S = 3600.0
 #: Events read at a time for one client.
 _PAGE = 100
 _HEADERS = {
@@ -31,6 +36,16 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class StreamQuery:
+    """What a client asks for: events behind ``offset``, at most so many (0: any number), for a time (None: any)."""
+
+    loop_id: LoopId
+    offset: int
+    max_events: int
+    for_s: float | None
 
 
 class EventStreams:
@@ -47,8 +62,7 @@ class EventStreams:
     async def serve(
         self,
         request: web.BaseRequest,
-        loop_id: LoopId,
-        offset: int,
+        query: StreamQuery,
         trace_id: str | None,
         *,
         may_go_on: Callable[[], bool],
@@ -57,7 +71,7 @@ class EventStreams:
 
         Raises:
             Refusal: too many streams, or the service is ending.
-            OpsError: the loop cannot be read from ``offset``.
+            OpsError: the loop cannot be read from the offset.
         """
         peer = request.remote or ""
         limits = self._config.limits
@@ -67,32 +81,15 @@ class EventStreams:
             raise Refusal(503, "overloaded", "too many event streams")
         self._metrics.streams += 1
         self._by_peer[peer] += 1
-        subscription = self._watcher.subscribe(self._loops.repo, loop_id)
+        subscription = self._watcher.subscribe(self._loops.repo, query.loop_id)
         try:
-            page, frames = await self._page(loop_id, offset, trace_id, None)
+            page, frames = await self._page(query, query.offset, trace_id)
             self._metrics.streams_started += 1
             response = web.StreamResponse(headers=_HEADERS)
             await response.prepare(request)
             await self._write(response, b"retry: 2000\n\n")
-            while True:
-                if not may_go_on():
-                    await self._write(response, b'event: end\ndata: {"reason":"unauthorized"}\n\n')
-                    return response
-                if page.events:
-                    await self._write(response, frames)
-                    self._metrics.events_sent += len(page.events)
-                    page, frames = await self._page(loop_id, page.offset, trace_id, page.anchor)
-                    continue
-                if self.ending.is_set():
-                    await self._write(response, b'event: end\ndata: {"reason":"shutdown"}\n\n')
-                    return response
-                if not await subscription.wait(self._config.keepalive_s) and may_go_on():
-                    await self._write(response, b": keep-alive\n\n")
-                try:
-                    page, frames = await self._page(loop_id, page.offset, trace_id, page.anchor)
-                except OpsError as error:
-                    await self._write(response, error_frame(error))
-                    return response
+            await self._follow(response, query, page, frames, trace_id, subscription, may_go_on)
+            return response
         except TimeoutError:
             self._metrics.streams_dropped += 1
             if request.transport is not None:
@@ -105,11 +102,53 @@ class EventStreams:
             if not self._by_peer[peer]:
                 del self._by_peer[peer]
 
+    async def _follow(
+        self,
+        response: web.StreamResponse,
+        query: StreamQuery,
+        page: PollResult,
+        frames: bytes,
+        trace_id: str | None,
+        subscription: Subscription,
+        may_go_on: Callable[[], bool],
+    ) -> None:
+        """Send the first page and all that follow, and at the end why it ends."""
+        started, sent = time.monotonic(), 0
+        while True:
+            wait_s = self._config.keepalive_s
+            if query.for_s is not None:
+                wait_s = min(wait_s, started + query.for_s - time.monotonic())
+            if not may_go_on():
+                reason = b"unauthorized"
+                break
+            if page.events:
+                await self._write(response, frames)
+                sent += len(page.events)
+                self._metrics.events_sent += len(page.events)
+                if sent == query.max_events:
+                    reason = b"max_events"
+                    break
+            elif self.ending.is_set():
+                reason = b"shutdown"
+                break
+            elif wait_s <= 0:
+                reason = b"for_seconds"
+                break
+            elif not await subscription.wait(wait_s) and may_go_on():
+                await self._write(response, b": keep-alive\n\n")
+            try:
+                page, frames = await self._page(query, page.offset, trace_id, sent=sent, anchor=page.anchor)
+            except OpsError as error:
+                await self._write(response, error_frame(error))
+                return
+        await self._write(response, b'event: end\ndata: {"reason":"%b"}\n\n' % reason)
+
     async def _page(
-        self, loop_id: LoopId, offset: int, trace_id: str | None, anchor: str | None
+        self, query: StreamQuery, offset: int, trace_id: str | None, *, sent: int = 0, anchor: str | None = None
     ) -> tuple[PollResult, bytes]:
+        limit = min(_PAGE, query.max_events - sent) if query.max_events else _PAGE
         return await self._loops.poll(
-            loop_id, offset=offset, max_events=_PAGE, trace_id=trace_id, render=render_frames, anchor=anchor
+            query.loop_id, offset=offset, max_events=limit, trace_id=trace_id, render=render_frames, anchor=anchor
         )
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:

@@ -99,9 +99,10 @@ def authenticate(principals: Principals, presented: str, now: float, *, purpose:
 def renewed(principals: Principals, identity: Identity, now: float) -> Identity | None:
     """Who ``identity`` is by now, for what lasts (a stream); None when its token does not work any more."""
     for principal in principals:
-        for token in principal.live_tokens(now):
-            if token.id == identity.credential:
-                return Identity(principal.name, principal.scopes, principal.loops, token.id)
+        for token in principal.tokens:
+            if token.id == identity.credential:  # the only one looked at: this is asked for every event of every stream
+                live = token.state(now) is TokenState.ACTIVE
+                return Identity(principal.name, principal.scopes, principal.loops, token.id) if live else None
     return None
 
 

@@ -26,7 +26,7 @@ from opsd.api.openapi import openapi_document
 from opsd.api.parsing import checked_path, idempotency_key, parse_query, read_body
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Answer, Call, Route
-from opsd.api.stream import count_streams
+from opsd.api.stream import bound_streams
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
 from opsd.contract.ids import new_trace_id
@@ -60,7 +60,7 @@ class Api:
 
     def mount(self, app: web.Application) -> None:
         """Add every route to an application."""
-        count_streams(app, self._max_streams)
+        bound_streams(app, self._max_streams)
         for route in self.routes:
             handler = self._handler(route)
             app.router.add_route(route.method, route.full_path, handler, name=route.name)
@@ -98,12 +98,12 @@ class Api:
         if len(self._tasks) >= MAX_RUNNING:
             raise ApiError(ErrorCode.BUSY, "too many changes at a time", headers={"Retry-After": "1"})
         call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
-        status, answered = await asyncio.shield(self._spawn(self._carry_out(route, call, document)))
+        status, answered = await asyncio.shield(self._spawn(route.name, self._carry_out(route, call, document)))
         return _json(answered, status, _HEADERS)
 
-    def _spawn(self, work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
-        """What a client that goes away does not end; the listener waits for it at its stop."""
-        task = asyncio.create_task(work)
+    def _spawn(self, name: str, work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
+        """What a client that goes away does not end; the listener waits for it at its stop. ``work`` never raises."""
+        task = asyncio.create_task(work, name=f"api:{name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -114,7 +114,7 @@ class Api:
             await asyncio.wait(self._tasks, timeout=within_s)
 
     async def _carry_out(self, route: Route, call: Call, document: object) -> Outcome:
-        """Status and body of a request that changes something; never an exception that has an answer."""
+        """Status and body of a request that changes something; never an exception, for nobody may be left to see it."""
         names = {"principal": call.identity.name, "trace": call.trace_id}
         with structlog.contextvars.bound_contextvars(**names):
             try:
@@ -127,10 +127,13 @@ class Api:
                 )
                 return status, {**body, "replayed": replayed}
             except ApiError as error:
-                return error.status, {**error.document, "traceId": call.trace_id}
+                failure = error
             except OpsError as error:
                 failure = api_error(error)
-                return failure.status, {**failure.document, "traceId": call.trace_id}
+            except Exception:
+                log.exception("api.failed", action=route.name)
+                failure = ApiError(ErrorCode.INTERNAL_ERROR, "it could not be carried out; see the daemon's log")
+            return failure.status, {**failure.document, "traceId": call.trace_id}
 
     async def _audited(self, route: Route, call: Call, document: object) -> Outcome:
         store, host = self._host.fleet_store(), self._host

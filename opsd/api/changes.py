@@ -1,8 +1,8 @@
 """Everything that changes, as numbered frames in a bounded ring; each is encoded once, whoever reads it.
 
 A reader holds a position and nothing else: a slow one costs no memory, and when the ring has moved past it, it is told
-so. An id names the daemon's life too, so that one from before a restart is a gap and not a wrong place. For the event
-loop's thread only.
+so. Whoever listens is called once for everything that was published in one turn of the event loop. An id names the
+daemon's life too, so that one from before a restart is a gap and not a wrong place. For the event loop's thread only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from opsd.contract import jsoncodec
@@ -30,13 +30,14 @@ class Frame:
 
 
 class ChangeFeed:
-    """The ring, and who waits for it to move."""
+    """The ring, and who hears that it moved."""
 
     def __init__(self, *, frames: int = RING_FRAMES) -> None:
         self._life = os.urandom(4).hex()
         self._ring: deque[Frame] = deque(maxlen=frames)
         self._last = 0
-        self._waiting: set[asyncio.Future[bool]] = set()
+        self._listeners: dict[Callable[[], None], None] = {}
+        self._telling = False
         self._seen: dict[str, bytes] = {}
         self._ended = False
 
@@ -80,42 +81,36 @@ class ChangeFeed:
         body = jsoncodec.dumps(value)
         data = b"id: %b\nevent: %b\ndata: %b\n\n" % (self.id_of(self._last).encode(), kind.encode(), body)
         self._ring.append(Frame(self._last, loop, data))
-        self._wake()
+        self._moved()
 
-    def behind(self, position: int) -> tuple[list[Frame], bool]:
-        """The frames behind ``position``, and whether some before them are gone."""
+    def behind(self, position: int, most: int = RING_FRAMES) -> tuple[list[Frame], bool]:
+        """The next frames behind ``position``, at most so many, and whether some before them are gone."""
         if position >= self._last:
             return [], False
         first = self._ring[0].number
         gap = position + 1 < first
         start = 0 if gap else position + 1 - first
-        return [self._ring[index] for index in range(start, len(self._ring))], gap
+        return [self._ring[index] for index in range(start, min(start + most, len(self._ring)))], gap
 
-    async def moved(self, position: int, *, within_s: float) -> bool:
-        """Wait until there is something behind ``position``, or the end; False when nothing came in time."""
-        if position < self._last or self._ended:
-            return True
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[bool] = loop.create_future()
-        self._waiting.add(waiting)
-        patience = loop.call_later(within_s, _settle, waiting, False)
-        try:
-            return await waiting
-        finally:
-            patience.cancel()
-            self._waiting.discard(waiting)
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have ``listener`` called, soon, whenever there is something new or the end has come."""
+        self._listeners[listener] = None
+
+    def unlisten(self, listener: Callable[[], None]) -> None:
+        """Call it no longer."""
+        self._listeners.pop(listener, None)
 
     def end(self) -> None:
-        """No further frames: whoever waits is told."""
+        """No further frames: whoever listens is told."""
         self._ended = True
-        self._wake()
+        self._moved()
 
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, set()
-        for future in waiting:
-            _settle(future, True)
+    def _moved(self) -> None:
+        if self._listeners and not self._telling:
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._tell)
 
-
-def _settle(future: asyncio.Future[bool], moved: bool) -> None:
-    if not future.done():
-        future.set_result(moved)
+    def _tell(self) -> None:
+        self._telling = False
+        for listener in tuple(self._listeners):
+            listener()

@@ -42,6 +42,8 @@ Number = Annotated[int, BeforeValidator(_digits)]
 Window = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_digits)]
 LineNumber = Annotated[int, Field(ge=1, le=10**15), BeforeValidator(_digits)]
 Limit = Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_digits)]
+Changes = Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_digits)]
+Duration = Annotated[int, Field(ge=0, le=3600), BeforeValidator(_digits)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
@@ -129,6 +131,10 @@ class StreamQuery(Query):
 
     loop: LoopIdText | None = None
     """Only changes of this loop."""
+    maxEvents: Changes | None = None
+    """The stream ends behind so many changes."""
+    forSeconds: Duration | None = None
+    """The stream ends after this time; 0: when everything behind `Last-Event-ID` is sent."""
 
 
 class Nothing(Body):

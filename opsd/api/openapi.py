@@ -24,6 +24,21 @@ _PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": PRINCIPAL_PATTERN},
     "id": {"type": "string", "pattern": TOKEN_ID_PATTERN},
 }
+#: Of each event, as there is no media type for a whole stream.
+_EVENT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "what `Last-Event-ID` takes"},
+        "event": {
+            "enum": ["hello", "loop", "loop_gone", "fleet", "operation", "gap", "end"],
+            "description": "what has changed; `hello`, `gap` and `end` are about the stream itself",
+        },
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+    "additionalProperties": False,
+}
+_STREAM_MEDIA = "text/event-stream"
 _ID_SCHEMA: dict[str, Any] = {"type": "string", "pattern": ID_PATTERN}
 
 
@@ -118,16 +133,22 @@ def _query_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _header_parameters(route: Route) -> list[dict[str, Any]]:
+    if route.media == _STREAM_MEDIA:
+        text = "The `id` of the last event that is known: what came behind it is sent first."
+        return [_header_parameter("Last-Event-ID", text, {"type": "string"})]
     if not route.keyed:
         return []
     text = "The same key with the same request is carried out once and answered alike; with another request it is 422."
-    schema = {"type": "string", "pattern": KEY_PATTERN}
-    return [{"name": "Idempotency-Key", "in": "header", "required": False, "description": text, "schema": schema}]
+    return [_header_parameter("Idempotency-Key", text, {"type": "string", "pattern": KEY_PATTERN})]
+
+
+def _header_parameter(name: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
 
 
 def _success(route: Route) -> dict[str, Any]:
-    if route.media != "application/json":
-        return {"description": "Server-Sent Events", "content": {route.media: {"schema": {"type": "string"}}}}
+    if route.media == _STREAM_MEDIA:
+        return {"description": "Server-Sent Events", "content": {_STREAM_MEDIA: {"schema": _EVENT_SCHEMA}}}
     if route.name == "openapi":
         return {"description": "this document", "content": {"application/json": {"schema": {"type": "object"}}}}
     return {"description": "done", "content": {"application/json": {"schema": answer_schema(route)}}}

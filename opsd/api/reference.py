@@ -58,7 +58,8 @@ def _route(document: Mapping[str, Any], method: str, path: str, operation: Mappi
     content = operation["responses"][success].get("content", {})
     media, described = next(iter(content.items()))
     members = ", ".join(f"`{name}`" for name in described["schema"].get("properties", ()))
-    lines.append(f"Answers {success}{': ' + members if members else f' ({media})'}.\n")
+    told = f" ({media})" if media != "application/json" or not members else ""
+    lines.append(f"Answers {success}{told}{': ' + members if members else ''}.\n")
     return "\n".join(lines)
 
 

@@ -1,16 +1,18 @@
 """``/api/v1/stream``: Server-Sent Events of every change, resumable by ``Last-Event-ID``.
 
 Guarantees: a frame was encoded once for all; a reader that asks for a place that the ring has left, or that is of the
-daemon's former life, gets a ``gap`` event and goes on from now: it has to read the current state again. A reader that
-takes nothing for :data:`WRITE_TIMEOUT_S` is cut off; a principal gets frames of the loops only that it may read.
+daemon's former life, gets a ``gap`` event and goes on from now: it has to read the current state again. A reader is
+sent one batch at a time, and cut off when it does not take it within :data:`WRITE_TIMEOUT_S`; a principal gets frames
+of the loops only that it may read, and none once its token does not work any more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from opsd.access.authenticate import Extent, Identity, authorize
 from opsd.access.model import Scope
@@ -18,14 +20,55 @@ from opsd.api.changes import ChangeFeed, Frame
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.models import StreamQuery
 from opsd.api.route import PREFIX, Call
+from opsd.api.stream_reader import StreamReader, gap_event
 
 STREAM_PATH = f"{PREFIX}/stream"
 KEEPALIVE_S = 15.0
 WRITE_TIMEOUT_S = 10.0
-#: Less than what a connection buffers before it makes a writer wait.
-_SHORT_BYTES = 16 * 1024
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_OPEN = web.AppKey("opsd_open_streams", list[int])
+
+
+class Streams:
+    """Those that are open, ``most`` of them at the same time; one timer keeps all of them alive."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._readers: set[StreamReader] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def full(self) -> bool:
+        """No further one may be opened."""
+        return len(self._readers) >= self._most
+
+    @contextmanager
+    def holding(self, reader: StreamReader) -> Iterator[None]:
+        """The reader's stream is open."""
+        self._readers.add(reader)
+        if self._timer is None:
+            self._wind()
+        try:
+            yield
+        finally:
+            self._readers.discard(reader)
+
+    def _wind(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(KEEPALIVE_S, self._keep_alive)
+
+    def _keep_alive(self) -> None:
+        self._timer = None
+        for reader in self._readers:
+            reader.advance(b": keep-alive\n\n")
+        if self._readers:
+            self._wind()
+
+
+_STREAMS = web.AppKey("opsd_streams", Streams)
+
+
+def bound_streams(app: web.Application, most: int) -> None:
+    """Give an application its streams, and their limit."""
+    app[_STREAMS] = Streams(most)
 
 
 async def serve_stream(call: Call) -> web.StreamResponse:
@@ -34,58 +77,67 @@ async def serve_stream(call: Call) -> web.StreamResponse:
     Raises:
         ApiError: there are too many streams, or the daemon is ending.
     """
-    feed, request = call.host.changes, call.request
-    open_streams = request.app[_OPEN]
-    if feed.ended or open_streams[0] >= open_streams[1]:
+    feed, request, streams = call.host.changes, call.request, call.request.app[_STREAMS]
+    if feed.ended or streams.full:
         raise ApiError(ErrorCode.BUSY, "the daemon is ending" if feed.ended else "too many streams")
-    open_streams[0] += 1
-    try:
-        return await _serve(request, feed, _sees(call.identity, call.query), lambda: _still(call))
-    finally:
-        open_streams[0] -= 1
-
-
-def count_streams(app: web.Application, most: int) -> None:
-    """Give an application its count of streams, and their limit."""
-    app[_OPEN] = [0, most]
-
-
-def _still(call: Call) -> bool:
-    """Whether who was let in may still read: a token that is revoked or expires ends its streams."""
-    return call.gate.still(call.identity, Scope.READ, Extent.LISTING)
+    transport = request.transport
+    if transport is None:  # the client has gone
+        return web.Response()
+    position, lost = _start(request.headers.get("Last-Event-ID", "").strip(), feed)
+    reader = StreamReader(
+        feed,
+        transport,
+        chunked=request.version >= HttpVersion11,
+        position=position,
+        sees=_sees(call.identity, call.query),
+        still=lambda: call.gate.still(call.identity, Scope.READ, Extent.LISTING),
+        max_events=call.query.maxEvents,
+    )
+    greeting = gap_event(feed, position) if lost else _hello(feed, position)
+    with streams.holding(reader):
+        return await _serve(request, transport, reader, greeting, call.query.forSeconds)
 
 
 async def _serve(
-    request: web.Request, feed: ChangeFeed, sees: Callable[[Frame], bool] | None, still: Callable[[], bool]
+    request: web.Request, transport: asyncio.Transport, reader: StreamReader, greeting: bytes, for_s: int | None
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers=_HEADERS)
-    position, lost = _start(request.headers.get("Last-Event-ID", "").strip(), feed)
+    if request.version >= HttpVersion11:
+        response.enable_chunked_encoding()
     await response.prepare(request)
     if request.method == "HEAD":
         return response
+    until = None if for_s is None else asyncio.get_running_loop().time() + for_s
+    transport.set_write_buffer_limits(0)  # so that drained means: the reader has taken everything
     try:
-        await _write(request, response, b"retry: 1000\n\n" + (_gap(feed, position) if lost else _hello(feed, position)))
-        while True:
-            if not still():
-                await _write(request, response, b'event: end\ndata: {"reason":"unauthorized"}\n\n')
-                return response
-            frames, gap = feed.behind(position)
-            if gap:
-                await _write(request, response, _gap(feed, frames[0].number - 1))
-            if frames:
-                position = frames[-1].number
-                data = b"".join(frame.data for frame in frames if sees is None or sees(frame))
-                if data:
-                    await _write(request, response, data)
-            elif feed.ended:
-                await _write(request, response, b'event: end\ndata: {"reason":"shutdown"}\n\n')
-                return response
-            elif not await feed.moved(position, within_s=KEEPALIVE_S):
-                await _write(request, response, b": keep-alive\n\n")
+        await response.write(b"retry: 1000\n\n" + greeting)
+        while reader.end is None:
+            await _drained(request)
+            reader.send(reader.take())
+            if reader.end is None and reader.has_everything:
+                await reader.wait(until)
+        await _drained(request)
+        reader.send(b'event: end\ndata: {"reason":"%b"}\n\n' % reader.end.encode())
+        await _drained(request)
+        transport.set_write_buffer_limits()
     except TimeoutError:  # it reads nothing any more
-        if request.transport is not None:
-            request.transport.abort()
-        return response
+        transport.abort()
+    except ConnectionError:  # it has gone
+        pass
+    return response
+
+
+async def _drained(request: web.Request) -> None:
+    """Wait until the reader has taken what it was sent.
+
+    Raises:
+        TimeoutError: it does not.
+        ConnectionError: it has gone.
+    """
+    async with asyncio.timeout(WRITE_TIMEOUT_S):
+        await request.writer.drain()
+    if request.transport is None or request.transport.is_closing():
+        raise ConnectionResetError("the client has gone")
 
 
 def _start(last_event_id: str, feed: ChangeFeed) -> tuple[int, bool]:
@@ -112,21 +164,3 @@ def _sees(identity: Identity, query: StreamQuery) -> Callable[[Frame], bool] | N
 
 def _hello(feed: ChangeFeed, position: int) -> bytes:
     return f'id: {feed.id_of(position)}\nevent: hello\ndata: {{"schemaVersion":"v1"}}\n\n'.encode()
-
-
-def _gap(feed: ChangeFeed, position: int) -> bytes:
-    """What was between is gone; the current state has to be read again."""
-    return f'id: {feed.id_of(position)}\nevent: gap\ndata: {{"reason":"changes_lost"}}\n\n'.encode()
-
-
-async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
-    """Send to a reader, who has some time to take it.
-
-    One that has taken everything so far takes a short piece at once, and needs no clock beside it.
-    """
-    transport = request.transport
-    if transport is not None and not transport.get_write_buffer_size() and len(data) < _SHORT_BYTES:
-        await response.write(data)
-        return
-    async with asyncio.timeout(WRITE_TIMEOUT_S):
-        await response.write(data)

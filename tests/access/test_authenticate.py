@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.access.authenticate import Extent, Identity, Refusal, RefusalReason, Target, authenticate, authorize
+from opsd.access.authenticate import Extent, Identity, Refusal, RefusalReason, Target, authenticate, authorize, renewed
 from opsd.access.model import Principal, Scope, Token
 from opsd.access.token_format import TokenPurpose
 from tests.access.factories import NOW, principal, secret, token
@@ -152,3 +152,14 @@ def test_who_may_not_do_it_to_anything_may_not_do_it_to_one(
         assert not authorize(identity, scope, target)
     if authorize(identity, scope, Extent.FLEET):
         assert authorize(identity, scope, target)
+
+
+def test_what_lasts_goes_on_with_the_rights_of_now_for_as_long_as_its_token_works() -> None:
+    ann = Identity("ann", frozenset({Scope.READ}), ("*",), "tok_0000000000000001")
+    before, other = token(1, expires_at=NOW), principal("bob", tokens=[token(2)])
+    known = (other, principal("ann", Scope.CONTROL, loops=("web-*",), tokens=[token(3), before]))
+    now = Identity("ann", frozenset({Scope.CONTROL}), ("web-*",), "tok_0000000000000001")
+    assert renewed(known, ann, NOW - 1) == now
+    assert renewed(known, ann, NOW) is None
+    assert renewed((principal("ann", tokens=[token(1, revoked_at=NOW - 5)]),), ann, NOW - 1) is None
+    assert renewed((other,), ann, NOW - 1) is None

@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from opsd.api.changes import ChangeFeed
 
 
-@given(st.integers(1, 20), st.integers(0, 60), st.integers(0, 60))
+@given(st.integers(1, 20), st.integers(0, 60), st.integers(0, 60), st.integers(1, 70))
 def test_a_reader_gets_what_is_behind_it_or_is_told_that_some_is_gone(
-    frames: int, published: int, position: int
+    frames: int, published: int, position: int, most: int
 ) -> None:
     feed = ChangeFeed(frames=frames)
     for number in range(published):
         feed.publish("loop", {"number": number})
-    found, gap = feed.behind(position)
-    assert [frame.number for frame in found] == list(range(max(position, published - frames) + 1, published + 1))
+    found, gap = feed.behind(position, most)
+    wanted = list(range(max(position, published - frames) + 1, published + 1))
+    assert [frame.number for frame in found] == wanted[:most]
     assert gap is (position < published and position < published - frames)
 
 
@@ -40,15 +41,34 @@ def test_an_id_of_another_life_or_of_the_future_is_no_place() -> None:
         assert feed.position_of(text) is None
 
 
-async def test_everybody_who_waits_hears_of_a_change_and_of_the_end() -> None:
+async def test_everybody_who_listens_hears_once_of_all_changes_of_a_turn_and_of_the_end() -> None:
     feed = ChangeFeed()
-    waiting = [asyncio.create_task(feed.moved(0, within_s=20)) for _ in range(3)]
-    await asyncio.sleep(0)
+    heard: list[tuple[str, int]] = []
+
+    def ann() -> None:
+        heard.append(("ann", feed.last))
+        feed.unlisten(ann)
+
+    def bob() -> None:
+        heard.append(("bob", feed.last))
+
+    for listener in (ann, bob, bob):
+        feed.listen(listener)
     feed.publish("loop", {})
-    assert await asyncio.gather(*waiting) == [True, True, True]
-    late = asyncio.create_task(feed.moved(1, within_s=20))
+    feed.publish("loop", {})
+    assert heard == []
+    await asyncio.sleep(0)
+    assert heard == [("ann", 2), ("bob", 2)]
+    feed.publish("loop", {})
     await asyncio.sleep(0)
     feed.end()
-    assert await late
+    await asyncio.sleep(0)
+    assert heard[2:] == [("bob", 3), ("bob", 3)]
     assert feed.ended
-    assert await ChangeFeed().moved(0, within_s=0) is False
+
+
+def test_a_feed_that_nobody_listens_to_needs_no_event_loop() -> None:
+    feed = ChangeFeed()
+    feed.publish("loop", {})
+    feed.end()
+    assert feed.last == 1

@@ -15,7 +15,7 @@ from opsd.access.changes import with_token_revoked
 from opsd.access.document import document_of, parse_principals
 from opsd.access.model import Scope
 from opsd.contract.jsoncodec import dumps_pretty
-from tests.api.world import ApiWorld
+from tests.api.world import ApiWorld, Client
 
 STREAM = "/api/v1/stream"
 _NO_LIMIT = aiohttp.ClientTimeout(total=30)
@@ -92,14 +92,52 @@ async def test_a_principal_hears_of_its_loops_only_and_of_nothing_once_its_token
             assert (await until(found, "end"))[1] == {"reason": "unauthorized"}
 
 
-async def test_a_hundred_open_streams_end_with_the_daemon(tmp_path: Path) -> None:
+async def test_a_stream_ends_behind_so_many_changes_or_after_so_many_seconds_and_says_so(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha", "beta")
+    world.principal("ann", Scope.CONTROL)
+    async with world.running() as running:
+        ann = world.client(running, "ann")
+        options: dict[str, Any] = {"headers": ann.headers, "timeout": _NO_LIMIT}
+        async with running.session.get(STREAM + "?loop=beta&maxEvents=2", **options) as response:
+            found = [event async for event in told(response, ann, "/loops/alpha/reconcile", "/loops/beta/reconcile")]
+        kinds = [(kind, value.get("loop", value.get("loopId"))) for _, kind, value in found[1:-1]]
+        assert len(kinds) == 2
+        assert {loop for _, loop in kinds} == {"beta"}
+        assert found[-1][1:] == ("end", {"reason": "max_events"})
+        headers = {**ann.headers, "Last-Event-ID": found[0][0]}
+        async with running.session.get(STREAM + "?forSeconds=0", timeout=_NO_LIMIT, headers=headers) as response:
+            missed = [event async for event in frames(response)]
+        assert missed[0][1] == "hello"
+        assert {event[0] for event in found[1:-1]} < {event[0] for event in missed[1:-1]}
+        assert missed[-1][1:] == ("end", {"reason": "for_seconds"})
+        async with running.session.get(STREAM + "?forSeconds=1&maxEvents=100000", **options) as response:
+            assert (await until(frames(response), "end"))[1] == {"reason": "for_seconds"}
+        async with running.session.head(STREAM, **options) as response:
+            assert (response.status, response.headers["Content-Type"]) == (200, "text/event-stream")
+        for wrong in ("forSeconds=-1", "forSeconds=3601", "forSeconds=1.5", "maxEvents=0", "maxEvents=", "maxevents=1"):
+            assert (await ann.get(f"/stream?{wrong}"))[1]["error"]["code"] == "invalid_request", wrong
+
+
+async def told(response: aiohttp.ClientResponse, client: Client, *orders: str) -> AsyncIterator[tuple[str, str, Any]]:
+    """The events of a stream; orders are given whenever there is one, so that there is a next one."""
+    async for event in frames(response):
+        yield event
+        for order in orders:
+            await client.post(order)
+
+
+async def test_a_hundred_open_streams_end_in_good_order_with_the_daemon(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha")
     async with world.running() as running:
+        await running.until_state("alpha", "running", 0)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(running.url, connector=connector, timeout=_NO_LIMIT) as session:
             streams = [frames(await session.get(STREAM)) for _ in range(100)]
             await asyncio.gather(*(until(stream, "hello") for stream in streams))
             running.process.terminate()
             ends = await asyncio.gather(*(until(stream, "end") for stream in streams))
-            assert {end[1]["reason"] for end in ends} == {"shutdown"}
+            assert [end[1] for end in ends] == [{"reason": "shutdown"}] * 100
+            rest = await asyncio.gather(*(anext(stream, None) for stream in streams))
+            assert rest == [None] * 100
             assert await asyncio.to_thread(running.process.wait, 20) == 0
+        assert not [line for line in running.log if line["level"] in ("error", "critical")]

@@ -92,6 +92,29 @@ async def test_silence_is_filled_with_comments(tmp_path: Path) -> None:
             assert await frames.next() == {"": "keep-alive"}
 
 
+async def test_a_stream_ends_behind_so_many_events_or_after_so_many_seconds_and_says_so(tmp_path: Path) -> None:
+    make_repo(tmp_path, events=250)  # several pages
+
+    async def ids_and_end(query: str) -> tuple[list[int], str]:
+        async with session.get(f"{PATH}&{query}") as response:
+            frames, ids = Frames(response), []
+            assert "retry" in await frames.next()
+            while (frame := await frames.event())["event"] != "end":
+                ids.append(int(frame["id"]))
+            assert await frames.next() == {}
+            return ids, json.loads(frame["data"])["reason"]
+
+    async with service(tmp_path) as running, client(running) as session:
+        assert await ids_and_end("maxEvents=2") == ([1, 2], "max_events")
+        assert await ids_and_end("maxEvents=150&cursor=20") == (list(range(21, 171)), "max_events")
+        assert await ids_and_end("forSeconds=0") == (list(range(1, 251)), "for_seconds")
+        assert await ids_and_end("forSeconds=0.01&maxEvents=&cursor=250") == ([], "for_seconds")
+        assert await ids_and_end("forSeconds=9999999&maxEvents=1&cursor=249") == ([250], "max_events")
+        for wrong in ("maxEvents=-1", "forSeconds=-1", "forSeconds=1e3", "cursor=x"):
+            status, body = await get(session, f"{PATH}&{wrong}", headers={"Last-Event-ID": "1"})
+            assert (status, body["error"]["code"]) == (400, "invalid_request"), wrong
+
+
 async def test_streams_are_bounded_per_client_and_counted(tmp_path: Path) -> None:
     make_repo(tmp_path)
     async with service(tmp_path, "--max-streams-per-client", "1") as running, client(running) as session:
