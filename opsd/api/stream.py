@@ -25,6 +25,8 @@ from opsd.api.stream_reader import StreamReader, gap_event
 STREAM_PATH = f"{PREFIX}/stream"
 KEEPALIVE_S = 15.0
 WRITE_TIMEOUT_S = 10.0
+#: Instead, once the daemon ends: one that takes nothing must not hold that up.
+END_TIMEOUT_S = 1.0
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -95,11 +97,16 @@ async def serve_stream(call: Call) -> web.StreamResponse:
     )
     greeting = gap_event(feed, position) if lost else _hello(feed, position)
     with streams.holding(reader):
-        return await _serve(request, transport, reader, greeting, call.query.forSeconds)
+        return await _serve(request, transport, feed, reader, greeting, call.query.forSeconds)
 
 
 async def _serve(
-    request: web.Request, transport: asyncio.Transport, reader: StreamReader, greeting: bytes, for_s: int | None
+    request: web.Request,
+    transport: asyncio.Transport,
+    feed: ChangeFeed,
+    reader: StreamReader,
+    greeting: bytes,
+    for_s: int | None,
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers=_HEADERS)
     if request.version >= HttpVersion11:
@@ -112,13 +119,13 @@ async def _serve(
     try:
         await response.write(b"retry: 1000\n\n" + greeting)
         while reader.end is None:
-            await _drained(request)
+            await _drained(request, feed)
             reader.send(reader.take())
             if reader.end is None and reader.has_everything:
                 await reader.wait(until)
-        await _drained(request)
+        await _drained(request, feed)
         reader.send(b'event: end\ndata: {"reason":"%b"}\n\n' % reader.end.encode())
-        await _drained(request)
+        await _drained(request, feed)
         transport.set_write_buffer_limits()
     except TimeoutError:  # it reads nothing any more
         transport.abort()
@@ -127,15 +134,25 @@ async def _serve(
     return response
 
 
-async def _drained(request: web.Request) -> None:
+async def _drained(request: web.Request, feed: ChangeFeed) -> None:
     """Wait until the reader has taken what it was sent.
 
     Raises:
         TimeoutError: it does not.
         ConnectionError: it has gone.
     """
-    async with asyncio.timeout(WRITE_TIMEOUT_S):
-        await request.writer.drain()
+    async with asyncio.timeout(WRITE_TIMEOUT_S) as patience:
+
+        def hurry() -> None:
+            if feed.ended:
+                patience.reschedule(asyncio.get_running_loop().time() + END_TIMEOUT_S)
+
+        hurry()
+        feed.listen(hurry)
+        try:
+            await request.writer.drain()
+        finally:
+            feed.unlisten(hurry)
     if request.transport is None or request.transport.is_closing():
         raise ConnectionResetError("the client has gone")
 

@@ -174,6 +174,22 @@ async def _slow_beside_quick() -> None:
         quick.close()
 
 
+async def test_a_reader_that_takes_nothing_does_not_hold_up_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "WRITE_TIMEOUT_S", 3600.0)
+    monkeypatch.setattr(stream, "END_TIMEOUT_S", 0.01)
+    world.publish(3 * BATCH_FRAMES, text="x" * 200_000)
+    slow = Reader(world, after=world.feed.id_of(0), buffer=4096)
+    await slow.until(b"event: loop")
+    connection = world.requests[0].transport
+    assert connection is not None
+    await world.until(lambda: connection.get_write_buffer_size() > 0)
+    world.feed.end()
+    await world.until(lambda: bool(world.ended))
+    slow.close()
+
+
 async def test_what_a_reader_missed_comes_in_batches_and_in_order(world: World) -> None:
     start = world.feed.id_of(0)
     world.publish(1000)
