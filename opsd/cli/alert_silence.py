@@ -14,6 +14,7 @@ from opsd.alerts.matchers import LABEL_NAMES, parse_matcher_text, parse_matchers
 from opsd.alerts.silence_book import SilenceBook, shown
 from opsd.alerts.silences import SilenceState
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.help_text import columns_of_terminal, two_columns
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person
 from opsd.contract.durations import parse_duration
@@ -28,7 +29,7 @@ _PRETTY = Flag("--pretty", "JSON indented by two spaces, also on a terminal")
 
 ADD = CommandSpec(
     "opsd alerts silence add",
-    "Tell nobody of what the matchers describe, until the silence ends.\n"
+    "Tells nobody of what the matchers describe, until the silence ends.\n"
     "A matcher is name=value, name!=value, name=~regex or name!~regex; all of them have to hold.\n"
     f"Names: {', '.join(LABEL_NAMES)}.",
     (
@@ -49,7 +50,7 @@ LIST = CommandSpec(
 )
 EXPIRE = CommandSpec(
     "opsd alerts silence expire",
-    "End a silence now.",
+    "Ends a silence now.",
     (_REPO, Flag("--id", "which one (required)", "<id>"), _PRETTY),
 )
 
@@ -70,7 +71,9 @@ def main(argv: Sequence[str]) -> int:
         spec, run = actions[action]
         run(spec.parse(argv[1:]))
         return 0
-    rows = "".join(f"  {name:<7} {spec.summary.splitlines()[0]}\n" for name, (spec, _) in actions.items())
+    rows = two_columns(
+        ((name, spec.summary.splitlines()[0]) for name, (spec, _) in actions.items()), columns_of_terminal()
+    )
     sys.stdout.write(f"usage: opsd alerts silence <action> [--flag value ...]\n\n{rows}")
     if action in ("--help", "-h"):
         return 0

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
+from opsd.cli.help_text import columns_of_terminal, paragraphs, two_columns
 from opsd.contract.errors import UsageError
 
 #: More digits than any count has; also below the interpreter's own limit for the conversion.
@@ -24,6 +25,10 @@ class Flag(NamedTuple):
     name: str
     help: str
     value: str = ""
+
+
+#: What the help of every command says that a daemon's API can do too; :mod:`opsd.cli.remote` takes the flag.
+SERVER = Flag("--server", "through a daemon's API, not on this host: its URL or profile; default $OPSD_SERVER", "<url>")
 
 
 class CommandSpec:
@@ -53,14 +58,14 @@ class CommandSpec:
         self.exits = {0: "done", 1: "an error, told in one line"} | dict(exits or {})
         self._by_name = {flag.name: flag for flag in flags}
 
-    def usage(self) -> str:
-        """The text that ``--help`` prints, with its final newline."""
-        rows = [(f"{flag.name} {flag.value}".rstrip(), flag.help) for flag in self.flags]
+    def usage(self, width: int | None = None) -> str:
+        """The text that ``--help`` prints, with its final newline; ``width`` is that of the terminal, if it is one."""
+        flags = [*self.flags, *self._through_a_server()]
+        rows = [(f"{flag.name} {flag.value}".rstrip(), flag.help) for flag in flags]
         rows.append(("--help, -h", "print this text"))
-        width = max(len(left) for left, _ in rows)
-        lines = [f"  {left:<{width}}  {help_text}" for left, help_text in rows]
         name = f"{self.name} {self.operand}".rstrip()
-        return f"usage: {name} [--flag value ...]\n\n{self.summary}\n\n" + "\n".join(lines) + "\n"
+        head = paragraphs(f"usage: {name} [--flag value ...]\n\n{self.summary}\n\n", width)
+        return head + two_columns(rows, width)
 
     def parse(self, argv: Sequence[str]) -> Arguments:
         """The arguments, left to right.
@@ -98,8 +103,13 @@ class CommandSpec:
         """The command knows this flag."""
         return flag in self._by_name
 
+    def _through_a_server(self) -> list[Flag]:
+        from opsd.cli.remote.refusals import HOST_ONLY
+
+        return [] if self.name.removeprefix("opsd ") in HOST_ONLY else [SERVER]
+
     def _print_usage(self) -> None:
-        sys.stdout.write(self.usage())
+        sys.stdout.write(self.usage(columns_of_terminal()))
         sys.stdout.flush()
 
     def _refuse(self, token: str) -> NoReturn:

@@ -24,7 +24,7 @@ from opsd.supervisor.settings_view import check_settings, shown_settings
 if TYPE_CHECKING:
     from opsd.contract.jsoncodec import JsonObject, JsonValue
 
-SHOW_TEXT = "Print every setting, its value and its origin; secrets are masked."
+SHOW_TEXT = "Prints every setting, its value and its origin; secrets are masked."
 CHECK_TEXT = "Exit 0 when the daemon could start with these settings."
 JSON_TEXT = "one JSON document instead of a table"
 
@@ -68,7 +68,7 @@ def print_check(document: JsonObject) -> int:
 
 def _parser(name: str, text: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"opsd config {name}", description=text, allow_abbrev=False)
-    add_settings_flags(parser)
+    add_settings_flags(parser, can_ask=True)
     return parser
 
 

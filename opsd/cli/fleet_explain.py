@@ -20,8 +20,9 @@ _NAME = "<candidate>"
 
 SPEC = CommandSpec(
     "opsd fleet explain",
-    "Shows each gate's inputs, verdict and reason for a candidate (<loop>:<category>, or a loop for all of its\n"
-    "candidates), and derives the decision again. 1 when the derived decision differs from the recorded one.",
+    "Shows why a candidate was decided on as it was: each gate's inputs, verdict and reason.\n"
+    "A candidate is <loop>:<category>, or a loop for all of its. The decision is derived again from what was recorded; "
+    "1 when it is another one.",
     (
         Flag("--repo", "the managed repo (required)", "<path>"),
         Flag("--policy-state-file", "default <repo>/.superloop/ops-manager/fleet/policy-state.json", "<path>"),

@@ -26,11 +26,11 @@ _FLAGS = (
     Flag("--pretty", "indent stdout by two spaces"),
 )
 
-PAUSE = CommandSpec("opsd fleet pause", "Pause all autonomous dispatch: sets the rollout's manual pause.", _FLAGS)
-RESUME = CommandSpec("opsd fleet resume", "End the manual pause.", _FLAGS)
+PAUSE = CommandSpec("opsd fleet pause", "Pauses all autonomous dispatch: sets the rollout's manual pause.", _FLAGS)
+RESUME = CommandSpec("opsd fleet resume", "Ends the manual pause.", _FLAGS)
 KILL_SWITCH = CommandSpec(
     "opsd fleet kill-switch",
-    "Engage or release the kill switch, which stops all autonomy.",
+    "Engages or releases the kill switch, which stops all autonomy.",
     (Flag("--engage", "stop all autonomy"), Flag("--release", "let it go on"), *_FLAGS),
 )
 

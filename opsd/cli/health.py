@@ -31,8 +31,8 @@ THRESHOLD_FLAGS = {
 
 SPEC = CommandSpec(
     "opsd health",
-    "Prints the health object for the given files and thresholds. A file that does not exist is no data. With --repo "
-    "and --loop the loop's own files are judged as of now, and what no flag says is as its last pass had it.",
+    "Prints the health object for the given files and thresholds. A file that does not exist is no data.\n"
+    "With --repo and --loop the loop's own files are judged as of now; what no flag says is as its last pass had it.",
     (
         Flag("--repo", "the managed repo, with --loop in place of the file flags", "<path>"),
         Flag("--loop", "the loop's id", "<id>"),

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from opsd.cli.help_text import columns_of_terminal, paragraphs, two_columns
 from opsd.contract.errors import OpsError, UsageError, file_trouble
 
 Command = Callable[[Sequence[str]], int]
@@ -37,7 +38,6 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "alerts dispatch": ("opsd.cli.alerts_dispatch:main", "deliver what a loop has escalated"),
     "alerts resolve": ("opsd.cli.alerts_resolve:main", "the catalog of alert sinks, or where a category goes"),
     "alerts dead-letters": ("opsd.cli.alerts_dead_letters:main", "the deliveries of all loops that were given up"),
-    "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
     "alerts silence": ("opsd.cli.alert_silence:main", "add, list or expire what nobody is told for a while"),
     "fleet registry": ("opsd.cli.fleet_registry:main", "check the fleet's registry and print it with every default"),
     "fleet reconcile": ("opsd.cli.fleet_reconcile:main", "one pass over every loop of the fleet's registry"),
@@ -71,10 +71,11 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "token new": ("opsd.cli.tokens:new", "a token for the API or a sprite service, shown once"),
     "token list": ("opsd.cli.tokens:list_tokens", "principals, their rights and their tokens"),
     "token revoke": ("opsd.cli.tokens:revoke", "end a token now"),
+    "service-client": ("opsd.cli.service_client:main", "one HTTP request to a sprite service, with retries"),
     "simulate": ("opsd.cli.simulate:main", "a simulated runtime: run, cancel, approve"),
     "config show": ("opsd.cli.config:show", "every setting of the daemon, its value and its origin"),
     "config check": ("opsd.cli.config:check", "name what is wrong with the daemon's settings"),
-    "version": ("opsd.cli.version:main", "print the version"),
+    "version": ("opsd.cli.version:main", "the version of this program, or with --server of a daemon"),
 }
 
 
@@ -156,13 +157,13 @@ def group(name: str) -> list[str]:
 def usage(of_group: str = "") -> str:
     """The list of commands, or of those of one group."""
     names = group(of_group) if of_group else list(_COMMANDS)
-    rows = [(name, _COMMANDS[name][1]) for name in names if _COMMANDS[name][1]]
-    lines = "".join(f"  {name:<21} {summary}\n" for name, summary in rows)
+    width = columns_of_terminal()
+    lines = two_columns([(name, _COMMANDS[name][1]) for name in names if _COMMANDS[name][1]], width)
     hints = (
         "opsd <command> --help shows the command's flags.\n"
-        "opsd <command> --server URL works through a daemon's control API instead of on this host, where it can.\n"
+        "opsd <command> --server URL works through a daemon's control API instead of on this host, where it can."
     )
-    return f"usage: opsd <command> [--flag value ...]\n\n{lines}\n{hints}"
+    return f"usage: opsd <command> [--flag value ...]\n\n{lines}\n{paragraphs(hints, width)}"
 
 
 def _complain(*lines: str, exit_code: int = 1) -> int:

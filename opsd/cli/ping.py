@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="opsd ping", description=TEXT, allow_abbrev=False)
     parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="S", help=TIMEOUT_TEXT)
-    add_settings_flags(parser)
+    add_settings_flags(parser, can_ask=True)
     options = parser.parse_args(argv)
     check_timeout(options.timeout)
     host, port = listener_address(collect_flags(options), options.config)

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import argparse
 
-from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.arguments import SERVER, CommandSpec, Flag
 from opsd.supervisor.settings import flag_name, is_secret, setting_fields
 
 _DEST = "setting:"
 _ELSEWHERE = "not with --server"
 
 
-def add_settings_flags(parser: argparse.ArgumentParser) -> None:
-    """Add ``--config`` and one flag for every setting that is not a secret."""
+def add_settings_flags(parser: argparse.ArgumentParser, *, can_ask: bool = False) -> None:
+    """Add ``--config`` and one flag for every setting that is not a secret.
+
+    A command that ``can_ask`` a server says so behind its flags; :mod:`opsd.cli.remote` takes that one.
+    """
+    if can_ask:
+        parser.epilog = f"{SERVER.name} {SERVER.value}: {SERVER.help}"
+    parser.usage = "%(prog)s [--flag value ...]"  # all of them by name would fill a terminal before the first is told
     parser.add_argument("--config", metavar="FILE", help="TOML file. Default: $OPSD_CONFIG, else /etc/opsd/opsd.toml")
     group = parser.add_argument_group("settings", "stand over the environment, the file and the defaults")
     for key, field in setting_fields().items():

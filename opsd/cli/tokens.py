@@ -38,7 +38,7 @@ _PRETTY = Flag("--pretty", "JSON indented by two spaces, also on a terminal")
 
 NEW = CommandSpec(
     "opsd token new",
-    "Make a token and print it: this is the only time that it is shown.\n"
+    "Makes a token and prints it: this is the only time that it is shown.\n"
     f"A principal has at most {MAX_LIVE_TOKENS} live tokens: make the next one, move over to it, revoke the former.",
     (
         _FILE,
@@ -55,12 +55,12 @@ NEW = CommandSpec(
 )
 LIST = CommandSpec(
     "opsd token list",
-    "Every principal and its live tokens.",
+    "Lists every principal and its live tokens.",
     (_FILE, Flag("--all", "expired and revoked tokens too"), _PRETTY),
 )
 REVOKE = CommandSpec(
     "opsd token revoke",
-    "End a token now; running services notice within a second or two.",
+    "Ends a token now; running services notice within a second or two.",
     (
         _FILE,
         Flag("--id", "which one, such as tok_0123456789abcdef (required)", "<id>"),

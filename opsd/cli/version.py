@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from opsd import __version__
 from opsd.cli.arguments import CommandSpec
 
-SPEC = CommandSpec("opsd version", "Prints the version.", ())
+SPEC = CommandSpec("opsd version", "Prints the version of this program, or with --server that of the daemon.", ())
 
 
 def main(argv: Sequence[str]) -> int:
