@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from opsd.cli.api_client import loop_path
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.help_text import columns_of_terminal
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person, show
 from opsd.cli.remote.command import get_request, loop_of
@@ -59,7 +60,7 @@ def view(arguments: Arguments, asked: Asked) -> int:
     if for_a_person(arguments):
         from opsd.cli.loops_page import loop_page, loops_page
 
-        show(loop_page(document) if one else loops_page(document))
+        show(loop_page(document) if one else loops_page(document, asked.flags, columns_of_terminal()))
     else:
         write_json(document, pretty=arguments.switch("--pretty"))
     return 0

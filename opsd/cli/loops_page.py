@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from opsd.cli.page import cells, line, table
+from opsd.cli.page import cells, kept_whole, line, table
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get
+from opsd.contract.values import get, printable
 
 Page = list[RenderableType]
 
 STYLES = {"healthy": "green", "degraded": "yellow", "critical": "bold red"}
 _BAD = "bold red"
+_RANK = {"critical": 0, "degraded": 1}
+_WIDE = 100
 
 
-def loops_page(document: JsonObject) -> Page:
-    """A row for every loop, and how many of them are of which health."""
+def loops_page(document: JsonObject, flags: Sequence[str], width: int | None) -> Page:
+    """A row for every loop, how many of them are of which health, and the command that tells more of the worst.
+
+    ``flags`` name the daemon in it; a terminal that is not ``width`` enough does without the last events.
+    """
     loops = document["loops"]
     if not loops:
         return [Text("no such loops", style="dim")]
-    made = table("loop", "state", "health", "why", "taken in", "last event")
+    wide = width is None or width >= _WIDE
+    made = table("loop", "state", "health", "why", "taken in", *(["last event"] if wide else []))
     for one in loops:
         row = cells(one.get("loopId"), one.get("state"), one.get("healthStatus"), _why(one))
         row[2].stylize(style_of(one))
-        made.add_row(*row, *cells(taken_in(one), one.get("lastEventName")))
+        made.add_row(*row, *cells(taken_in(one), *([one.get("lastEventName")] if wide else [])))
+    kept_whole(made, "loop", "state", "health", "taken in", width=width)
     more = [Text("and more; --limit shows further ones", style="dim")] if document["nextCursor"] is not None else []
-    return [_summary(loops), "", made, *more]
+    return [_summary(loops), "", made, *more, "", line("more of one", _closer(loops, flags), style="cyan")]
+
+
+def _closer(loops: Sequence[JsonObject], flags: Sequence[str]) -> str:
+    """The command that shows the loop which it is worth to look at first."""
+    worst = min(loops, key=lambda one: _RANK.get(str(one.get("healthStatus")), len(_RANK)))
+    return printable(shlex.join(["opsd", "loops", *flags, "--loop", str(worst.get("loopId"))]))
 
 
 def _summary(loops: Sequence[JsonObject]) -> Text:
@@ -87,7 +101,8 @@ def _succeeded(one: JsonObject) -> str | None:
 
 def _failure(one: JsonObject) -> list[JsonValue]:
     count = one.get("failuresInARow")
-    return [get(one, "lastFailure", "code"), get(one, "lastFailure", "message"), f"{count} in a row" if count else None]
+    message = str(get(one, "lastFailure", "message") or "").splitlines()
+    return [get(one, "lastFailure", "code"), *message, f"{count} in a row" if count else None]
 
 
 def _trace(one: JsonObject) -> str | None:

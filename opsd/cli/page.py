@@ -16,13 +16,16 @@ from opsd.contract.jsoncodec import JsonValue
 from opsd.contract.values import compact_text, printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.table import Table
     from rich.text import Text
 
 #: So many of a kind are shown; nobody reads a thousand.
 SHOWN = 25
+_BETWEEN = " · "
 _PREFIX = "autonomous_"
+#: What columns that are kept whole have to leave for those that are not.
+_LEAST_LEFT = 16
 
 
 def for_a_person(arguments: Arguments) -> bool:
@@ -35,21 +38,43 @@ def as_typed(arguments: Arguments, *flags: str) -> list[str]:
     return [part for flag in flags if (given := arguments.given(flag)) for part in (flag, given)]
 
 
-def show(page: Sequence[RenderableType]) -> None:
-    """Print a page; a line that is longer than the terminal stays one line, so that a command can be copied."""
+def show(page: Sequence[RenderableType], console: Console | None = None) -> None:
+    """Print a page, by default on stdout; what is a command or a path in it stays whole, so that it can be copied."""
     from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    paper = console or Console()
     for part in page:
-        console.print(part, soft_wrap=isinstance(part, Text))
+        if isinstance(part, Text):
+            paper.print(_broken(part, paper.width), soft_wrap=True)
+        else:
+            paper.print(part)
+
+
+def _broken(said: Text, width: int) -> Text:
+    """A line that is longer than the terminal goes on in further ones, between its values and never in one.
+
+    Not one that says ``no_wrap``, or has lines of its own.
+    """
+    if said.no_wrap or said.cell_len <= width or "\n" in said.plain:
+        return said
+    first, *others = said.split(_BETWEEN)
+    lines = [first]
+    for value in others:
+        if lines[-1].cell_len + value.cell_len + len(_BETWEEN) + len(_BETWEEN.rstrip()) > width:
+            lines[-1].append(_BETWEEN.rstrip())
+            lines.append(value.copy())
+            lines[-1].pad_left(4)
+        else:
+            lines[-1].append(_BETWEEN).append_text(value)
+    return type(said)("\n").join(lines)
 
 
 def line(name: str, *values: JsonValue, style: str = "") -> Text:
     """One line: what it is about, and what there is to say."""
     from rich.text import Text
 
-    said = " · ".join(printable(compact_text(value)) for value in values if value not in (None, ""))
+    said = _BETWEEN.join(printable(compact_text(value)) for value in values if value not in (None, ""))
     return Text.assemble((f"{printable(name)}  ", "bold"), (said, style))
 
 
@@ -67,6 +92,18 @@ def table(*names: str) -> Table:
     made = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         made.add_column(name, overflow="fold")
+    return made
+
+
+def kept_whole(made: Table, *names: str, width: int | None) -> Table:
+    """Break no word of these columns where the terminal is wide enough to leave the others something."""
+    kept = [column for column in made.columns if column.header in names]
+    longest = sum(
+        max((len(line) for cell in column.cells for line in str(cell).splitlines()), default=0) for column in kept
+    )
+    if width is not None and longest + 2 * (len(made.columns) - 1) + _LEAST_LEFT <= width:
+        for column in kept:
+            column.no_wrap = True
     return made
 
 

@@ -23,7 +23,8 @@ def change_line(heard: Heard, at: float) -> Text:
     """The line; ``at`` is when it was heard, shown as a time of day in UTC."""
     name, style, values = _TOLD.get(heard.kind, _other)(as_object(heard.data))
     shown = [_cut(value) for value in values[:_MOST_VALUES] if value not in (None, "")]
-    return Text.assemble((f"{format_utc(at)[11:]}  ", "dim"), line(_cut(name or heard.kind), *shown, style=style))
+    told = line(_cut(name or heard.kind), *shown, style=style)
+    return Text.assemble((f"{format_utc(at)[11:]}  ", "dim"), told, no_wrap=True)
 
 
 Told = tuple[str, str, list[JsonValue]]

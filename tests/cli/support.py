@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
-from rich.text import Text
 
 from opsd.cli.main import main
+from opsd.cli.page import show
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,7 @@ class Repo:
 def printed(page: Sequence[RenderableType], width: int = 100) -> str:
     """A page as a terminal of ``width`` columns shows it."""
     paper = io.StringIO()
-    console = Console(file=paper, width=width)
-    for part in page:
-        console.print(part, soft_wrap=isinstance(part, Text))
+    show(page, Console(file=paper, width=width))
     return paper.getvalue()
 
 

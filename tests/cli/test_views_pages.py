@@ -14,6 +14,7 @@ from opsd.cli.change_stream import DISCONNECTED, KINDS, Heard
 from opsd.cli.escalations_page import escalations_page
 from opsd.cli.fleet_policy_page import candidates_page
 from opsd.cli.loops_page import loop_page, loops_page
+from opsd.cli.page import line
 from opsd.cli.promotion_state_page import promotion_state_page
 from opsd.cli.views import Asked
 from opsd.cli.watch_page import change_line
@@ -97,11 +98,48 @@ def escalation(**changes: Any) -> dict[str, Any]:
 
 def test_loops_are_rows_and_counted_by_health() -> None:
     loops = [view(), view(loopId="beta", healthStatus="healthy", reasonCodes=[], lastFailure=None), view(loopId="c")]
-    shown = printed(loops_page({"loops": loops, "nextCursor": "c"}), width=80)
+    shown = printed(loops_page({"loops": loops, "nextCursor": "c"}, FLAGS, 80), width=80)
     assert "3 loops  2 critical · 1 healthy" in shown
     for words in ("alpha", "running", "ingest_stale", "snapshot_unavailable", "12 of 14", "and more"):
         assert words in shown
-    assert "no such loops" in printed(loops_page({"loops": [], "nextCursor": None}))
+    assert "no such loops" in printed(loops_page({"loops": [], "nextCursor": None}, FLAGS, 80))
+
+
+def test_loops_on_80_columns_keep_their_words_whole() -> None:
+    reasons = ["service_request_failed", "transport_unreachable"]
+    loops = [
+        view(loopId="catalog-import", state="awaiting_approval", reasonCodes=reasons),
+        view(healthStatus="healthy"),
+    ]
+    shown = printed(loops_page({"loops": loops, "nextCursor": None}, FLAGS, 80), width=80)
+    assert max(map(len, shown.splitlines())) <= 80
+    for word in ("catalog-import", "awaiting_approval", *reasons, "12 of 14"):
+        assert word in shown
+    assert "role_end" not in shown
+    assert "role_end" in printed(loops_page({"loops": loops, "nextCursor": None}, FLAGS, 120), width=120)
+
+
+def test_the_page_of_loops_names_the_command_that_tells_more_of_the_worst() -> None:
+    loops = [view(healthStatus=None), view(loopId="b", healthStatus="degraded"), view(loopId="my loop")]
+    assert "opsd loops --server prod --loop 'my loop'" in printed(
+        loops_page({"loops": loops, "nextCursor": None}, FLAGS, 80), width=80
+    )
+
+
+def test_names_that_are_longer_than_the_terminal_are_folded_and_not_cut() -> None:
+    long = "x" * 130
+    shown = printed(loops_page({"loops": [view(loopId=long)], "nextCursor": None}, FLAGS, 80)[:3], width=80)
+    assert shown.count("x") == len(long)
+
+
+def test_a_long_line_is_broken_between_its_values_only() -> None:
+    told = line("gates", "hold", "a value with words in it", "/a/path/of/some/length", "the last")
+    assert printed([told], width=40).splitlines() == [
+        "gates  hold · a value with words in it ·",
+        "    /a/path/of/some/length · the last",
+    ]
+    assert printed([told], width=10).splitlines()[2] == "    /a/path/of/some/length ·"
+    assert printed([told], width=100).count("\n") == 1
 
 
 def test_one_loop_is_shown_with_all_that_is_known_of_it() -> None:
@@ -180,7 +218,7 @@ def test_nothing_that_comes_from_outside_is_obeyed_by_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evil: dict[str, Callable[[], Any]] = {
-        "loops": lambda: loops_page({"loops": [everywhere(view(), EVIL)], "nextCursor": EVIL}),
+        "loops": lambda: loops_page({"loops": [everywhere(view(), EVIL)], "nextCursor": EVIL}, FLAGS, 80),
         "loop": lambda: loop_page(everywhere(view(), EVIL)),
         "escalations": lambda: escalations_page({"loopId": EVIL, "escalations": [everywhere(escalation(), EVIL)]}),
         "letters": lambda: all_dead_letters_page(everywhere(letters(), EVIL), FLAGS),
