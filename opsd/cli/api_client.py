@@ -27,6 +27,9 @@ SERVER_VARIABLE = "OPSD_SERVER"
 TOKEN_VARIABLE = "OPSD_API_TOKEN"  # noqa: S105 - the name, not a token
 TOKEN_FILE_VARIABLE = "OPSD_API_TOKEN_FILE"  # noqa: S105
 
+_UNAUTHORIZED = "unauthorized"
+_WHENCE = f"a token is taken from {TOKEN_VARIABLE}, or from the file that {TOKEN_FILE_VARIABLE} or the profile names"
+
 #: The code of an answer that was not taken for its size.
 ANSWER_TOO_LARGE = "answer_too_large"
 
@@ -80,7 +83,8 @@ def server_of(named: str, env: Mapping[str, str]) -> Server:
     url = str(profile.get("url", "")).rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise UsageError("--server must be an http or https URL without credentials, or the name of a profile")
+        means = SERVER_VARIABLE if named == env.get(SERVER_VARIABLE) else "--server"
+        raise UsageError(f"{means} must be an http or https URL without credentials, or the name of a profile")
     ca_file = profile.get("ca_file")
     server = Server(url, _token(profile, env), ca_file if isinstance(ca_file, str) else None)
     if server.token and travels_in_clear(url):
@@ -211,4 +215,5 @@ def refusal(document: JsonObject) -> OpsError:
         said = "; ".join(printable(str(reason)) for reason in document["reasons"])
         return OpsError(f"the server is not ready: {said}", code="not_ready")
     code, message = get(document, "error", "code"), get(document, "error", "message")
-    return OpsError(printable(str(message or "the server refused")), code=str(code or "refused"))
+    said = printable(str(message or "the server refused"))
+    return OpsError(f"{said}; {_WHENCE}" if code == _UNAUTHORIZED else said, code=str(code or "refused"))

@@ -21,7 +21,7 @@ from rich.live import Live
 
 from opsd.contract.errors import OpsError
 from opsd.contract.values import get
-from opsd.demo.fleet import ACTS, Act, DemoFleet
+from opsd.demo.fleet import ACTS, TOKEN_VARIABLE, Act, DemoFleet
 from opsd.demo.table import fleet_table
 
 _DESCRIPTION = (
@@ -116,7 +116,7 @@ def _outcome(console: Console, act: Act, process: subprocess.Popen[bytes]) -> bo
 def _invite(console: Console, fleet: DemoFleet) -> None:
     """What an operator can do in another terminal."""
     program = str(Path(sys.argv[0]).resolve())
-    lines = [f"export OPS_MANAGER_SERVICE_TOKEN=$(cat {fleet.token_file})"]
+    lines = [f"export {TOKEN_VARIABLE}=$(cat {shlex.quote(str(fleet.token_file))})"]
     lines += [shlex.join(fleet.control_command(act, program=program)) for act in ACTS]
     console.print("three runs wait for an operator, and some loops get into trouble; from another terminal:")
     lines.append(shlex.join([program, "fleet", "status", "--repo", str(fleet.manager)]))

@@ -28,7 +28,8 @@ from opsd.simulate.services import end_processes, free_port, listening_address, 
 from opsd.storage.fleet_parts import FleetLog
 from opsd.storage.fleet_store import FileFleetStore
 
-TOKEN_VARIABLE = "OPSD_DEMO_TOKEN"  # noqa: S105 - the name of a variable
+#: The one that commands by hand take too: with it set, every command that the demo or a page prints can be pasted.
+TOKEN_VARIABLE = "OPS_MANAGER_SERVICE_TOKEN"  # noqa: S105 - the name of a variable
 PREFERRED_PORT = 9464
 _START_S = 20.0
 
@@ -227,8 +228,7 @@ class DemoFleet:
     def control(self, act: Act) -> subprocess.Popen[bytes]:
         """Start to carry out an act, as an operator would."""
         command = [sys.executable, "-m", *self.control_command(act)]
-        env = {**self._env, "OPS_MANAGER_SERVICE_TOKEN": self._env[TOKEN_VARIABLE]}
-        return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def played_out(self) -> bool:
         """Every replay has come to its end."""

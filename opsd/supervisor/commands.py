@@ -23,6 +23,7 @@ from opsd.runtime.process import Answer, Ending, run_program
 MAX_PARALLEL = 4
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 _MAX_MESSAGE = 500
+_ERROR = "error: "
 
 
 def run_command(argv: Sequence[str], deadline_s: float, env: Mapping[str, str], ending: Ending) -> Answer:
@@ -46,9 +47,10 @@ def printed(answer: Answer) -> JsonObject | None:
 
 
 def complaint(answer: Answer) -> str:
-    """The last thing that a command had to say beside its document; "" for nothing."""
+    """What a command had to say beside its document: its errors in their order, else the last line; "" for nothing."""
     said = (answer.stderr or b"").decode("utf-8", "replace").strip().splitlines()
-    return printable(said[-1])[:_MAX_MESSAGE] if said else ""
+    errors = [line.removeprefix(_ERROR) for line in said if line.startswith(_ERROR)]
+    return printable("; ".join(errors or said[-1:]))[:_MAX_MESSAGE]
 
 
 class Commands:
@@ -78,7 +80,7 @@ class Commands:
         self._running[running] = alone
         running.add_done_callback(self._running.pop)
         answer = await running
-        return CommandEnd(answer.exit, printed(answer), complaint(answer).removeprefix("error: "))
+        return CommandEnd(answer.exit, printed(answer), complaint(answer))
 
     def _refusal(self, alone: str) -> str:
         if self._stopping:

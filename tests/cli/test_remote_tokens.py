@@ -52,7 +52,10 @@ async def test_the_token_that_lets_one_in_is_ended_only_when_that_is_said(tmp_pa
         assert (refused.returncode, refused.stdout) == (1, "")
         assert "this request came with that token" in refused.stderr
         assert (await opsd("token", "revoke", "--id", own, "--self", env=env)).returncode == 0
-        assert (await opsd("token", "list", env=env)).stderr == "error: missing or invalid token\n"
+        assert (await opsd("token", "list", env=env)).stderr == (
+            "error: missing or invalid token; "
+            "a token is taken from OPSD_API_TOKEN, or from the file that OPSD_API_TOKEN_FILE or the profile names\n"
+        )
 
 
 async def test_what_cannot_be_meant_is_told_as_on_the_host(tmp_path: Path) -> None:

@@ -54,7 +54,6 @@ VARIABLES = (
         "OPS_MANAGER_ALERT_PAGERDUTY_ROUTING_KEY", "delivery of alerts", "key of the shipped catalog's PagerDuty sink"
     ),
     Variable("OPSD_DRILL_TOKEN", "`drill run`", "set by it: the token between the sandbox's processes"),
-    Variable("OPSD_DEMO_TOKEN", "`demo`", "set by it: the token between the demo's processes"),
     Variable("OPSD_DEMO_ALERTS_URL", "`demo`", "set by it: where the demo's alerts go"),
     _program("ALERT_DISPATCH", "`reconcile`, `run`", "the delivery of a loop's alerts"),
     _program("ALERT_SINK_CONFIG", "`alerts`, `run`", "the resolver of sinks"),
