@@ -42,10 +42,22 @@ def test_every_setting_that_is_named_can_be_set() -> None:
 
 def test_the_readme_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    commands = set(re.findall(r"^  ([a-z-]+)  ", capsys.readouterr().out, re.MULTILINE)) - {"version"}
+    commands = {" ".join(row.split("  ")[0].split()) for row in _rows(capsys.readouterr().out)} - {"version"}
+    assert {"run", "fleet status", "token new"} <= commands
     readme = (ROOT / "README.md").read_text()
-    table = readme[readme.index("| command |") : readme.index("The same commands")]
-    assert {command for command in commands if f"`opsd {command}`" in table or f"`{command}`" in table} == commands
+    table = readme[readme.index("| command |") : readme.index("`opsd <command> --help`")]
+    named = [
+        words for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for words in re.findall(r"`(.+?)`", cell)
+    ]
+    group, shown = "", set()
+    for words in (words.removeprefix("opsd ") for words in named):
+        group = words.partition(" ")[0] if " " in words else group
+        shown |= {words, f"{group} {words}"}
+    assert commands - shown == set()
+
+
+def _rows(usage: str) -> list[str]:
+    return [line.strip() for line in usage.splitlines() if line.startswith("  ")]
 
 
 def test_every_file_of_the_manager_that_the_runbook_names_is_one() -> None:
