@@ -57,7 +57,7 @@ def _lines(document: JsonObject) -> list[tuple[str, str]]:
         ("last control", _join(*_fields(document, "control", "lastIntent", "lastStatus", "lastRequestedBy"))),
         ("profile", _join(*_fields(document, "tuning", "appliedProfile"), _recommended(document))),
         ("drift", _join(*_fields(document, "drift", "status", "action"))),
-        ("alerts", _join(*_fields(document, "alerts", "dispatch", "status", "failedCount"))),
+        ("alerts", _join(*_fields(document, "alerts", "dispatch", "status"), _failed(document))),
         *_delivery(document),
         ("trace", _join(get(document, "traceLinkage", "reconcileTraceId"))),
     ]
@@ -88,6 +88,11 @@ def _recommended(document: JsonObject) -> str | None:
     profile = get(document, "tuning", "recommendedProfile")
     confidence = get(document, "tuning", "confidence")
     return f"(recommended: {profile}, confidence {confidence})" if profile else None
+
+
+def _failed(document: JsonObject) -> str | None:
+    count = get(document, "alerts", "dispatch", "failedCount")
+    return None if count is None else f"{count} failed"
 
 
 def _named(name: str, value: JsonValue) -> str | None:

@@ -15,6 +15,9 @@ from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, answer_to, ask_here
 
 SPEC = CommandSpec("opsd whoami", f"Who a daemon takes you for, and what you may do there. {WHOM}", (CONFIG, PRETTY))
 
+#: What docs/security.md says of requests of the daemon's own host, while nobody there needs a token.
+_LOCALLY = "whoever works on the daemon's host may look, and ask for a pass"
+
 
 def main(argv: Sequence[str]) -> int:
     """Show what this host's daemon says.
@@ -34,7 +37,8 @@ def view(arguments: Arguments, asked: Asked) -> int:
     who = answer_to(asked, get_request("/identity"))["identity"]
     if for_a_person(arguments):
         lines = {"you are": [who.get("name")], "scopes": who.get("scopes"), "loops": who.get("loops")}
-        lines |= {"token": [who.get("credential") or "none"], "daemon": [asked.server.url]}
+        without = f"none; {_LOCALLY}" if who.get("name") == "local" else "none"
+        lines |= {"token": [who.get("credential") or without], "daemon": [asked.server.url]}
         show([line(name, *(values if isinstance(values, list) else [])) for name, values in lines.items()])
     else:
         write_json({"schemaVersion": "v1", **who}, pretty=arguments.switch("--pretty"))

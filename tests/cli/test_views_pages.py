@@ -241,6 +241,17 @@ def test_nothing_that_comes_from_outside_is_obeyed_by_the_terminal(
     assert "[bold]" in out
 
 
+def test_who_has_no_token_is_told_what_is_open_without_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(whoami, "for_a_person", lambda _: True)
+    for name, told in (("local", True), ("api_token", False)):
+        identity = {"name": name, "scopes": ["read", "control"], "loops": ["*"], "credential": None}
+        monkeypatch.setattr(whoami, "answer_to", lambda *_, identity=identity: {"identity": identity})
+        assert whoami.view(whoami.SPEC.parse([]), Asked(Server("http://127.0.0.1:1"), FLAGS)) == 0
+        assert ("ask for a pass" in capsys.readouterr().out) == told
+
+
 def test_a_line_of_a_hostile_change_is_not_longer_than_many() -> None:
     reasons = [f"reason_{number}" for number in range(100_000)]
     changes = view(state="x" * 1_000_000, reasonCodes=reasons), {"steps": ["x" * 1_000_000]}, {"x" * 1_000_000: 1}
