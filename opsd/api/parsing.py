@@ -27,12 +27,6 @@ _PATTERNS = {
     "name": (re.compile(PRINCIPAL_PATTERN), 64),
     "id": (re.compile(TOKEN_ID_PATTERN), 20),
 }
-_WHAT = {
-    "loop": "the id of a loop",
-    "profile": "the name of a threshold profile",
-    "name": "the name of a principal",
-    "id": "the id of a token",
-}
 _OTHERS = (re.compile(ID_PATTERN), 100)
 
 
@@ -45,7 +39,7 @@ def checked_path(request: web.Request) -> dict[str, str]:
     for name, value in request.match_info.items():
         pattern, most = _PATTERNS.get(name, _OTHERS)
         if len(value) > most or pattern.fullmatch(value) is None:
-            raise ApiError(ErrorCode.INVALID_REQUEST, f"path: this is not {_WHAT.get(name, 'an id')}")
+            raise ApiError(ErrorCode.INVALID_REQUEST, f"path: {name} has a form that none can have")
     return dict(request.match_info)
 
 
