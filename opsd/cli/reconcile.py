@@ -69,6 +69,7 @@ SPEC = CommandSpec(
         Flag("--heartbeat-telemetry-file", "default <ops>/telemetry/heartbeat.jsonl", "<path>"),
         *(Flag(name, "a limit of health, over the profile's", "<n>") for name in THRESHOLD_FLAGS),
         Flag("--liveness", "positive evidence that the run's process is gone makes the loop critical"),
+        Flag("--spare-finished", "a loop that is complete, stopped, failed or idle is not stale"),
         Flag("--pretty", "indent stdout by two spaces"),
     ),
     exits={1: "the pass failed and its document says why, or an error"},
@@ -139,6 +140,7 @@ def run_pass(arguments: Arguments, env: Mapping[str, str], remote: RemotePass | 
         skip_line=skip_line,
         tuning=tuning,
         judge_liveness=arguments.switch("--liveness"),
+        spare_finished=arguments.switch("--spare-finished"),
     )
     trace_id = arguments.optional("--trace-id", "OPS_MANAGER_TRACE_ID") or new_trace_id()
     reconciler = Reconciler(

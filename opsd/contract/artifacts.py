@@ -141,6 +141,7 @@ class HealthEvidence(TypedDict):
     lastHeartbeatAt: str | None
     sequenceUpdatedAt: str | None
     liveness: NotRequired[Liveness]  # additive: where the process of the run counts
+    finishedSpared: NotRequired[bool]  # additive: true where finished loops are not stale
 
 
 class HealthFile(TypedDict):

@@ -177,6 +177,7 @@ class DemoFleet:
         command += ["--config", os.devnull]  # this host's settings may lead to a fleet in use
         command += ["--reconcile-resync-seconds", "5", "--observe-idle-resync-seconds", "5", "--log-format", "json"]
         command += ["--fleet-interval-seconds", "1", "--fleet-confirm-interval-seconds", "1"]
+        command += ["--thresholds-spare-finished", "true"]  # a demo that is left alone calls for no help
         command += ["--alerts-catalog-file", str(self.folder / "alert-sinks.json")]
         with (self.folder / "opsd.log").open("wb") as log:
             self._daemon = subprocess.Popen(

@@ -101,6 +101,7 @@ def judge(inputs: HealthInputs) -> JsonObject:
             "lastHeartbeatAt": lags.last_heartbeat_at,
             "sequenceUpdatedAt": optional_text(inputs.sequence.get("updatedAt")),
             **({"liveness": inputs.liveness} if inputs.liveness else {}),
+            **({"finishedSpared": True} if inputs.spare_finished else {}),
         },
     }
 

@@ -85,6 +85,7 @@ def judge_files(
             transport_health=read_document(paths[Document.TRANSPORT_HEALTH], "transport health"),
             last_intent=parse_row(last_complete_line(paths[RowLog.INTENTS])),
             liveness=as_object(get(last, "evidence", "liveness")),
+            spare_finished=get(last, "evidence", "finishedSpared") is True,
         )
     )
 

@@ -96,6 +96,7 @@ class LoopFactory:
             store,
             tuning=judging.tuning,
             judge_liveness=settings.thresholds.liveness,
+            spare_finished=settings.thresholds.spare_finished,
             max_events=settings.limits.max_events_per_pass,
             retry_attempts=retry_attempts,
             retry_backoff_s=retry_backoff_s,

@@ -97,6 +97,8 @@ class ThresholdSettings(Group):
     """Age of the last heartbeat, in seconds, from which a loop is degraded. Default 120."""
     liveness: bool = True
     """Evidence that a run's process is gone makes its loop critical. Default true."""
+    spare_finished: bool = False
+    """A loop that is complete, stopped, failed or idle is not stale, however old its last event. Default false."""
     critical_heartbeat_lag_seconds: int = Field(default=300, ge=0)
     """Age of the last heartbeat, in seconds, from which a loop is critical. Default 300."""
 

@@ -9,7 +9,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.daemon.support import LiveLoop, daemon, remote, sprite, write_registry
+from tests.daemon.support import LiveLoop, daemon, journal_line, remote, sprite, write_registry
 from tests.transport.misbehaving import respond, send, serving
 
 
@@ -62,6 +62,20 @@ async def test_failing_slow_and_hostile_loops_delay_no_other(tmp_path: Path) -> 
         metrics = await running.metrics()
         assert metrics['opsd_reconcile_failures_total{code="service_request_failed"}'] >= 4
         assert running.stop() == 0
+
+
+async def test_a_loop_whose_run_has_ended_is_spared_where_the_settings_say_so(tmp_path: Path) -> None:
+    for said, codes in (("false", ["ingest_stale"]), ("true", [])):
+        manager = tmp_path / said
+        loop = LiveLoop(manager)
+        loop.journal.write_bytes(journal_line(1, "loop_stop", timestamp="2026-02-01T10:00:00Z"))
+        loop.active(False)
+        async with daemon(manager, "--thresholds-spare-finished", said) as running:
+            view = await running.until_state("demo", "stopped", 1)
+            assert view["reasonCodes"] == codes
+            health = (await running.json("/api/v1/loops/demo/health"))[1]["health"]
+            assert health["reasonCodes"] == codes
+            assert running.stop() == 0
 
 
 async def test_the_registry_is_followed_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:

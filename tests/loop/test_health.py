@@ -68,6 +68,11 @@ def test_a_finished_loop_is_spared_only_where_that_is_wanted() -> None:
     assert verdict(state=running, spare_finished=True)[0] == "critical"
 
 
+def test_that_finished_loops_are_spared_is_part_of_the_evidence() -> None:
+    assert "finishedSpared" not in judge(inputs())["evidence"]
+    assert judge(inputs(spare_finished=True))["evidence"]["finishedSpared"] is True
+
+
 def test_the_lag_of_a_heartbeat_is_the_stored_one_unless_it_shall_age() -> None:
     heartbeat = {"lastHeartbeatAt": ago(400), "heartbeatLagSeconds": 5}
     assert verdict(heartbeat=heartbeat) == ("healthy", [])

@@ -83,6 +83,14 @@ def test_how_the_last_pass_ended_and_what_it_saw_of_the_process_count_on(files: 
     assert asked["reasonCodes"] == ["run_process_missing"]
 
 
+def test_a_finished_loop_is_spared_where_its_last_pass_spared_it(files: Files) -> None:
+    ended = {**STATE, "transition": {"currentState": "complete"}}
+    files.write(Document.STATE, ended)
+    for spared, codes in ((False, ["ingest_stale"]), (True, [])):
+        files.write(Document.HEALTH, last(state=ended, spare_finished=spared))
+        assert files.judge(limits={"degraded_ingest_lag_s": 1})["reasonCodes"] == codes
+
+
 def test_limits_are_the_questions_then_the_callers_then_the_last_passes(files: Files) -> None:
     files.write(Document.STATE, STATE)
     files.write(Document.HEALTH, last(thresholds=Thresholds(degraded_ingest_lag_s=1, critical_ingest_lag_s=2)))

@@ -172,6 +172,18 @@ def test_a_healthy_run_of_any_pace_is_never_dead(tmp_path: Path, seconds: str) -
     assert "dead" not in verdicts
 
 
+def test_a_run_that_has_ended_is_spared_only_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with start(tmp_path, "--iterations", "1", "--seconds", "0") as process:
+        process.wait(20)
+    flags = ["reconcile", "--repo", str(tmp_path), "--loop", "demo"]
+    flags += ["--degraded-ingest-lag-seconds", "0", "--critical-ingest-lag-seconds", "0"]
+    for further, status in ((), "critical"), (("--spare-finished",), "healthy"):
+        assert main([*flags, *further]) == 0
+        assert json.loads(capsys.readouterr().out)["health"]["status"] == status
+
+
 def test_liveness_counts_only_where_it_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with start(tmp_path, "--iterations", "1", "--seconds", "0", "--ending", "crashed") as process:
         process.wait(20)
