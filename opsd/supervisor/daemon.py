@@ -155,7 +155,7 @@ class Daemon:
 
         Raises:
             OpsError: the registry or a setting cannot be used at the start.
-            OSError: the listener's address is taken.
+            UsageError: the listener's address is taken, or not this host's.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -181,7 +181,11 @@ class Daemon:
             port=settings.http.port,
             limits=ApiLimits(settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests),
         )
-        host, port = await api.start()
+        try:
+            host, port = await api.start()
+        except OpsError:
+            await self.tasks.stop(timeout_s=5.0)  # loops are followed already; the error shall be the last word
+            raise
         self._start_tasks()
         self.metrics.config_loaded(time.time())
         self._warn(settings)

@@ -13,6 +13,7 @@ Guarantees:
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -117,7 +118,7 @@ class HttpApi:
         """Listen, and tell the address and the port that were taken.
 
         Raises:
-            OSError: the address cannot be listened on.
+            UsageError: the address cannot be listened on.
         """
         runner = web.AppRunner(
             self.app(),
@@ -131,6 +132,10 @@ class HttpApi:
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+            raise UsageError(f"http.host, http.port: cannot listen on {self._host}:{self._port}: {why}") from None
         except BaseException:
             await runner.cleanup()
             raise

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -61,6 +61,11 @@ class SettingsError(UsageError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """Each fault is an error of its own."""
+        return self.problems[:1] + [f"error: {problem}" for problem in self.problems[1:]]
 
 
 @dataclass(frozen=True, slots=True)

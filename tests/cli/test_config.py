@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from opsd.cli.config import check, show
+from tests.cli.support import Shell
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +77,10 @@ def test_the_help_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
         show(["--help"])
     assert ended.value.code == 0
     assert "--http-port" in capsys.readouterr().out
+
+
+def test_every_fault_is_an_error_of_its_own_for_other_commands_too(opsd: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "opsd.toml"
+    file.write_text("[http]\nprot = 1\n[fleet]\ninterval_secnds = 4\n")
+    asked = opsd("loops", "--config", file)
+    assert (asked.exit, asked.err.count("\n"), asked.err) == (1, 2, opsd("config", "check", "--config", file).err)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import AsyncExitStack
@@ -62,6 +63,22 @@ async def test_failing_slow_and_hostile_loops_delay_no_other(tmp_path: Path) -> 
         metrics = await running.metrics()
         assert metrics['opsd_reconcile_failures_total{code="service_request_failed"}'] >= 4
         assert running.stop() == 0
+
+
+async def test_a_daemon_that_cannot_listen_says_so_last(tmp_path: Path) -> None:
+    LiveLoop(tmp_path / "repo")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "opsd", "run", "--config", "/dev/null", "--repo", str(tmp_path / "repo")]
+        ended = await asyncio.to_thread(
+            subprocess.run, [*command, "--http-port", port], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert ended.returncode == 1
+    said = f"error: http.host, http.port: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert ended.stderr.splitlines()[-1] == said
+    assert "destroyed" not in ended.stderr
 
 
 async def test_a_loop_whose_run_has_ended_is_spared_where_the_settings_say_so(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from opsd.access.model import Scope
 from opsd.access.source import PrincipalsSource
-from opsd.contract.errors import ManagerFileError
+from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.supervisor.access import Authenticator, is_loopback
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.metrics import DaemonMetrics
@@ -246,11 +246,13 @@ def test_requests_beyond_the_limit_are_told_to_come_back() -> None:
     run(scenario, limits=ApiLimits(max_requests=1))
 
 
-def test_a_port_that_is_taken_is_an_error_of_the_system() -> None:
+def test_a_port_that_is_taken_is_an_error_that_names_the_settings() -> None:
     async def scenario(client: Client) -> None:
         access = Authenticator("127.0.0.1", client.metrics.access)
-        with pytest.raises(OSError, match="address already in use"):
+        with pytest.raises(UsageError) as refused:
             await HttpApi(client.metrics, client.view, access=access, port=client.port).start()
+        said = f"http.host, http.port: cannot listen on 127.0.0.1:{client.port}: Address already in use"
+        assert refused.value.message == said
 
     run(scenario)
 
