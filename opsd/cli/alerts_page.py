@@ -159,7 +159,7 @@ def _secrets(sinks: Iterable[JsonObject], document: JsonObject) -> Table:
     """The variables that hold the sinks' secrets, and whether they are set; never a value."""
     made = table("secret", "of", "set")
     for sink in sinks:
-        for name in sink["secretRefs"].values():
+        for name in filter(None, sink["secretRefs"].values()):
             made.add_row(*cells(name, sink["id"], _yes(get(document, "envStatus", name, "present"))))
     return made
 

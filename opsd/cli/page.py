@@ -25,7 +25,7 @@ SHOWN = 25
 _BETWEEN = " · "
 _PREFIX = "autonomous_"
 #: What columns that are kept whole have to leave for those that are not.
-_LEAST_LEFT = 16
+_LEAST_LEFT = 12
 
 
 def for_a_person(arguments: Arguments) -> bool:
@@ -96,14 +96,14 @@ def table(*names: str) -> Table:
 
 
 def kept_whole(made: Table, *names: str, width: int | None) -> Table:
-    """Break no word of these columns where the terminal is wide enough to leave the others something."""
-    kept = [column for column in made.columns if column.header in names]
-    longest = sum(
-        max((len(line) for cell in column.cells for line in str(cell).splitlines()), default=0) for column in kept
-    )
-    if width is not None and longest + 2 * (len(made.columns) - 1) + _LEAST_LEFT <= width:
-        for column in kept:
-            column.no_wrap = True
+    """Break no word of these columns, the first of them first, as far as that leaves something to the others."""
+    columns = {str(column.header): column for column in made.columns}
+    left = (width or 0) - 2 * (len(columns) - 1) - _LEAST_LEFT
+    for name in names:
+        lines = [line for cell in (name, *columns[name].cells) for line in str(cell).split("\n")]
+        if (needed := max(map(len, lines))) <= left:
+            columns[name].no_wrap = True
+            left -= needed
     return made
 
 

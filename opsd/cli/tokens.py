@@ -26,10 +26,11 @@ from opsd.access.keeper import (
 from opsd.access.model import MAX_LIVE_TOKENS, Scope, TokenState
 from opsd.access.token_format import TokenPurpose
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.help_text import columns_of_terminal
 from opsd.cli.output import write_bytes, write_json
-from opsd.cli.page import for_a_person
+from opsd.cli.page import cells, for_a_person, kept_whole, show, table
 from opsd.contract.errors import UsageError
-from opsd.contract.jsoncodec import JsonObject
+from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import printable
 
 _FILE = Flag("--file", f"the principals file; default ${FILE_VARIABLE}", "<path>")
@@ -196,28 +197,21 @@ def _login_name() -> str:
 
 
 def _print_table(principals: Sequence[JsonObject]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("principal", "scopes", "loops"):
-        table.add_column(name, overflow="fold")
-    table.add_column("token", no_wrap=True)  # somebody will copy it
-    for name in ("for", "state", "until", "note"):
-        table.add_column(name, overflow="fold", no_wrap=name == "until")
-    for principal in principals:
-        who = (str(principal["name"]), " ".join(principal["scopes"]), " ".join(principal["loops"]))
-        for cells in [_cells(token) for token in principal["tokens"]] or [("no live token", "", "", "", "")]:
-            table.add_row(*(Text(printable(cell)) for cell in (*who, *cells)))
-            who = ("", "", "")
-    if principals:
-        Console().print(table)
-    else:
+    if not principals:
         sys.stdout.write("no principals\n")
+        return
+    noted = any(token["note"] for principal in principals for token in principal["tokens"])
+    made = table("principal", "may", "token", "state", "until", *(["note"] if noted else []))
+    for principal in principals:
+        who: tuple[JsonValue, ...] = (principal["name"], [*principal["scopes"], *principal["loops"]])
+        for token in [_cells(token) for token in principal["tokens"]] or [("no live token", "", "", "")]:
+            made.add_row(*cells(*who, *(token if noted else token[:-1])))
+            who = ("", "")
+    show([kept_whole(made, "token", "until", "may", "principal", "state", width=columns_of_terminal())])
 
 
-def _cells(token: JsonObject) -> tuple[str, ...]:
+def _cells(token: JsonObject) -> tuple[JsonValue, ...]:
     moment = token["revokedAt"] if token["state"] == TokenState.REVOKED else token["expiresAt"]
-    until = "for ever" if moment is None else moment
-    return tuple(map(str, (token["id"], token["purpose"], token["state"], until, token["note"])))
+    of_a_sprite = token["purpose"] == TokenPurpose.SPRITE
+    state = [token["state"], *(["for a sprite"] if of_a_sprite else [])]
+    return token["id"], state, "for ever" if moment is None else moment, token["note"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from opsd.cli.alerts_page import dead_letters_page, dispatch_page, sink_answer_page
+from opsd.cli.alerts_page import dead_letters_page, dispatch_page, route_page, sink_answer_page
 from tests.alerts.catalogs import document, entry
 from tests.cli.support import Repo, Shell, printed
 
@@ -84,6 +84,13 @@ def test_the_catalog_is_a_page_for_a_person(opsd: Shell) -> None:
         assert words in shown
     assert "nobody is told" in opsd("alerts", "resolve", "--category", "health_critical").out.decode()
     assert opsd("alerts", "resolve", "--pretty").json["schemaVersion"] == "v1"
+
+
+def test_only_secrets_that_a_sink_names_are_listed() -> None:
+    sink = {"id": "desk", "type": "webhook", "enabled": True, "secretRefs": {"urlEnv": "URL", "authTokenEnv": None}}
+    document = {"category": "c", "eventSeverity": "info", "minSeverity": "info", "envStatus": {}}
+    shown = printed(route_page({**document, "selectedSinks": [sink], "dispatchableSinks": [sink]}))
+    assert shown.rstrip().splitlines()[-1].split() == ["URL", "desk", "no"]
 
 
 @pytest.mark.usefixtures("person")

@@ -14,7 +14,7 @@ from opsd.cli.change_stream import DISCONNECTED, KINDS, Heard
 from opsd.cli.escalations_page import escalations_page
 from opsd.cli.fleet_policy_page import candidates_page
 from opsd.cli.loops_page import loop_page, loops_page
-from opsd.cli.page import line
+from opsd.cli.page import cells, kept_whole, line, table
 from opsd.cli.promotion_state_page import promotion_state_page
 from opsd.cli.views import Asked
 from opsd.cli.watch_page import change_line
@@ -140,6 +140,16 @@ def test_a_long_line_is_broken_between_its_values_only() -> None:
     ]
     assert printed([told], width=10).splitlines()[2] == "    /a/path/of/some/length ·"
     assert printed([told], width=100).count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "whole"), [(43, [True, False]), (44, [True, True]), (29, [False, False]), (None, [False, False])]
+)
+def test_columns_are_kept_whole_where_the_others_are_left_something(width: int | None, whole: list[bool]) -> None:
+    made = table("name", "a heading", "why")
+    made.add_row(*cells("fourteen-chars", ["one", "two", "fourteen chars"], "reasons"))
+    kept_whole(made, "name", "a heading", width=width)
+    assert [column.no_wrap for column in made.columns] == [*whole, False]
 
 
 def test_one_loop_is_shown_with_all_that_is_known_of_it() -> None:
