@@ -18,7 +18,8 @@ from opsd.api.stream import KEEPALIVE_S
 from opsd.cli.change_stream import KINDS, SILENCE_S
 from tests.api.world import ApiWorld
 from tests.cli.support import free_port
-from tests.cli.watch_support import HEAD, Relay, Watch, event, on_a_terminal, server, watch
+from tests.cli.terminal import on_a_terminal
+from tests.cli.watch_support import HEAD, Relay, Watch, event, server, watch
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,7 +158,8 @@ async def test_on_a_terminal_it_is_a_line_for_each_change_and_none_of_them_is_ob
         await writer.drain()
 
     async with server(say) as url:
-        shown = await asyncio.to_thread(on_a_terminal, "watch", "--server", url, "--max-changes", "1")
+        code, shown = await on_a_terminal("watch", "--server", url, "--max-changes", "1")
+    assert code == 0
     connected, change = (line.strip() for line in shown.splitlines())
     assert "connected" in connected
     assert change.endswith("loop \\x1b[2J[bold]a[/bold]  running")
