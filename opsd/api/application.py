@@ -20,7 +20,7 @@ import structlog
 from aiohttp import web
 
 from opsd.access.authenticate import Identity, Target
-from opsd.api.failure import ApiError, ErrorCode, api_error
+from opsd.api.failure import ApiError, ErrorCode, api_error, busy
 from opsd.api.once import Once, Outcome, RequestPrint
 from opsd.api.openapi import openapi_document
 from opsd.api.parsing import checked_path, idempotency_key, parse_query, read_body
@@ -96,7 +96,7 @@ class Api:
         if key and not route.keyed:
             raise ApiError(ErrorCode.INVALID_REQUEST, "header: Idempotency-Key is not taken here")
         if len(self._tasks) >= MAX_RUNNING:
-            raise ApiError(ErrorCode.BUSY, "too many changes at a time", headers={"Retry-After": "1"})
+            raise busy("too many changes at a time")
         call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
         status, answered = await asyncio.shield(self._spawn(route.name, self._carry_out(route, call, document)))
         return _json(answered, status, _HEADERS)

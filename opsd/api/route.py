@@ -14,9 +14,10 @@ from aiohttp import web
 
 from opsd.access.authenticate import Extent, Identity
 from opsd.access.model import Scope
-from opsd.api.failure import ErrorCode
+from opsd.api.failure import ErrorCode, no_such_loop
 from opsd.api.models import Body, NoQuery, Query
 from opsd.api.ports import Gate, Host
+from opsd.fleet.registry import LoopEntry
 
 PREFIX = "/api/v1"
 
@@ -41,6 +42,22 @@ class Call:
     def by(self) -> str:
         """Who wants it, as rows and audits name them."""
         return self.identity.name
+
+    @property
+    def command_key(self) -> str:
+        """The key as commands and their records have it, where principals share one ledger; "" without one."""
+        return f"api-{self.by}-{self.idempotency_key}" if self.idempotency_key else ""
+
+    def entry(self) -> LoopEntry:
+        """The registry entry of the loop that the path names.
+
+        Raises:
+            ApiError: there is none.
+        """
+        found = self.host.entry(self.path["loop"])
+        if found is None:
+            raise no_such_loop()
+        return found
 
     def is_gone(self) -> bool:
         """Nobody waits for the answer any more. May be asked from any thread."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opsd.api.changes import ChangeFeed
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import ApiError, ErrorCode, no_such_loop
 from opsd.api.ports import CommandEnd, ConfirmationQuery, EventsQuery, FleetRules
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.errors import ManagerFileError, RegistryError, UsageError
@@ -153,7 +153,7 @@ class DaemonHost:
     def _managed(self, loop: str) -> ManagedLoop:
         found = self._fleet.fleet.get(loop)
         if found is None:
-            raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+            raise no_such_loop()
         return found
 
     async def fleet_document(self, name: str) -> Mapping[str, object]:

@@ -11,8 +11,8 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.operations.loops import in_own_thread
+from opsd.api.failure import busy
+from opsd.api.own_thread import in_own_thread
 from opsd.api.ports import ConfirmationQuery, EventsQuery
 from opsd.contract.checks import check_events, check_snapshot
 from opsd.contract.errors import ArtifactError, OpsError, UsageError
@@ -129,7 +129,7 @@ class LoopReads:
             ApiError: too many look at a time.
         """
         if self._looks >= MAX_LOOKS:
-            raise ApiError(ErrorCode.BUSY, "too many look for effects at a time", headers={"Retry-After": "1"})
+            raise busy("too many look for effects at a time")
         take = self._taker(loop, trace_id)
 
         def pause(seconds: float) -> None:

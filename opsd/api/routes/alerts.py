@@ -9,9 +9,9 @@ from opsd.access.model import Scope
 from opsd.alerts.matchers import parse_matchers
 from opsd.alerts.silence_book import SilenceBook, shown
 from opsd.api import models
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import ApiError, ErrorCode, no_such_loop
 from opsd.api.operations import alerts
-from opsd.api.operations.loops import in_own_thread
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import LoopId
@@ -78,7 +78,7 @@ async def test_sink(call: Call) -> Answer:
     body: models.SinkTest = call.body
     host = call.host
     if host.entry(body.loopId) is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+        raise no_such_loop()
     means, loop, sink = alerts.means(host), LoopId(body.loopId), call.path["sink"]
     return Answer({"test": await in_own_thread(lambda: alerts.test_sink(means, loop, call.trace_id, sink))})
 

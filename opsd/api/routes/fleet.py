@@ -12,7 +12,7 @@ from opsd.api import models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.operations import fleet
-from opsd.api.operations.loops import in_own_thread
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Handler, Route
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get

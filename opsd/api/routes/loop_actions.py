@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from opsd.access.model import Scope
 from opsd.api import loop_models
 from opsd.api.command_route import command_route
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import ApiError, ErrorCode, no_such_loop
 from opsd.api.models import Nothing
-from opsd.api.operations import loops
-from opsd.api.operations.loops import entry_of
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import LoopId
@@ -29,13 +28,13 @@ _WAIT_S = 180.0
 async def reconcile(call: Call) -> Answer:
     """A pass now, by the daemon's own queue: never a second one beside it."""
     body: loop_models.Reconcile = call.body
-    loop = entry_of(call).loop_id
+    loop = call.entry().loop_id
     order = PassOrder(body.fromStart, body.maxEvents, body.skipLine)
     if order != PassOrder() and not call.identity.proven:
         raise ApiError(ErrorCode.FORBIDDEN, "fromStart, maxEvents and skipLine need a token")
     ended_pass = call.host.order_pass(loop, order)
     if ended_pass is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+        raise no_such_loop()
     if not body.wait:
         return Answer({"loopId": loop, "queued": True, "pass": None})
     try:
@@ -51,7 +50,7 @@ async def reconcile(call: Call) -> Answer:
 async def control(call: Call) -> Answer:
     """Cancel, approve or reject, by the code and the ledger of ``opsd control``."""
     body: loop_models.ControlOrder = call.body
-    entry = entry_of(call)
+    entry = call.entry()
     try:
         attempts, backoff_s = entry.retries()
     except UsageError as error:
@@ -65,7 +64,7 @@ async def control(call: Call) -> Answer:
         by=call.by,
         note=body.note,
         trace_id=call.trace_id,
-        idempotency_key=f"api-{call.by}-{call.idempotency_key}" if call.idempotency_key else f"api-{call.trace_id}",
+        idempotency_key=call.command_key or f"api-{call.trace_id}",
         confirm=body.confirm,
         timeout_s=body.timeoutSeconds,
         interval_s=body.intervalSeconds,
@@ -75,9 +74,7 @@ async def control(call: Call) -> Answer:
         only_if_active=body.onlyIfActive,
         principal=call.by,
     )
-    row, exit_code, said = await loops.in_own_thread(
-        lambda: call.host.control(entry, request, body.commandTimeoutSeconds)
-    )
+    row, exit_code, said = await in_own_thread(lambda: call.host.control(entry, request, body.commandTimeoutSeconds))
     if exit_code == 0:
         return Answer({"exitCode": exit_code, "result": row})
     code = ErrorCode.CONTROL_AMBIGUOUS if exit_code == 2 else ErrorCode.CONTROL_FAILED
@@ -87,10 +84,10 @@ async def control(call: Call) -> Answer:
 
 async def project_state(call: Call) -> Answer:
     """What ``opsd project-state`` does with a fresh snapshot."""
-    repo, loop = call.host.repo, entry_of(call).loop_id
+    repo, loop = call.host.repo, call.entry().loop_id
     snapshot = await call.host.snapshot(loop, None, None)
     now = format_utc(time.time())
-    stored = await loops.in_own_thread(lambda: project_and_store(repo, loop, snapshot, now=now))
+    stored = await in_own_thread(lambda: project_and_store(repo, loop, snapshot, now=now))
     return Answer({"state": stored.state})
 
 

@@ -8,8 +8,8 @@ from opsd.access.model import Scope
 from opsd.api import loop_models, models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ErrorCode
-from opsd.api.operations import alerts, loops
-from opsd.api.operations.loops import entry_of
+from opsd.api.operations import alerts
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 
 _OBJECT = {"type": "object"}
@@ -17,16 +17,16 @@ _OBJECT = {"type": "object"}
 
 async def dead_letters(call: Call) -> Answer:
     """What ``opsd alerts dispatch --list-dead-letters`` prints."""
-    host, loop = call.host, entry_of(call).loop_id
+    host, loop = call.host, call.entry().loop_id
     return Answer({"deadLetters": await host.in_thread(alerts.dead_letters, alerts.means(host), loop, call.trace_id)})
 
 
 async def replay_dead_letters(call: Call) -> Answer:
     """What ``opsd alerts dispatch --replay-dead-letters`` does."""
     body: models.Replay = call.body
-    host, loop = call.host, entry_of(call).loop_id
+    host, loop = call.host, call.entry().loop_id
     means = alerts.means(host)
-    state = await loops.in_own_thread(lambda: alerts.replay(means, loop, call.trace_id, body.deliveryId or "all"))
+    state = await in_own_thread(lambda: alerts.replay(means, loop, call.trace_id, body.deliveryId or "all"))
     return Answer({"dispatch": state})
 
 

@@ -7,9 +7,8 @@ import time
 from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
 from opsd.api import loop_models, models
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import ErrorCode, no_such_loop
 from opsd.api.operations import loops
-from opsd.api.operations.loops import entry_of
 from opsd.api.ports import ConfirmationQuery, EventsQuery
 from opsd.api.route import Answer, Call, Route
 from opsd.contract.timestamps import format_utc
@@ -34,14 +33,14 @@ async def show_loop(call: Call) -> Answer:
     """One loop."""
     found = call.host.loop(call.path["loop"])
     if found is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+        raise no_such_loop()
     return Answer({"loop": found})
 
 
 async def loop_status(call: Call) -> Answer:
     """What ``opsd status`` prints."""
     query: loop_models.StatusQuery = call.query
-    return Answer({"status": await call.host.status(entry_of(call).loop_id, query.summaryWindow)})
+    return Answer({"status": await call.host.status(call.entry().loop_id, query.summaryWindow)})
 
 
 async def loop_health(call: Call) -> Answer:
@@ -56,20 +55,20 @@ async def loop_health(call: Call) -> Answer:
         profile=query.thresholdProfile,
         limits={attribute: limit for attribute, limit in given.items() if limit is not None},
     )
-    return Answer({"health": await call.host.health(entry_of(call).loop_id, question)})
+    return Answer({"health": await call.host.health(call.entry().loop_id, question)})
 
 
 async def loop_snapshot(call: Call) -> Answer:
     """What ``opsd snapshot`` prints."""
     query: loop_models.SnapshotQuery = call.query
-    return Answer({"snapshot": await call.host.snapshot(entry_of(call).loop_id, query.runId, query.traceId)})
+    return Answer({"snapshot": await call.host.snapshot(call.entry().loop_id, query.runId, query.traceId)})
 
 
 async def confirmation(call: Call) -> Answer:
     """What ``opsd confirm-intent`` prints."""
     query: loop_models.ConfirmationQuery = call.query
     wanted = ConfirmationQuery(Intent(query.intent), query.timeoutSeconds, query.intervalSeconds)
-    seen = await call.host.confirmation(entry_of(call).loop_id, wanted, call.trace_id, call.is_gone)
+    seen = await call.host.confirmation(call.entry().loop_id, wanted, call.trace_id, call.is_gone)
     return Answer({"confirmation": seen})
 
 
@@ -77,21 +76,21 @@ async def loop_events(call: Call) -> Answer:
     """What ``opsd events`` prints, without moving any cursor but the caller's."""
     query: loop_models.EventsQuery = call.query
     wanted = EventsQuery(query.cursor, query.maxEvents, query.anchor, query.skipLine)
-    found = await call.host.events(entry_of(call).loop_id, wanted, query.traceId)
+    found = await call.host.events(call.entry().loop_id, wanted, query.traceId)
     return Answer({"events": found["events"], "cursor": found["cursor"]})
 
 
 async def loop_escalations(call: Call) -> Answer:
     """The newest escalations."""
     query: models.RowsQuery = call.query
-    rows = await call.host.in_thread(loops.escalations, call.host.repo, entry_of(call).loop_id, query.limit)
+    rows = await call.host.in_thread(loops.escalations, call.host.repo, call.entry().loop_id, query.limit)
     return Answer({"escalations": rows})
 
 
 async def loop_telemetry(call: Call) -> Answer:
     """What ``opsd telemetry-summary`` prints."""
     query: loop_models.WindowQuery = call.query
-    found = await call.host.in_thread(loops.telemetry, call.host.repo, entry_of(call).loop_id, query.window)
+    found = await call.host.in_thread(loops.telemetry, call.host.repo, call.entry().loop_id, query.window)
     return Answer({"summary": found})
 
 

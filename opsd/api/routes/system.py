@@ -11,7 +11,7 @@ from opsd.access.document import in_order
 from opsd.access.keeper import PrincipalsKeeper
 from opsd.api import models
 from opsd.api.failure import ErrorCode
-from opsd.api.operations.loops import in_own_thread
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.stream import serve_stream
 from opsd.contract.jsoncodec import JsonObject
