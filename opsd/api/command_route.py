@@ -13,7 +13,7 @@ from typing import Any
 from opsd.access.model import Scope
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.flags import flags_of
-from opsd.api.models import Body
+from opsd.api.models.base import Body
 from opsd.api.route import Answer, Call, Handler, Route
 
 _MEMBERS: Mapping[str, Mapping[str, Any]] = {

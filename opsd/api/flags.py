@@ -13,7 +13,7 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from opsd.api.models import Body
+from opsd.api.models.base import Body
 from opsd.contract.jsoncodec import JsonValue
 
 

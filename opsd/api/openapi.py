@@ -9,9 +9,9 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from opsd import __version__
-from opsd.api.access_models import PRINCIPAL_PATTERN, TOKEN_ID_PATTERN
 from opsd.api.failure import ALWAYS, ERRORS, WITH_BODY, WITH_TOKEN, ErrorCode
-from opsd.api.models import LOOP_ID_PATTERN, Query
+from opsd.api.models.base import LOOP_ID_PATTERN, Query
+from opsd.api.models.principals import PRINCIPAL_PATTERN, TOKEN_ID_PATTERN
 from opsd.api.parsing import ID_PATTERN, KEY_PATTERN
 from opsd.api.route import Route
 

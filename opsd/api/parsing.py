@@ -10,9 +10,9 @@ from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
-from opsd.api.access_models import PRINCIPAL_PATTERN, TOKEN_ID_PATTERN
 from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.models import LOOP_ID_PATTERN, Body, Query
+from opsd.api.models.base import LOOP_ID_PATTERN, Body, Query
+from opsd.api.models.principals import PRINCIPAL_PATTERN, TOKEN_ID_PATTERN
 from opsd.contract import jsoncodec
 
 BODY_TIMEOUT_S = 5.0

@@ -15,7 +15,7 @@ from aiohttp import web
 from opsd.access.authenticate import Extent, Identity
 from opsd.access.model import Scope
 from opsd.api.failure import ErrorCode, no_such_loop
-from opsd.api.models import Body, NoQuery, Query
+from opsd.api.models.base import Body, NoQuery, Query
 from opsd.api.ports import Gate, Host
 from opsd.fleet.registry import LoopEntry
 

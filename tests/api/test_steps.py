@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from opsd.access.model import Scope
 from opsd.api.flags import flags_of, operand_of
-from opsd.api.models import Body
-from opsd.api.step_models import BridgeRun, DrillRun
+from opsd.api.models.base import Body
+from opsd.api.models.steps import BridgeRun, DrillRun
 from opsd.api.table import ROUTES
 from opsd.cli.remote.command import spec_of
 from opsd.cli.remote.steps import COMMANDS

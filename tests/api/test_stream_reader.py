@@ -18,7 +18,7 @@ from opsd.access.authenticate import Identity
 from opsd.access.model import Scope
 from opsd.api import stream
 from opsd.api.changes import ChangeFeed
-from opsd.api.models import StreamQuery
+from opsd.api.models.stream import StreamQuery
 from opsd.api.route import Call
 from opsd.api.stream_reader import BATCH_FRAMES
 

@@ -8,8 +8,9 @@ from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
 from opsd.alerts.matchers import parse_matchers
 from opsd.alerts.silence_book import SilenceBook, shown
-from opsd.api import models
 from opsd.api.failure import ApiError, ErrorCode, no_such_loop
+from opsd.api.models import alerts as models
+from opsd.api.models.base import Nothing
 from opsd.api.operations import alerts
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
@@ -125,7 +126,7 @@ ROUTES = (
         "alerts",
         expire_silence,
         scope=Scope.CONTROL,
-        body=models.Nothing,
+        body=Nothing,
         members={"silence": _OBJECT},
         errors=_FILES,
     ),

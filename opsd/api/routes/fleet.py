@@ -7,10 +7,9 @@ from functools import partial
 from typing import Any
 
 from opsd.access.model import Scope
-from opsd.api import fleet_models as bodies
-from opsd.api import models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.models import fleet as models
 from opsd.api.operations import fleet
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Handler, Route
@@ -62,7 +61,7 @@ async def explanation(call: Call) -> Answer:
 
 async def run_policy(call: Call) -> Answer:
     """What ``opsd fleet policy`` does, over the newest fleet state."""
-    body: bodies.PolicyRun = call.body
+    body: models.PolicyRun = call.body
     rules = call.host.fleet_rules()
     work = partial(
         fleet.run_policy,
@@ -87,7 +86,7 @@ async def plan(call: Call) -> Answer:
 
 async def execute(call: Call) -> Answer:
     """What ``opsd fleet handoff --execute --confirm`` does, for what was selected explicitly."""
-    body: bodies.HandoffExecute = call.body
+    body: models.HandoffExecute = call.body
     if bool(body.loops or body.intentIds) is body.everything:
         raise ApiError(ErrorCode.CONFLICT, "select by loops or intentIds, or say everything: true")
     return await _carry_out(call, body, ExecutionMode.MANUAL, anew=body.anew)
@@ -101,14 +100,14 @@ async def dispatch(call: Call) -> Answer:
 
 
 async def _carry_out(
-    call: Call, body: bodies.HandoffExecute | bodies.HandoffDispatch, mode: ExecutionMode, *, anew: bool = False
+    call: Call, body: models.HandoffExecute | models.HandoffDispatch, mode: ExecutionMode, *, anew: bool = False
 ) -> Answer:
     order = Order(mode, call.by, body.note, body.timeoutSeconds, body.intervalSeconds, body.runtimeConfirm)
     chosen = {"loops": tuple(body.loops), "intent_ids": tuple(body.intentIds)}
     return await _handoff(call, body, order=order, anew=anew, **chosen)
 
 
-async def _handoff(call: Call, body: bodies.HandoffPlan, **options: Any) -> Answer:
+async def _handoff(call: Call, body: models.HandoffPlan, **options: Any) -> Answer:
     work = partial(
         fleet.handoff,
         call.host.repo,
@@ -139,7 +138,7 @@ async def resume(call: Call) -> Answer:
 
 async def kill_switch(call: Call) -> Answer:
     """Engage or release the kill switch."""
-    body: bodies.KillSwitch = call.body
+    body: models.KillSwitch = call.body
     return await _pull(call, Lever.KILL_SWITCH, stop=body.engaged)
 
 
@@ -203,7 +202,7 @@ ROUTES = (
         "fleet reconcile",
         "One pass over every loop of the registry, and the fleet's state",
         "fleet",
-        bodies.FleetReconcile,
+        models.FleetReconcile,
         scope=Scope.CONTROL,
         more=_registry_file,
     ),
@@ -215,7 +214,7 @@ ROUTES = (
         "fleet",
         run_policy,
         scope=Scope.POLICY,
-        body=bodies.PolicyRun,
+        body=models.PolicyRun,
         members={"policy": _OBJECT},
         errors=_FILES,
     ),
@@ -227,7 +226,7 @@ ROUTES = (
         "fleet",
         plan,
         scope=Scope.POLICY,
-        body=bodies.HandoffPlan,
+        body=models.HandoffPlan,
         members={"handoff": _OBJECT},
         errors=_FILES,
     ),
@@ -239,7 +238,7 @@ ROUTES = (
         "fleet",
         execute,
         scope=Scope.CONTROL,
-        body=bodies.HandoffExecute,
+        body=models.HandoffExecute,
         keyed=True,
         members={"handoff": _OBJECT},
         errors=_FILES,
@@ -252,7 +251,7 @@ ROUTES = (
         "fleet",
         dispatch,
         scope=Scope.CONTROL,
-        body=bodies.HandoffDispatch,
+        body=models.HandoffDispatch,
         keyed=True,
         members={"handoff": _OBJECT},
         errors=_FILES,
@@ -265,7 +264,7 @@ ROUTES = (
         "fleet",
         pause,
         scope=Scope.POLICY,
-        body=bodies.Lever,
+        body=models.Lever,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),
@@ -277,7 +276,7 @@ ROUTES = (
         "fleet",
         resume,
         scope=Scope.POLICY,
-        body=bodies.Lever,
+        body=models.Lever,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),
@@ -289,7 +288,7 @@ ROUTES = (
         "fleet",
         kill_switch,
         scope=Scope.POLICY,
-        body=bodies.KillSwitch,
+        body=models.KillSwitch,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),

@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 
 from opsd.access.model import Scope
-from opsd.api import loop_models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode, no_such_loop
-from opsd.api.models import Nothing
+from opsd.api.models import loops as models
+from opsd.api.models.base import Nothing
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.contract.errors import UsageError
@@ -27,7 +27,7 @@ _WAIT_S = 180.0
 
 async def reconcile(call: Call) -> Answer:
     """A pass now, by the daemon's own queue: never a second one beside it."""
-    body: loop_models.Reconcile = call.body
+    body: models.Reconcile = call.body
     loop = call.entry().loop_id
     order = PassOrder(body.fromStart, body.maxEvents, body.skipLine)
     if order != PassOrder() and not call.identity.proven:
@@ -49,7 +49,7 @@ async def reconcile(call: Call) -> Answer:
 
 async def control(call: Call) -> Answer:
     """Cancel, approve or reject, by the code and the ledger of ``opsd control``."""
-    body: loop_models.ControlOrder = call.body
+    body: models.ControlOrder = call.body
     entry = call.entry()
     try:
         attempts, backoff_s = entry.retries()
@@ -108,7 +108,7 @@ ROUTES = (
         "loops",
         reconcile,
         scope=Scope.CONTROL,
-        body=loop_models.Reconcile,
+        body=models.Reconcile,
         open_on_loopback=True,
         status=200,
         members={"loopId": {"type": "string"}, "queued": {"type": "boolean"}, "pass": _PASS},
@@ -121,7 +121,7 @@ ROUTES = (
         "loops",
         control,
         scope=Scope.CONTROL,
-        body=loop_models.ControlOrder,
+        body=models.ControlOrder,
         keyed=True,
         members={"exitCode": {"type": "integer"}, "result": _OBJECT},
         errors=(ErrorCode.CONTROL_AMBIGUOUS, ErrorCode.CONTROL_FAILED, ErrorCode.CONFLICT, ErrorCode.REGISTRY_UNUSABLE),
@@ -144,7 +144,7 @@ ROUTES = (
         "profile-drift",
         "Does the applied threshold profile still suit; recorded",
         "loops",
-        loop_models.ProfileDrift,
+        models.ProfileDrift,
         scope=Scope.CONTROL,
         traced=False,
         more=_catalog,

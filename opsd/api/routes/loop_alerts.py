@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opsd.access.model import Scope
-from opsd.api import loop_models, models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ErrorCode
+from opsd.api.models import alerts as models
 from opsd.api.operations import alerts
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
@@ -44,7 +44,7 @@ ROUTES = (
         "alerts dispatch",
         "Deliver what the loop has escalated and nobody was told yet, beside what the daemon does by itself",
         "alerts",
-        loop_models.AlertsDispatch,
+        models.AlertsDispatch,
         scope=Scope.CONTROL,
         good_exits=frozenset({0, 2}),
         more=_as_the_daemon_delivers,

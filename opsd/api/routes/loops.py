@@ -6,8 +6,8 @@ import time
 
 from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
-from opsd.api import loop_models, models
 from opsd.api.failure import ErrorCode, no_such_loop
+from opsd.api.models import loops as models
 from opsd.api.operations import loops
 from opsd.api.ports import ConfirmationQuery, EventsQuery
 from opsd.api.route import Answer, Call, Route
@@ -39,13 +39,13 @@ async def show_loop(call: Call) -> Answer:
 
 async def loop_status(call: Call) -> Answer:
     """What ``opsd status`` prints."""
-    query: loop_models.StatusQuery = call.query
+    query: models.StatusQuery = call.query
     return Answer({"status": await call.host.status(call.entry().loop_id, query.summaryWindow)})
 
 
 async def loop_health(call: Call) -> Answer:
     """What ``opsd health --repo --loop`` prints."""
-    query: loop_models.HealthQuery = call.query
+    query: models.HealthQuery = call.query
     given = {attribute: getattr(query, name) for name, attribute in LIMITS.items()}
     question = HealthQuestion(
         now=query.now or format_utc(time.time()),
@@ -60,13 +60,13 @@ async def loop_health(call: Call) -> Answer:
 
 async def loop_snapshot(call: Call) -> Answer:
     """What ``opsd snapshot`` prints."""
-    query: loop_models.SnapshotQuery = call.query
+    query: models.SnapshotQuery = call.query
     return Answer({"snapshot": await call.host.snapshot(call.entry().loop_id, query.runId, query.traceId)})
 
 
 async def confirmation(call: Call) -> Answer:
     """What ``opsd confirm-intent`` prints."""
-    query: loop_models.ConfirmationQuery = call.query
+    query: models.ConfirmationQuery = call.query
     wanted = ConfirmationQuery(Intent(query.intent), query.timeoutSeconds, query.intervalSeconds)
     seen = await call.host.confirmation(call.entry().loop_id, wanted, call.trace_id, call.is_gone)
     return Answer({"confirmation": seen})
@@ -74,7 +74,7 @@ async def confirmation(call: Call) -> Answer:
 
 async def loop_events(call: Call) -> Answer:
     """What ``opsd events`` prints, without moving any cursor but the caller's."""
-    query: loop_models.EventsQuery = call.query
+    query: models.EventsQuery = call.query
     wanted = EventsQuery(query.cursor, query.maxEvents, query.anchor, query.skipLine)
     found = await call.host.events(call.entry().loop_id, wanted, query.traceId)
     return Answer({"events": found["events"], "cursor": found["cursor"]})
@@ -89,7 +89,7 @@ async def loop_escalations(call: Call) -> Answer:
 
 async def loop_telemetry(call: Call) -> Answer:
     """What ``opsd telemetry-summary`` prints."""
-    query: loop_models.WindowQuery = call.query
+    query: models.WindowQuery = call.query
     found = await call.host.in_thread(loops.telemetry, call.host.repo, call.entry().loop_id, query.window)
     return Answer({"summary": found})
 
@@ -118,7 +118,7 @@ ROUTES = (
         "The operator status, as `opsd status` prints it",
         "loops",
         loop_status,
-        query=loop_models.StatusQuery,
+        query=models.StatusQuery,
         members={"status": _OBJECT},
         errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
     ),
@@ -129,7 +129,7 @@ ROUTES = (
         "The health as of now, judged from the files of the loop's passes",
         "loops",
         loop_health,
-        query=loop_models.HealthQuery,
+        query=models.HealthQuery,
         members={"health": _OBJECT},
         errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
     ),
@@ -140,7 +140,7 @@ ROUTES = (
         "The loop's state as its runtime shows it now, through the loop's own transport",
         "loops",
         loop_snapshot,
-        query=loop_models.SnapshotQuery,
+        query=models.SnapshotQuery,
         members={"snapshot": _OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
@@ -151,7 +151,7 @@ ROUTES = (
         "Looks at snapshots until they show the effect of an intent, or the time is up",
         "loops",
         confirmation,
-        query=loop_models.ConfirmationQuery,
+        query=models.ConfirmationQuery,
         members={"confirmation": _OBJECT},
     ),
     Route(
@@ -161,7 +161,7 @@ ROUTES = (
         "Events behind a cursor, through the loop's own transport",
         "loops",
         loop_events,
-        query=loop_models.EventsQuery,
+        query=models.EventsQuery,
         members={"events": _OBJECTS, "cursor": _OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
@@ -183,7 +183,7 @@ ROUTES = (
         "Figures over the newest passes",
         "loops",
         loop_telemetry,
-        query=loop_models.WindowQuery,
+        query=models.WindowQuery,
         members={"summary": _OBJECT},
         errors=(ErrorCode.MANAGER_FILE,),
     ),

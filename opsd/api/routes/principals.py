@@ -15,8 +15,8 @@ from opsd.access.document import checked_name, checked_pattern, checked_text, in
 from opsd.access.keeper import Asker, PrincipalsKeeper, TokenOrder, parse_lifetime, shown, shown_token
 from opsd.access.model import Scope
 from opsd.access.token_format import TokenPurpose
-from opsd.api import access_models as models
 from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.models import principals as models
 from opsd.api.ports import PrincipalsFile
 from opsd.api.route import Answer, Call, Route
 from opsd.contract.errors import UsageError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsd.api import promotion_models as models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.models import promotion as models
 from opsd.api.operations import promotion
 from opsd.api.route import Answer, Call, Route
 from opsd.storage.fleet_parts import FleetDocument

@@ -9,8 +9,8 @@ from opsd import __version__
 from opsd.access.authenticate import Extent
 from opsd.access.document import in_order
 from opsd.access.keeper import PrincipalsKeeper
-from opsd.api import models
 from opsd.api.failure import ErrorCode
+from opsd.api.models.stream import StreamQuery
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.stream import serve_stream
@@ -90,7 +90,7 @@ ROUTES: Sequence[Route] = (
         "api",
         serve_stream,
         reach=Extent.LISTING,
-        query=models.StreamQuery,
+        query=StreamQuery,
         media="text/event-stream",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from opsd.api.loop_models import AlertsDispatch
+from opsd.api.models.alerts import AlertsDispatch
 from opsd.cli.api_client import ApiRequest, loop_path
 from opsd.cli.arguments import Arguments
 from opsd.cli.remote.command import Answered, RemoteCommand, get_request, loop_of, process_command

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 from opsd.api.flags import body_of, fields_by_flag, kind_of, operand_of
-from opsd.api.models import Body, Query
+from opsd.api.models.base import Body, Query
 from opsd.cli.api_client import ApiRequest, loop_path
 from opsd.cli.arguments import Arguments, CommandSpec
 from opsd.contract.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from opsd.api.fleet_models import FleetReconcile
+from opsd.api.models.fleet import FleetReconcile
 from opsd.cli.api_client import ApiRequest
 from opsd.cli.arguments import Arguments
 from opsd.cli.remote.command import Answered, RemoteCommand, get_request, process_command

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsd.api import loop_models as models
+from opsd.api.models import loops as models
 from opsd.cli.api_client import ApiRequest, loop_path
 from opsd.cli.arguments import Arguments
 from opsd.cli.events import skipped_line
