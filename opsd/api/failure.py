@@ -75,6 +75,8 @@ ALWAYS = (
 )
 WITH_TOKEN = (ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.TOO_MANY_FAILURES)
 WITH_BODY = (ErrorCode.TIMEOUT, ErrorCode.TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE)
+#: Of what reads or replaces files that people may have edited.
+FILES = (ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE)
 
 
 class ApiError(Exception):

@@ -17,11 +17,10 @@ from opsd.access.model import Scope
 from opsd.api.failure import ErrorCode, no_such_loop
 from opsd.api.models.base import Body, NoQuery, Query
 from opsd.api.ports import Gate, Host
+from opsd.api.schemas import Schema
 from opsd.fleet.registry import LoopEntry
 
 PREFIX = "/api/v1"
-
-Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,16 @@ from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
 from opsd.alerts.matchers import parse_matchers
 from opsd.alerts.silence_book import SilenceBook, shown
-from opsd.api.failure import ApiError, ErrorCode, no_such_loop
+from opsd.api.failure import FILES, ApiError, ErrorCode, no_such_loop
 from opsd.api.models import alerts as models
 from opsd.api.models.base import Nothing
 from opsd.api.operations import alerts
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT, OBJECTS
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import parse_epoch
-
-_OBJECT = {"type": "object"}
-_OBJECTS = {"type": "array", "items": _OBJECT}
-_FILES = (ErrorCode.MANAGER_FILE, ErrorCode.CONFLICT)
 
 
 async def list_silences(call: Call) -> Answer:
@@ -101,8 +98,8 @@ ROUTES = (
         "alerts",
         list_silences,
         query=models.SilencesQuery,
-        members={"silences": _OBJECTS},
-        errors=_FILES,
+        members={"silences": OBJECTS},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -115,8 +112,8 @@ ROUTES = (
         body=models.SilenceBody,
         keyed=True,
         status=201,
-        members={"silence": _OBJECT},
-        errors=_FILES,
+        members={"silence": OBJECT},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -127,8 +124,8 @@ ROUTES = (
         expire_silence,
         scope=Scope.CONTROL,
         body=Nothing,
-        members={"silence": _OBJECT},
-        errors=_FILES,
+        members={"silence": OBJECT},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -138,8 +135,8 @@ ROUTES = (
         "alerts",
         dead_letters,
         reach=Extent.LISTING,
-        members={"loops": _OBJECTS},
-        errors=_FILES,
+        members={"loops": OBJECTS},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -149,8 +146,8 @@ ROUTES = (
         "alerts",
         sinks,
         query=models.SinksQuery,
-        members={"sinks": _OBJECT},
-        errors=_FILES,
+        members={"sinks": OBJECT},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -161,8 +158,8 @@ ROUTES = (
         test_sink,
         scope=Scope.CONTROL,
         body=models.SinkTest,
-        members={"test": _OBJECT},
-        errors=_FILES,
+        members={"test": OBJECT},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -172,7 +169,7 @@ ROUTES = (
         "alerts",
         alert_route,
         query=models.RouteQuery,
-        members={"route": _OBJECT},
-        errors=_FILES,
+        members={"route": OBJECT},
+        errors=FILES,
     ),
 )

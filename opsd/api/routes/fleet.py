@@ -8,11 +8,12 @@ from typing import Any
 
 from opsd.access.model import Scope
 from opsd.api.command_route import command_route
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import FILES, ApiError, ErrorCode
 from opsd.api.models import fleet as models
 from opsd.api.operations import fleet
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Handler, Route
+from opsd.api.schemas import OBJECT, OBJECTS, TEXT_OR_NULL
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.fleet.handoff.dispatch import Order
@@ -21,9 +22,7 @@ from opsd.fleet.policy.explain import explain
 from opsd.promotion.rollout.levers import Lever, pull
 from opsd.storage.fleet_parts import FleetDocument
 
-_OBJECT = {"type": "object"}
-_OBJECTS = {"type": "array", "items": _OBJECT}
-_FILES = (ErrorCode.MANAGER_FILE, ErrorCode.REGISTRY_UNUSABLE, ErrorCode.CONFLICT)
+_FILES = (*FILES, ErrorCode.REGISTRY_UNUSABLE)
 
 
 def _document(name: str) -> Handler:
@@ -142,9 +141,8 @@ async def kill_switch(call: Call) -> Answer:
     return await _pull(call, Lever.KILL_SWITCH, stop=body.engaged)
 
 
-_LEVER = {"lever": _OBJECT}
+_LEVER = {"lever": OBJECT}
 _LEVER_ERRORS = (ErrorCode.CONFLICT, ErrorCode.REGISTRY_UNUSABLE)
-_TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 ROUTES = (
     *(
@@ -155,7 +153,7 @@ ROUTES = (
             summary,
             "fleet",
             _document(name),
-            members={name: _OBJECT},
+            members={name: OBJECT},
             errors=_FILES,
         )
         for name, summary in (
@@ -171,7 +169,7 @@ ROUTES = (
         "The registry with every default",
         "fleet",
         registry,
-        members={"registry": _OBJECT},
+        members={"registry": OBJECT},
         errors=_FILES,
     ),
     Route(
@@ -183,7 +181,7 @@ ROUTES = (
         candidates,
         query=models.CandidatesQuery,
         errors=_FILES,
-        members={"candidates": _OBJECTS, "decidedAt": _TEXT_OR_NULL, "mode": _TEXT_OR_NULL},
+        members={"candidates": OBJECTS, "decidedAt": TEXT_OR_NULL, "mode": TEXT_OR_NULL},
     ),
     Route(
         "GET",
@@ -193,7 +191,7 @@ ROUTES = (
         "fleet",
         explanation,
         query=models.ExplainQuery,
-        members={"explanation": _OBJECT},
+        members={"explanation": OBJECT},
         errors=_FILES,
     ),
     command_route(
@@ -215,7 +213,7 @@ ROUTES = (
         run_policy,
         scope=Scope.POLICY,
         body=models.PolicyRun,
-        members={"policy": _OBJECT},
+        members={"policy": OBJECT},
         errors=_FILES,
     ),
     Route(
@@ -227,7 +225,7 @@ ROUTES = (
         plan,
         scope=Scope.POLICY,
         body=models.HandoffPlan,
-        members={"handoff": _OBJECT},
+        members={"handoff": OBJECT},
         errors=_FILES,
     ),
     Route(
@@ -240,7 +238,7 @@ ROUTES = (
         scope=Scope.CONTROL,
         body=models.HandoffExecute,
         keyed=True,
-        members={"handoff": _OBJECT},
+        members={"handoff": OBJECT},
         errors=_FILES,
     ),
     Route(
@@ -253,7 +251,7 @@ ROUTES = (
         scope=Scope.CONTROL,
         body=models.HandoffDispatch,
         keyed=True,
-        members={"handoff": _OBJECT},
+        members={"handoff": OBJECT},
         errors=_FILES,
     ),
     Route(

@@ -13,6 +13,7 @@ from opsd.api.models import loops as models
 from opsd.api.models.base import Nothing
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT, OBJECT_OR_NULL, TEXT
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc
@@ -20,7 +21,6 @@ from opsd.control.verdict import ControlRequest, Intent
 from opsd.loop.outcome import PassOrder
 from opsd.loop.project_state import project_and_store
 
-_OBJECT = {"type": "object"}
 #: How long a pass that somebody waits for may take, beside the queue.
 _WAIT_S = 180.0
 
@@ -97,8 +97,6 @@ def _catalog(call: Call) -> Sequence[str]:
     return () if file is None else ("--thresholds-file", file)
 
 
-_PASS = {"anyOf": [{"type": "object"}, {"type": "null"}]}
-
 ROUTES = (
     Route(
         "POST",
@@ -111,7 +109,7 @@ ROUTES = (
         body=models.Reconcile,
         open_on_loopback=True,
         status=200,
-        members={"loopId": {"type": "string"}, "queued": {"type": "boolean"}, "pass": _PASS},
+        members={"loopId": TEXT, "queued": {"type": "boolean"}, "pass": OBJECT_OR_NULL},
     ),
     Route(
         "POST",
@@ -123,7 +121,7 @@ ROUTES = (
         scope=Scope.CONTROL,
         body=models.ControlOrder,
         keyed=True,
-        members={"exitCode": {"type": "integer"}, "result": _OBJECT},
+        members={"exitCode": {"type": "integer"}, "result": OBJECT},
         errors=(ErrorCode.CONTROL_AMBIGUOUS, ErrorCode.CONTROL_FAILED, ErrorCode.CONFLICT, ErrorCode.REGISTRY_UNUSABLE),
     ),
     Route(
@@ -135,7 +133,7 @@ ROUTES = (
         project_state,
         scope=Scope.CONTROL,
         body=Nothing,
-        members={"state": _OBJECT},
+        members={"state": OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
     command_route(

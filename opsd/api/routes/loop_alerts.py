@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from opsd.access.model import Scope
 from opsd.api.command_route import command_route
-from opsd.api.failure import ErrorCode
+from opsd.api.failure import FILES, ErrorCode
 from opsd.api.models import alerts as models
 from opsd.api.operations import alerts
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
-
-_OBJECT = {"type": "object"}
+from opsd.api.schemas import OBJECT
 
 
 async def dead_letters(call: Call) -> Answer:
@@ -56,8 +55,8 @@ ROUTES = (
         "Deliveries of alerts that were given up",
         "alerts",
         dead_letters,
-        members={"deadLetters": _OBJECT},
-        errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
+        members={"deadLetters": OBJECT},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -68,7 +67,7 @@ ROUTES = (
         replay_dead_letters,
         scope=Scope.CONTROL,
         body=models.Replay,
-        members={"dispatch": _OBJECT},
+        members={"dispatch": OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
 )

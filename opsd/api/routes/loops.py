@@ -6,17 +6,15 @@ import time
 
 from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
-from opsd.api.failure import ErrorCode, no_such_loop
+from opsd.api.failure import FILES, ErrorCode, no_such_loop
 from opsd.api.models import loops as models
 from opsd.api.operations import loops
 from opsd.api.ports import ConfirmationQuery, EventsQuery
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT, OBJECTS, TEXT_OR_NULL
 from opsd.contract.timestamps import format_utc
 from opsd.control.verdict import Intent
 from opsd.loop.health_files import LIMITS, HealthQuestion
-
-_OBJECT = {"type": "object"}
-_OBJECTS = {"type": "array", "items": _OBJECT}
 
 
 async def list_loops(call: Call) -> Answer:
@@ -94,8 +92,6 @@ async def loop_telemetry(call: Call) -> Answer:
     return Answer({"summary": found})
 
 
-_CURSOR = {"anyOf": [{"type": "string"}, {"type": "null"}]}
-
 ROUTES = (
     Route(
         "GET",
@@ -106,10 +102,10 @@ ROUTES = (
         list_loops,
         reach=Extent.LISTING,
         query=models.LoopsQuery,
-        members={"loops": _OBJECTS, "nextCursor": _CURSOR},
+        members={"loops": OBJECTS, "nextCursor": TEXT_OR_NULL},
     ),
     Route(
-        "GET", "/loops/{loop}", "showLoop", "What is known of one loop", "loops", show_loop, members={"loop": _OBJECT}
+        "GET", "/loops/{loop}", "showLoop", "What is known of one loop", "loops", show_loop, members={"loop": OBJECT}
     ),
     Route(
         "GET",
@@ -119,8 +115,8 @@ ROUTES = (
         "loops",
         loop_status,
         query=models.StatusQuery,
-        members={"status": _OBJECT},
-        errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
+        members={"status": OBJECT},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -130,8 +126,8 @@ ROUTES = (
         "loops",
         loop_health,
         query=models.HealthQuery,
-        members={"health": _OBJECT},
-        errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
+        members={"health": OBJECT},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -141,7 +137,7 @@ ROUTES = (
         "loops",
         loop_snapshot,
         query=models.SnapshotQuery,
-        members={"snapshot": _OBJECT},
+        members={"snapshot": OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
     Route(
@@ -152,7 +148,7 @@ ROUTES = (
         "loops",
         confirmation,
         query=models.ConfirmationQuery,
-        members={"confirmation": _OBJECT},
+        members={"confirmation": OBJECT},
     ),
     Route(
         "GET",
@@ -162,7 +158,7 @@ ROUTES = (
         "loops",
         loop_events,
         query=models.EventsQuery,
-        members={"events": _OBJECTS, "cursor": _OBJECT},
+        members={"events": OBJECTS, "cursor": OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
     Route(
@@ -173,7 +169,7 @@ ROUTES = (
         "loops",
         loop_escalations,
         query=models.RowsQuery,
-        members={"escalations": _OBJECTS},
+        members={"escalations": OBJECTS},
         errors=(ErrorCode.MANAGER_FILE,),
     ),
     Route(
@@ -184,7 +180,7 @@ ROUTES = (
         "loops",
         loop_telemetry,
         query=models.WindowQuery,
-        members={"summary": _OBJECT},
+        members={"summary": OBJECT},
         errors=(ErrorCode.MANAGER_FILE,),
     ),
 )

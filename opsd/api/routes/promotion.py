@@ -9,10 +9,10 @@ from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.models import promotion as models
 from opsd.api.operations import promotion
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT
 from opsd.storage.fleet_parts import FleetDocument
 from opsd.storage.fleet_store import FileFleetStore
 
-_OBJECT = {"type": "object"}
 _HOLD = frozenset({0, 2})
 
 
@@ -53,7 +53,7 @@ ROUTES = (
         "How far the rollout has come",
         "promotion",
         state,
-        members={"promotion": _OBJECT},
+        members={"promotion": OBJECT},
         errors=(ErrorCode.MANAGER_FILE,),
     ),
     command_route(
