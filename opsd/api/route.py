@@ -53,7 +53,7 @@ class Call:
         Raises:
             ApiError: there is none.
         """
-        found = self.host.entry(self.path["loop"])
+        found = self.host.loops.entry(self.path["loop"])
         if found is None:
             raise no_such_loop()
         return found

@@ -59,7 +59,7 @@ async def expire_silence(call: Call) -> Answer:
 async def dead_letters(call: Call) -> Answer:
     """The dead letters of every loop that the principal may see."""
     host = call.host
-    names = [str(view["loopId"]) for view in host.loops()]
+    names = [str(view["loopId"]) for view in host.loops.views()]
     loops = [LoopId(name) for name in names if authorize(call.identity, Scope.READ, name)]
     means = alerts.means(host)
     return Answer({"loops": await in_own_thread(lambda: alerts.all_dead_letters(means, loops, call.trace_id))})
@@ -75,7 +75,7 @@ async def test_sink(call: Call) -> Answer:
     """What ``opsd alerts dispatch --test-sink`` does."""
     body: models.SinkTest = call.body
     host = call.host
-    if host.entry(body.loopId) is None:
+    if host.loops.entry(body.loopId) is None:
         raise no_such_loop()
     means, loop, sink = alerts.means(host), LoopId(body.loopId), call.path["sink"]
     return Answer({"test": await in_own_thread(lambda: alerts.test_sink(means, loop, call.trace_id, sink))})

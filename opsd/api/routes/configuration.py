@@ -21,12 +21,12 @@ async def check(call: Call) -> Answer:
 
 async def profiles(call: Call) -> Answer:
     """What ``opsd threshold-profile`` prints, of the catalog that the daemon works with."""
-    return Answer(await call.host.in_thread(thresholds.profiles, call.host.threshold_catalog_file()))
+    return Answer(await call.host.in_thread(thresholds.profiles, call.host.configured().threshold_catalog_file))
 
 
 async def profile(call: Call) -> Answer:
     """One profile of it."""
-    path, name = call.host.threshold_catalog_file(), call.path["profile"]
+    path, name = call.host.configured().threshold_catalog_file, call.path["profile"]
     return Answer({"profile": await call.host.in_thread(thresholds.profile, path, name)})
 
 

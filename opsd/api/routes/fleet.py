@@ -61,14 +61,14 @@ async def explanation(call: Call) -> Answer:
 async def run_policy(call: Call) -> Answer:
     """What ``opsd fleet policy`` does, over the newest fleet state."""
     body: models.PolicyRun = call.body
-    rules = call.host.fleet_rules()
+    settings = call.host.configured()
     work = partial(
         fleet.run_policy,
         call.host.fleet_store(),
         call.trace_id,
         dedupe_window_s=body.dedupeWindowSeconds,
         max_age_s=body.maxFleetStateAgeSeconds,
-        skip_empty=rules.skip_empty_executions if body.autopauseSkipEmpty is None else body.autopauseSkipEmpty,
+        skip_empty=settings.skip_empty_executions if body.autopauseSkipEmpty is None else body.autopauseSkipEmpty,
         lock_wait_s=body.lockWaitSeconds,
     )
     return Answer({"policy": await in_own_thread(work)})
@@ -93,7 +93,7 @@ async def execute(call: Call) -> Answer:
 
 async def dispatch(call: Call) -> Answer:
     """What ``opsd fleet handoff --autonomous-execute`` does, and the daemon by itself after each evaluation."""
-    if not call.host.fleet_rules().autonomous:
+    if not call.host.configured().autonomous:
         raise ApiError(ErrorCode.CONFLICT, "fleet.autonomous is off: this host only proposes")
     return await _carry_out(call, call.body, ExecutionMode.AUTONOMOUS)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from opsd.access.model import Scope
 from opsd.api.command_route import command_route
-from opsd.api.failure import ApiError, ErrorCode, no_such_loop
+from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.models import loops as models
 from opsd.api.models.base import Nothing
 from opsd.api.own_thread import in_own_thread
@@ -32,9 +32,7 @@ async def reconcile(call: Call) -> Answer:
     order = PassOrder(body.fromStart, body.maxEvents, body.skipLine)
     if order != PassOrder() and not call.identity.proven:
         raise ApiError(ErrorCode.FORBIDDEN, "fromStart, maxEvents and skipLine need a token")
-    ended_pass = call.host.order_pass(loop, order)
-    if ended_pass is None:
-        raise no_such_loop()
+    ended_pass = call.host.loops.order_pass(loop, order)
     if not body.wait:
         return Answer({"loopId": loop, "queued": True, "pass": None})
     try:
@@ -74,7 +72,9 @@ async def control(call: Call) -> Answer:
         only_if_active=body.onlyIfActive,
         principal=call.by,
     )
-    row, exit_code, said = await in_own_thread(lambda: call.host.control(entry, request, body.commandTimeoutSeconds))
+    row, exit_code, said = await in_own_thread(
+        lambda: call.host.loops.control(entry, request, body.commandTimeoutSeconds)
+    )
     if exit_code == 0:
         return Answer({"exitCode": exit_code, "result": row})
     code = ErrorCode.CONTROL_AMBIGUOUS if exit_code == 2 else ErrorCode.CONTROL_FAILED
@@ -85,7 +85,7 @@ async def control(call: Call) -> Answer:
 async def project_state(call: Call) -> Answer:
     """What ``opsd project-state`` does with a fresh snapshot."""
     repo, loop = call.host.repo, call.entry().loop_id
-    snapshot = await call.host.snapshot(loop, None, None)
+    snapshot = await call.host.loops.snapshot(loop, None, None)
     now = format_utc(time.time())
     stored = await in_own_thread(lambda: project_and_store(repo, loop, snapshot, now=now))
     return Answer({"state": stored.state})
@@ -93,7 +93,7 @@ async def project_state(call: Call) -> Answer:
 
 def _catalog(call: Call) -> Sequence[str]:
     """The catalog of the daemon's settings holds for everybody."""
-    file = call.host.threshold_catalog_file()
+    file = call.host.configured().threshold_catalog_file
     return () if file is None else ("--thresholds-file", file)
 
 

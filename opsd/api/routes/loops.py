@@ -7,9 +7,9 @@ import time
 from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
 from opsd.api.failure import FILES, ErrorCode, no_such_loop
+from opsd.api.loop_ports import ConfirmationQuestion, EventsQuestion
 from opsd.api.models import loops as models
 from opsd.api.operations import loops
-from opsd.api.ports import ConfirmationQuery, EventsQuery
 from opsd.api.route import Answer, Call, Route
 from opsd.api.schemas import OBJECT, OBJECTS, TEXT_OR_NULL
 from opsd.contract.timestamps import format_utc
@@ -20,7 +20,7 @@ from opsd.loop.health_files import LIMITS, HealthQuestion
 async def list_loops(call: Call) -> Answer:
     """A page of loops that the principal may see."""
     query: models.LoopsQuery = call.query
-    seen = [view for view in call.host.loops() if authorize(call.identity, Scope.READ, str(view["loopId"]))]
+    seen = [view for view in call.host.loops.views() if authorize(call.identity, Scope.READ, str(view["loopId"]))]
     page, following = loops.page_of(
         seen, state=query.state, health=query.health, reason=query.reason, limit=query.limit, cursor=query.cursor
     )
@@ -29,7 +29,7 @@ async def list_loops(call: Call) -> Answer:
 
 async def show_loop(call: Call) -> Answer:
     """One loop."""
-    found = call.host.loop(call.path["loop"])
+    found = call.host.loops.view(call.path["loop"])
     if found is None:
         raise no_such_loop()
     return Answer({"loop": found})
@@ -38,7 +38,7 @@ async def show_loop(call: Call) -> Answer:
 async def loop_status(call: Call) -> Answer:
     """What ``opsd status`` prints."""
     query: models.StatusQuery = call.query
-    return Answer({"status": await call.host.status(call.entry().loop_id, query.summaryWindow)})
+    return Answer({"status": await call.host.loops.status(call.entry().loop_id, query.summaryWindow)})
 
 
 async def loop_health(call: Call) -> Answer:
@@ -53,28 +53,28 @@ async def loop_health(call: Call) -> Answer:
         profile=query.thresholdProfile,
         limits={attribute: limit for attribute, limit in given.items() if limit is not None},
     )
-    return Answer({"health": await call.host.health(call.entry().loop_id, question)})
+    return Answer({"health": await call.host.loops.health(call.entry().loop_id, question)})
 
 
 async def loop_snapshot(call: Call) -> Answer:
     """What ``opsd snapshot`` prints."""
     query: models.SnapshotQuery = call.query
-    return Answer({"snapshot": await call.host.snapshot(call.entry().loop_id, query.runId, query.traceId)})
+    return Answer({"snapshot": await call.host.loops.snapshot(call.entry().loop_id, query.runId, query.traceId)})
 
 
 async def confirmation(call: Call) -> Answer:
     """What ``opsd confirm-intent`` prints."""
     query: models.ConfirmationQuery = call.query
-    wanted = ConfirmationQuery(Intent(query.intent), query.timeoutSeconds, query.intervalSeconds)
-    seen = await call.host.confirmation(call.entry().loop_id, wanted, call.trace_id, call.is_gone)
+    wanted = ConfirmationQuestion(Intent(query.intent), query.timeoutSeconds, query.intervalSeconds)
+    seen = await call.host.loops.confirmation(call.entry().loop_id, wanted, call.trace_id, call.is_gone)
     return Answer({"confirmation": seen})
 
 
 async def loop_events(call: Call) -> Answer:
     """What ``opsd events`` prints, without moving any cursor but the caller's."""
     query: models.EventsQuery = call.query
-    wanted = EventsQuery(query.cursor, query.maxEvents, query.anchor, query.skipLine)
-    found = await call.host.events(call.entry().loop_id, wanted, query.traceId)
+    wanted = EventsQuestion(query.cursor, query.maxEvents, query.anchor, query.skipLine)
+    found = await call.host.loops.events(call.entry().loop_id, wanted, query.traceId)
     return Answer({"events": found["events"], "cursor": found["cursor"]})
 
 

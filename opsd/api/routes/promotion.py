@@ -41,7 +41,7 @@ def _governed(call: Call) -> Sequence[str]:
 
 def _controlled(call: Call) -> Sequence[str]:
     """The freeze windows of the daemon's settings hold for everybody."""
-    windows = call.host.freeze_windows_file()
+    windows = call.host.configured().freeze_windows_file
     return [*_governed(call), *(("--freeze-windows-file", windows) if windows else ())]
 
 

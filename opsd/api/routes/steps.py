@@ -26,7 +26,7 @@ def _drill(call: Call) -> Sequence[str]:
 
 def _bridge(call: Call) -> Sequence[str]:
     """The outbox is that of the daemon's settings."""
-    outbox = call.host.horizon_outbox()
+    outbox = call.host.configured().horizon_outbox
     return ("--outbox-dir", outbox) if outbox else ()
 
 
