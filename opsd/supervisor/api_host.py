@@ -13,6 +13,7 @@ from opsd.contract.errors import RegistryError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.fleet.handoff.dispatch import Dispatch
+from opsd.runtime.threads import InThread
 from opsd.storage.fleet_store import FileFleetStore
 from opsd.supervisor.alert_run import alert_options
 from opsd.supervisor.api_loops import DaemonLoops
@@ -20,7 +21,6 @@ from opsd.supervisor.commands import Commands
 from opsd.supervisor.fleet_means import fleet_store, fleet_view, handoff_dispatch
 from opsd.supervisor.fleet_supervisor import FleetSupervisor
 from opsd.supervisor.loop_factory import threshold_catalog_file
-from opsd.supervisor.managed_loop import InThread
 from opsd.supervisor.principals_watch import PrincipalsWatch
 from opsd.supervisor.settings import Settings
 from opsd.supervisor.settings_view import RunningSettings

@@ -22,11 +22,12 @@ from opsd.fleet.observed import LoopPass
 from opsd.fleet.registry import LoopEntry
 from opsd.loop.health_files import HealthQuestion
 from opsd.loop.outcome import PassOrder
+from opsd.runtime.threads import InThread
 from opsd.supervisor.fleet_means import control_environment
 from opsd.supervisor.fleet_supervisor import FleetSupervisor
 from opsd.supervisor.loop_reads import LoopReads
 from opsd.supervisor.loop_status import loop_health, loop_status
-from opsd.supervisor.managed_loop import InThread, ManagedLoop
+from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.supervisor.settings import Settings
 from opsd.supervisor.tokens import service_token
 from opsd.transport.answers import bounded_message

@@ -24,7 +24,8 @@ from opsd.control.confirm import StopLooking, TakeSnapshot, confirm
 from opsd.control.local import chosen_taker
 from opsd.loop.records import cursor_document
 from opsd.runtime.reader import LoopReader
-from opsd.runtime.readers import InThread, Readers
+from opsd.runtime.readers import Readers
+from opsd.runtime.threads import InThread
 from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.transport.base import EnvelopeBatch, IngestCursor, Observation, ObservationQuery
 from opsd.transport.local import LocalTransport

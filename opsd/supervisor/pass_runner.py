@@ -19,9 +19,10 @@ from opsd.contract.ids import new_trace_id
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get
 from opsd.loop.outcome import Outcome
+from opsd.runtime.threads import InThread
 from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.backoff import next_delay, resync_delay
-from opsd.supervisor.managed_loop import InThread, ManagedLoop
+from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.workqueue import Priority, WorkItem, WorkQueue
 
