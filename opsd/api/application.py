@@ -20,6 +20,7 @@ import structlog
 from aiohttp import web
 
 from opsd.access.authenticate import Identity, Target
+from opsd.api.changes import ChangeKind
 from opsd.api.failure import ApiError, ErrorCode, api_error, busy
 from opsd.api.once import Once, Outcome, RequestPrint
 from opsd.api.openapi import openapi_document
@@ -150,7 +151,7 @@ class Api:
             after = operations.ended(route.name, *who, status, code, time.time())
             log.info("api.ended", action=route.name, status=status, code=code)
             host.changes.publish(
-                "operation",
+                ChangeKind.OPERATION,
                 {"action": route.name, "principal": call.identity.name, "status": status, **call.path},
                 loop=call.path.get("loop"),
             )

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from opsd import __version__
+from opsd.api.changes import ChangeKind
 from opsd.api.failure import ALWAYS, ERRORS, WITH_BODY, WITH_TOKEN, ErrorCode
 from opsd.api.models.base import Query
 from opsd.api.parsing import KEY_PATTERN, path_schema
@@ -22,7 +23,7 @@ _EVENT_SCHEMA: dict[str, Any] = {
     "properties": {
         "id": {"type": "string", "description": "what `Last-Event-ID` takes"},
         "event": {
-            "enum": ["hello", "loop", "loop_gone", "fleet", "operation", "gap", "end"],
+            "enum": ["hello", *ChangeKind, "gap", "end"],
             "description": "what has changed; `hello`, `gap` and `end` are about the stream itself",
         },
         "data": {"type": "string", "contentMediaType": "application/json"},

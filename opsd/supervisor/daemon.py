@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from opsd import __version__, compose_alerts
+from opsd.api.changes import ChangeKind
 from opsd.api.table import control_api
 from opsd.contract.errors import OpsError
 from opsd.control.recovery import recover_all
@@ -233,7 +234,7 @@ class Daemon:
         """Whoever follows the fleet's changes hears that its steps were run."""
         failed = None if run.failure is None else run.failure[0].value
         steps = [step.value for step in run.durations]
-        self._host.changes.publish("fleet", {"traceId": run.trace_id, "steps": steps, "failedStep": failed})
+        self._host.changes.publish(ChangeKind.FLEET, {"traceId": run.trace_id, "steps": steps, "failedStep": failed})
 
     def _before_scrape(self) -> None:
         self.metrics.set_queue(self.queue.depth, self.queue.oldest_age_s)
