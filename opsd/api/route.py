@@ -43,8 +43,8 @@ class Call:
         return self.identity.name
 
     @property
-    def command_key(self) -> str:
-        """The key as commands and their records have it, where principals share one ledger; "" without one."""
+    def key_below(self) -> str:
+        """The key for what is asked of others on the way, empty without one: no two principals have the same."""
         return f"api-{self.by}-{self.idempotency_key}" if self.idempotency_key else ""
 
     def entry(self) -> LoopEntry:

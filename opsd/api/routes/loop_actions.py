@@ -62,7 +62,7 @@ async def control(call: Call) -> Answer:
         by=call.by,
         note=body.note,
         trace_id=call.trace_id,
-        idempotency_key=call.command_key or f"api-{call.trace_id}",
+        idempotency_key=call.key_below or f"api-{call.trace_id}",
         confirm=body.confirm,
         timeout_s=body.timeoutSeconds,
         interval_s=body.intervalSeconds,

@@ -35,7 +35,7 @@ def usual_registry(call: Call) -> Sequence[str]:
 
 def _governed(call: Call) -> Sequence[str]:
     """Who asks answers for it; a key is the command's too, so that it holds across both."""
-    key = ("--idempotency-key", call.command_key) if call.command_key else ()
+    key = ("--idempotency-key", call.key_below) if call.key_below else ()
     return [*usual_registry(call), "--by", call.by, *key]
 
 
