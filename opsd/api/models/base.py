@@ -1,7 +1,8 @@
-"""What the models of requests have in common: the two kinds of them, and the types of their fields."""
+"""What the models of requests have in common: the two kinds of them, and the types and marks of their fields."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -63,3 +64,18 @@ class NoQuery(Query):
 
 class Nothing(Body):
     """An object without members."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagName:
+    """The flag of a field whose name does not tell it, as in ``Annotated[list[str], FlagName("--evidence-ref")]``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """Marks the field of the one word that a command takes beside its flags.
+
+    Its type has to admit such words only as do not begin with a dash, which a command would take for a flag.
+    """

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from opsd.api.flags import FlagName
-from opsd.api.models.base import Body, LoopIdText, Text
+from opsd.api.models.base import Body, FlagName, LoopIdText, Text
 
 _MOST = 1_000_000_000
 _Positive = Annotated[int, Field(ge=1, le=_MOST)]
