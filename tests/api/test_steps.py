@@ -18,8 +18,7 @@ from opsd.api.table import ROUTES
 from opsd.cli.remote.command import spec_of
 from opsd.cli.remote.steps import COMMANDS
 from tests.api.world import ApiWorld
-from tests.cli.terminal import on_a_terminal
-from tests.cli.test_remote import opsd
+from tests.cli.process import on_a_terminal, opsd
 
 _EVIDENCE = "drills/promotion.v1.json"
 

@@ -15,8 +15,8 @@ from opsd.fleet.documents import Document
 from opsd.fleet.status.document import fleet_status
 from opsd.fleet.status.inputs import FleetStatusInputs
 from opsd.storage.fleet_store import FileFleetStore
+from tests.cli.process import on_a_terminal
 from tests.cli.support import Shell, printed
-from tests.cli.terminal import on_a_terminal
 from tests.fleet.handoff_support import AUTONOMOUS, Fleet, candidate, policy, registry
 
 FLAGS = ("--repo", "/srv/my repo")

@@ -14,8 +14,8 @@ from rich.console import Console
 from opsd.cli.promotion_gates_page import gates_page
 from opsd.promotion.decision import evaluate_gates
 from opsd.promotion.inputs import DrillRecords, Missing
+from tests.cli.process import on_a_terminal
 from tests.cli.support import Result, Shell
-from tests.cli.terminal import on_a_terminal
 from tests.promotion.factories import autonomous, drill, fleet_folder, inputs, write_evidence
 
 LIMITS = ("--window-executions", 3, "--min-sample-size", 3)

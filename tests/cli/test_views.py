@@ -21,8 +21,8 @@ from opsd.cli.remote.views import COMMANDS
 from opsd.cli.views import Asked
 from opsd.contract.errors import OpsError
 from tests.api.world import ApiWorld
+from tests.cli.process import opsd
 from tests.cli.support import free_port
-from tests.cli.test_remote import opsd
 
 
 async def shown(*argv: str, env: dict[str, str]) -> Any:

@@ -16,8 +16,8 @@ from opsd.access.model import Scope
 from opsd.api.stream import KEEPALIVE_S
 from opsd.cli.change_stream import SILENCE_S
 from tests.api.world import ApiWorld
+from tests.cli.process import on_a_terminal
 from tests.cli.support import free_port
-from tests.cli.terminal import on_a_terminal
 from tests.cli.watch_support import HEAD, Relay, Watch, event, server, watch
 
 
