@@ -14,17 +14,17 @@ async def opsd(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.C
     """What ``opsd`` answers to a program."""
     command = [sys.executable, "-m", "opsd", *argv]
     return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, env=_environment(env), timeout=60, check=False
+        subprocess.run, command, capture_output=True, text=True, env=environment(env), timeout=60, check=False
     )
 
 
 async def on_a_terminal(*argv: str, env: Mapping[str, str] | None = None, timeout_s: float = 60) -> tuple[int, str]:
     """Exit code of ``opsd``, and what a terminal of 200 columns shows of it, without colours."""
-    own = _environment({"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", **(env or {})})
+    own = environment({"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", **(env or {})})
     return await asyncio.to_thread(_run, [sys.executable, "-m", "opsd", *argv], own, timeout_s)
 
 
-def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+def environment(more: Mapping[str, str] | None) -> dict[str, str]:
     """Without what the environment of the tests says to ``opsd``."""
     return {name: value for name, value in os.environ.items() if not name.startswith("OPSD_")} | dict(more or {})
 

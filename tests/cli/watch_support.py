@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from tests.cli.process import environment
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -45,12 +47,11 @@ class Watch:
 
 @asynccontextmanager
 async def watch(*argv: str, **env: str) -> AsyncIterator[Watch]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("OPSD_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "opsd", "watch", *argv),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**own, "OPSD_CONFIG": os.devnull, **env},
+        env=environment({"OPSD_CONFIG": os.devnull, **env}),
         limit=64 * 1024 * 1024,
     )
     try:
