@@ -171,7 +171,7 @@ async def _outcome(route: Route, call: Call) -> tuple[int, Mapping[str, object],
         return failure.status, {**failure.document, "traceId": call.trace_id}, failure.code
     if not isinstance(answer, Answer):
         raise TypeError(f"{route.name} changes something and does not answer JSON")
-    return answer.status or route.status, {"ok": True, **answer.members, "traceId": call.trace_id}, None
+    return route.status, {"ok": True, **answer.members, "traceId": call.trace_id}, None
 
 
 def _target(route: Route, request: web.Request) -> Target:

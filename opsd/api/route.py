@@ -66,10 +66,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler answers: members beside ``ok``, and the status where it is not the route's own."""
+    """What a handler answers: members beside ``ok``."""
 
     members: Mapping[str, object]
-    status: int | None = None
 
 
 Handler = Callable[[Call], Awaitable[Answer | web.StreamResponse]]

@@ -42,7 +42,7 @@ async def reconcile(call: Call) -> Answer:
         raise ApiError(ErrorCode.BUSY, "the pass did not end in time; it goes on") from None
     document = ended.answer.document if isinstance(ended.answer.document, dict) else None
     told = {"succeeded": ended.answer.succeeded, "traceId": ended.trace_id, "document": document}
-    return Answer({"loopId": loop, "queued": True, "pass": told | {"output": ended.answer.output}}, status=200)
+    return Answer({"loopId": loop, "queued": True, "pass": told | {"output": ended.answer.output}})
 
 
 async def control(call: Call) -> Answer:
@@ -108,7 +108,6 @@ ROUTES = (
         scope=Scope.CONTROL,
         body=models.Reconcile,
         open_on_loopback=True,
-        status=200,
         members={"loopId": TEXT, "queued": {"type": "boolean"}, "pass": OBJECT_OR_NULL},
     ),
     Route(
