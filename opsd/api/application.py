@@ -20,7 +20,8 @@ import structlog
 from aiohttp import web
 
 from opsd.access.authenticate import Identity, Target
-from opsd.api.failure import ApiError, ErrorCode, api_error
+from opsd.api.changes import ChangeKind
+from opsd.api.failure import ApiError, ErrorCode, api_error, busy
 from opsd.api.once import Once, Outcome, RequestPrint
 from opsd.api.openapi import openapi_document
 from opsd.api.parsing import checked_path, idempotency_key, parse_query, read_body
@@ -96,7 +97,7 @@ class Api:
         if key and not route.keyed:
             raise ApiError(ErrorCode.INVALID_REQUEST, "header: Idempotency-Key is not taken here")
         if len(self._tasks) >= MAX_RUNNING:
-            raise ApiError(ErrorCode.BUSY, "too many changes at a time", headers={"Retry-After": "1"})
+            raise busy("too many changes at a time")
         call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
         status, answered = await asyncio.shield(self._spawn(route.name, self._carry_out(route, call, document)))
         return _json(answered, status, _HEADERS)
@@ -150,7 +151,7 @@ class Api:
             after = operations.ended(route.name, *who, status, code, time.time())
             log.info("api.ended", action=route.name, status=status, code=code)
             host.changes.publish(
-                "operation",
+                ChangeKind.OPERATION,
                 {"action": route.name, "principal": call.identity.name, "status": status, **call.path},
                 loop=call.path.get("loop"),
             )
@@ -170,7 +171,7 @@ async def _outcome(route: Route, call: Call) -> tuple[int, Mapping[str, object],
         return failure.status, {**failure.document, "traceId": call.trace_id}, failure.code
     if not isinstance(answer, Answer):
         raise TypeError(f"{route.name} changes something and does not answer JSON")
-    return answer.status or route.status, {"ok": True, **answer.members, "traceId": call.trace_id}, None
+    return route.status, {"ok": True, **answer.members, "traceId": call.trace_id}, None
 
 
 def _target(route: Route, request: web.Request) -> Target:

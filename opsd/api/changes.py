@@ -12,12 +12,22 @@ import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from opsd.contract import jsoncodec
 
 RING_FRAMES = 4096
 #: Moves with every pass and says nothing new.
 _ROUTINE = frozenset({"lastPassAt", "lastSuccessAt", "traceId", "nextResyncSeconds"})
+
+
+class ChangeKind(StrEnum):
+    """What changes; the name of the event on the wire."""
+
+    LOOP = "loop"
+    LOOP_GONE = "loop_gone"
+    FLEET = "fleet"
+    OPERATION = "operation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +78,15 @@ class ChangeFeed:
         if self._seen.get(loop) == news:
             return
         self._seen[loop] = news
-        self.publish("loop", view, loop=loop)
+        self.publish(ChangeKind.LOOP, view, loop=loop)
 
     def loop_gone(self, loop: str) -> None:
         """A loop is not supervised any more."""
         if self._seen.pop(loop, None) is not None:
-            self.publish("loop_gone", {"loopId": loop}, loop=loop)
+            self.publish(ChangeKind.LOOP_GONE, {"loopId": loop}, loop=loop)
 
-    def publish(self, kind: str, value: Mapping[str, object], *, loop: str | None = None) -> None:
-        """One change of ``kind``."""
+    def publish(self, kind: ChangeKind, value: Mapping[str, object], *, loop: str | None = None) -> None:
+        """One change."""
         self._last += 1
         body = jsoncodec.dumps(value)
         data = b"id: %b\nevent: %b\ndata: %b\n\n" % (self.id_of(self._last).encode(), kind.encode(), body)

@@ -13,8 +13,7 @@ from typing import Any
 from opsd.access.model import Scope
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.flags import flags_of
-from opsd.api.models import Body
-from opsd.api.operations.loops import entry_of
+from opsd.api.models.base import Body
 from opsd.api.route import Answer, Call, Handler, Route
 
 _MEMBERS: Mapping[str, Mapping[str, Any]] = {
@@ -79,7 +78,7 @@ def _handler(
     alone: bool,
 ) -> Handler:
     async def run(call: Call) -> Answer:
-        loop = ("--loop", entry_of(call).loop_id) if "loop" in call.path else ()
+        loop = ("--loop", call.entry().loop_id) if "loop" in call.path else ()
         trace = ("--trace-id", call.trace_id) if traced else ()
         argv = [*command, "--repo", call.host.repo, *loop, *trace, *more(call), *flags_of(call.body)]
         ended = await call.host.run_command(argv, deadline_s, alone=" ".join(command) if alone else "")

@@ -75,6 +75,8 @@ ALWAYS = (
 )
 WITH_TOKEN = (ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.TOO_MANY_FAILURES)
 WITH_BODY = (ErrorCode.TIMEOUT, ErrorCode.TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE)
+#: Of what reads or replaces files that people may have edited.
+FILES = (ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE)
 
 
 class ApiError(Exception):
@@ -105,10 +107,20 @@ class ApiError(Exception):
         return {"ok": False, "error": {"code": self.code.value, "message": self.message}, **self.more}
 
 
+def no_such_loop() -> ApiError:
+    """The daemon supervises no loop of this id."""
+    return ApiError(ErrorCode.NOT_FOUND, "no such loop")
+
+
+def busy(message: str) -> ApiError:
+    """Too much goes on; in a second there may be less."""
+    return ApiError(ErrorCode.BUSY, message, headers={"Retry-After": "1"})
+
+
 def api_error(error: OpsError) -> ApiError:
     """How a failure of the rooms below is answered."""
     if isinstance(error, LockTimeoutError):
-        return ApiError(ErrorCode.BUSY, error.message, headers={"Retry-After": "1"})
+        return busy(error.message)
     if isinstance(error, RegistryError):
         return ApiError(ErrorCode.REGISTRY_UNUSABLE, "\n".join(error.lines))
     if isinstance(error, UsageError | CursorError | ArtifactError):

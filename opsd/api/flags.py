@@ -8,28 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import get_args
 
 from pydantic import BaseModel
 
-from opsd.api.models import Body
+from opsd.api.models.base import Body, FlagName, Operand
 from opsd.contract.jsoncodec import JsonValue
-
-
-@dataclass(frozen=True, slots=True)
-class FlagName:
-    """The flag of a field whose name does not tell it, as in ``Annotated[list[str], FlagName("--evidence-ref")]``."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """Marks the field of the one word that a command takes beside its flags.
-
-    Its type has to admit such words only as do not begin with a dash, which a command would take for a flag.
-    """
 
 
 def operand_of(model: type[BaseModel]) -> str | None:

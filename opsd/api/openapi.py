@@ -9,28 +9,21 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from opsd import __version__
-from opsd.api.access_models import PRINCIPAL_PATTERN, TOKEN_ID_PATTERN
+from opsd.api.changes import ChangeKind
 from opsd.api.failure import ALWAYS, ERRORS, WITH_BODY, WITH_TOKEN, ErrorCode
-from opsd.api.models import LOOP_ID_PATTERN, Query
-from opsd.api.parsing import ID_PATTERN, KEY_PATTERN
+from opsd.api.models.base import Query
+from opsd.api.parsing import KEY_PATTERN, path_schema
 from opsd.api.route import Route
 
 _REF = "#/components/schemas/{model}"
 
-_TEXT_SCHEMA: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": LOOP_ID_PATTERN}
-_PATH_SCHEMAS: dict[str, dict[str, Any]] = {
-    "loop": _TEXT_SCHEMA,
-    "profile": _TEXT_SCHEMA,
-    "name": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": PRINCIPAL_PATTERN},
-    "id": {"type": "string", "pattern": TOKEN_ID_PATTERN},
-}
 #: Of each event, as there is no media type for a whole stream.
 _EVENT_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "description": "what `Last-Event-ID` takes"},
         "event": {
-            "enum": ["hello", "loop", "loop_gone", "fleet", "operation", "gap", "end"],
+            "enum": ["hello", *ChangeKind, "gap", "end"],
             "description": "what has changed; `hello`, `gap` and `end` are about the stream itself",
         },
         "data": {"type": "string", "contentMediaType": "application/json"},
@@ -39,7 +32,6 @@ _EVENT_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 _STREAM_MEDIA = "text/event-stream"
-_ID_SCHEMA: dict[str, Any] = {"type": "string", "pattern": ID_PATTERN}
 
 
 def errors_of(route: Route) -> list[ErrorCode]:
@@ -102,7 +94,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": _PATH_SCHEMAS.get(name, _ID_SCHEMA)}
+        {"name": name, "in": "path", "required": True, "schema": path_schema(name)}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
-from opsd.api.access_models import PRINCIPAL_PATTERN, TOKEN_ID_PATTERN
 from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.models import LOOP_ID_PATTERN, Body, Query
+from opsd.api.models.base import LOOP_ID_PATTERN, Body, Query
+from opsd.api.models.principals import PRINCIPAL_PATTERN, TOKEN_ID_PATTERN
 from opsd.contract import jsoncodec
 
 BODY_TIMEOUT_S = 5.0
@@ -20,14 +21,19 @@ KEY_PATTERN = r"^[\x21-\x7e]{1,128}$"
 ID_PATTERN = r"^[A-Za-z0-9_.-]{1,100}$"
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_TEXT = (re.compile(LOOP_ID_PATTERN), 200)
-_PATTERNS = {
+_TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": LOOP_ID_PATTERN}
+_PATH_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "loop": _TEXT,
     "profile": _TEXT,
-    "name": (re.compile(PRINCIPAL_PATTERN), 64),
-    "id": (re.compile(TOKEN_ID_PATTERN), 20),
+    "name": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": PRINCIPAL_PATTERN},
+    "id": {"type": "string", "pattern": TOKEN_ID_PATTERN},
 }
-_OTHERS = (re.compile(ID_PATTERN), 100)
+_ID: Mapping[str, Any] = {"type": "string", "pattern": ID_PATTERN}
+
+
+def path_schema(name: str) -> Mapping[str, Any]:
+    """What a parameter of a path can be: the schema that the document shows, and by which requests are checked."""
+    return _PATH_SCHEMAS.get(name, _ID)
 
 
 def checked_path(request: web.Request) -> dict[str, str]:
@@ -37,8 +43,8 @@ def checked_path(request: web.Request) -> dict[str, str]:
         ApiError: one holds what it never can.
     """
     for name, value in request.match_info.items():
-        pattern, most = _PATTERNS.get(name, _OTHERS)
-        if len(value) > most or pattern.fullmatch(value) is None:
+        schema = path_schema(name)
+        if len(value) > schema.get("maxLength", len(value)) or re.fullmatch(schema["pattern"], value) is None:
             raise ApiError(ErrorCode.INVALID_REQUEST, f"path: {name} has a form that none can have")
     return dict(request.match_info)
 

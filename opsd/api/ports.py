@@ -12,14 +12,10 @@ from aiohttp import web
 from opsd.access.authenticate import Identity, Target
 from opsd.access.model import Scope
 from opsd.api.changes import ChangeFeed
+from opsd.api.loop_ports import Loops
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.jsoncodec import JsonObject
-from opsd.control.verdict import ControlRequest, Intent
 from opsd.fleet.handoff.dispatch import Dispatch
-from opsd.fleet.observed import LoopPass
-from opsd.fleet.registry import LoopEntry
-from opsd.loop.health_files import HealthQuestion
-from opsd.loop.outcome import PassOrder
 from opsd.storage.fleet_store import FileFleetStore
 
 
@@ -60,34 +56,22 @@ class PrincipalsFile(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class EventsQuery:
-    """Which events: at most ``most`` behind the line offset ``cursor``.
+class Configured:
+    """What the settings say for steps that anybody asks for.
 
-    ``anchor`` is the SHA-256 of the line at the cursor as it was read; ``skip_line`` the one undecodable line that an
-    operator steps over.
+    Args:
+        autonomous: this host may dispatch by itself.
+        skip_empty_executions: executions that attempted nothing do not count for auto-pause.
+        freeze_windows_file: the times in which the promotion controller applies nothing; None without any.
+        horizon_outbox: where the bridge looks; None: the usual place.
+        threshold_catalog_file: the catalog of threshold profiles; None: the one in the package.
     """
-
-    cursor: int
-    most: int
-    anchor: str | None = None
-    skip_line: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmationQuery:
-    """Which intent's effect is looked for, how long, and how often; seconds."""
-
-    intent: Intent
-    timeout_s: int
-    interval_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class FleetRules:
-    """What the settings say of the fleet's steps: may this host dispatch by itself, and what counts for auto-pause."""
 
     autonomous: bool
     skip_empty_executions: bool
+    freeze_windows_file: str | None
+    horizon_outbox: str | None
+    threshold_catalog_file: str | None
 
 
 class Host(Protocol):
@@ -113,79 +97,18 @@ class Host(Protocol):
     def principals(self) -> PrincipalsFile | None:
         """The principals file that is in force; None where none is set up."""
 
-    def loops(self) -> Sequence[Mapping[str, object]]:
-        """What is known of every loop, in registry order."""
-
-    def loop(self, loop: str) -> Mapping[str, object] | None:
-        """What is known of one loop; None when it is not supervised."""
-
-    def entry(self, loop: str) -> LoopEntry | None:
-        """The loop's registry entry."""
+    @property
+    def loops(self) -> Loops:
+        """The loops that it supervises."""
 
     def in_thread(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         """Blocking work of moments, in a thread."""
-
-    def order_pass(self, loop: str, order: PassOrder) -> asyncio.Future[LoopPass] | None:
-        """Queue a pass for an operator; done when it has ended. None when there is no such loop.
-
-        Raises:
-            ApiError: the next pass was asked for otherwise.
-        """
-
-    async def status(self, loop: str, window: int | None) -> Mapping[str, object]:
-        """The loop's operator status, from its files.
-
-        Raises:
-            OpsError: nothing is known of it yet.
-        """
-
-    async def health(self, loop: str, question: HealthQuestion) -> JsonObject:
-        """The loop's health as of now, from its files.
-
-        Raises:
-            OpsError: nothing is known of it yet, a file is damaged, or the limits contradict each other.
-        """
-
-    async def snapshot(self, loop: str, run_id: str | None, trace_id: str | None) -> JsonObject:
-        """The loop's snapshot envelope, through its own transport; ``run_id`` is reported instead of the inferred one.
-
-        Raises:
-            OpsError: the loop cannot be read.
-        """
-
-    async def events(self, loop: str, query: EventsQuery, trace_id: str | None) -> JsonObject:
-        """Events through the loop's own transport, and the cursor document that acknowledges them.
-
-        Raises:
-            OpsError: the loop cannot be read from there.
-        """
-
-    async def confirmation(
-        self, loop: str, query: ConfirmationQuery, trace_id: str, gone: Callable[[], bool]
-    ) -> JsonObject:
-        """Look for an intent's effect until it is there, the time is up, or nobody waits any more.
-
-        Raises:
-            ApiError: too many look at a time.
-        """
 
     async def fleet_document(self, name: str) -> Mapping[str, object]:
         """The fleet's ``status``, ``policy`` or ``handoff``, from its files.
 
         Raises:
             OpsError: there is none, or it is damaged.
-        """
-
-    def control(
-        self, entry: LoopEntry, request: ControlRequest, command_timeout_s: float | None = None
-    ) -> tuple[JsonObject, int, str]:
-        """Carry an intent out: the intents row, the command's exit code, and what else there is to say. Blocking.
-
-        Args:
-            command_timeout_s: when a runtime command of this host is stopped; None for the command's own default.
-
-        Raises:
-            OpsError: it could not be written down; nothing was executed.
         """
 
     async def run_command(self, argv: Sequence[str], deadline_s: float, *, alone: str = "") -> CommandEnd:
@@ -197,17 +120,8 @@ class Host(Protocol):
             ApiError: too many run, or one of this name does, or the daemon ends.
         """
 
-    def freeze_windows_file(self) -> str | None:
-        """The times in which the promotion controller applies nothing, by the settings."""
-
-    def horizon_outbox(self) -> str | None:
-        """Where the bridge looks, by the settings; None: the usual place."""
-
-    def fleet_rules(self) -> FleetRules:
-        """What the settings say of the fleet's steps."""
-
-    def threshold_catalog_file(self) -> str | None:
-        """The catalog of threshold profiles; None: the one in the package."""
+    def configured(self) -> Configured:
+        """What the settings in force say for its steps."""
 
     def settings(self) -> JsonObject:
         """The settings that are in force, without any secret."""

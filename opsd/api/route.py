@@ -14,13 +14,13 @@ from aiohttp import web
 
 from opsd.access.authenticate import Extent, Identity
 from opsd.access.model import Scope
-from opsd.api.failure import ErrorCode
-from opsd.api.models import Body, NoQuery, Query
+from opsd.api.failure import ErrorCode, no_such_loop
+from opsd.api.models.base import Body, NoQuery, Query
 from opsd.api.ports import Gate, Host
+from opsd.api.schemas import Schema
+from opsd.fleet.registry import LoopEntry
 
 PREFIX = "/api/v1"
-
-Schema = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,22 @@ class Call:
         """Who wants it, as rows and audits name them."""
         return self.identity.name
 
+    @property
+    def key_below(self) -> str:
+        """The key for what is asked of others on the way, empty without one: no two principals have the same."""
+        return f"api-{self.by}-{self.idempotency_key}" if self.idempotency_key else ""
+
+    def entry(self) -> LoopEntry:
+        """The registry entry of the loop that the path names.
+
+        Raises:
+            ApiError: there is none.
+        """
+        found = self.host.loops.entry(self.path["loop"])
+        if found is None:
+            raise no_such_loop()
+        return found
+
     def is_gone(self) -> bool:
         """Nobody waits for the answer any more. May be asked from any thread."""
         transport = self.request.transport
@@ -50,10 +66,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler answers: members beside ``ok``, and the status where it is not the route's own."""
+    """What a handler answers: members beside ``ok``."""
 
     members: Mapping[str, object]
-    status: int | None = None
 
 
 Handler = Callable[[Call], Awaitable[Answer | web.StreamResponse]]

@@ -18,7 +18,7 @@ from opsd.access.authenticate import Extent, Identity, authorize
 from opsd.access.model import Scope
 from opsd.api.changes import ChangeFeed, Frame
 from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.models import StreamQuery
+from opsd.api.models.stream import StreamQuery
 from opsd.api.route import PREFIX, Call
 from opsd.api.stream_reader import StreamReader, gap_event
 

@@ -68,9 +68,19 @@ class ApiRequest:
     once: bool = False
 
 
+def get_request(path: str, **query: object) -> ApiRequest:
+    """A question, without what was not given."""
+    return ApiRequest("GET", path, {name: str(value) for name, value in query.items() if value is not None})
+
+
+def segment(text: str) -> str:
+    """A name as one segment of a path."""
+    return quote(text, safe="")
+
+
 def loop_path(loop: str, rest: str = "") -> str:
     """The path of a loop's page."""
-    return f"/loops/{quote(loop, safe='')}{rest}"
+    return f"/loops/{segment(loop)}{rest}"
 
 
 def server_of(named: str, env: Mapping[str, str]) -> Server:

@@ -14,6 +14,7 @@ from typing import NamedTuple, NoReturn
 
 from opsd.cli.help_text import columns_of_terminal, paragraphs, two_columns
 from opsd.contract.errors import UsageError
+from opsd.contract.ids import parse_loop_id
 
 #: More digits than any count has; also below the interpreter's own limit for the conversion.
 _MAX_DIGITS = 4000
@@ -217,3 +218,12 @@ def require_positive_int(text: str, message: str) -> int:
     if number < 1:
         raise UsageError(message)
     return number
+
+
+def loop_of(arguments: Arguments) -> str:
+    """The loop that was named.
+
+    Raises:
+        OpsError: none, or no loop's name.
+    """
+    return parse_loop_id(arguments.required("--loop"), reserved=True)

@@ -18,6 +18,8 @@ from http.client import HTTPException, HTTPResponse
 from socket import socket
 from typing import NoReturn
 
+from opsd.api.changes import ChangeKind
+from opsd.api.stream_reader import StreamEnd
 from opsd.cli.api_client import ApiRequest, Server, connect, headers_of, refusal, target_of, trouble_of
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
@@ -28,7 +30,7 @@ from opsd.transport.sse import Frame, SseParser
 
 PATH = "/stream"
 #: What the daemon publishes.
-KINDS = ("loop", "loop_gone", "fleet", "operation")
+KINDS = tuple(kind.value for kind in ChangeKind)
 #: What this client adds: the connection is lost, and tried again.
 DISCONNECTED = "disconnected"
 #: No changes, but what has to be known of the stream itself.
@@ -135,7 +137,7 @@ def _one_connection(server: Server, query: Mapping[str, str], last_id: str, unti
 def _end(data: JsonValue) -> NoReturn:
     """The daemon ends, which another connection may survive, or the token does not work any more."""
     reason = get(data, "reason")
-    if reason == "unauthorized":
+    if reason == StreamEnd.UNAUTHORIZED:
         raise OpsError("the token does not work any more", code="unauthorized")
     raise _LostError(f"the daemon ended the stream: {reason}")
 

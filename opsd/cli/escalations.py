@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsd.cli.api_client import loop_path
-from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.api_client import answer_of, get_request, loop_path
+from opsd.cli.arguments import Arguments, CommandSpec, Flag, loop_of
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person, show
-from opsd.cli.remote.command import get_request, loop_of
-from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, answer_to, ask_here
+from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, ask_here
 
 _LIMIT = 100
 
@@ -44,7 +43,7 @@ def view(arguments: Arguments, asked: Asked) -> int:
         OpsError: bad arguments, no answer, or a refusal.
     """
     loop, limit = loop_of(arguments), arguments.positive("--limit", _LIMIT)
-    rows = answer_to(asked, get_request(loop_path(loop, "/escalations"), limit=limit))["escalations"]
+    rows = answer_of(asked.server, get_request(loop_path(loop, "/escalations"), limit=limit))["escalations"]
     document = {"schemaVersion": "v1", "loopId": loop, "escalations": rows}
     if for_a_person(arguments):
         from opsd.cli.escalations_page import escalations_page

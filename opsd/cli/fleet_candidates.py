@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.api_client import answer_of, get_request
+from opsd.cli.arguments import Arguments, CommandSpec, Flag, loop_of
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person, show
-from opsd.cli.remote.command import get_request, loop_of
-from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, answer_to, ask_here
+from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, ask_here
 from opsd.contract.jsoncodec import JsonObject
 
 SPEC = CommandSpec(
@@ -45,7 +45,7 @@ def view(arguments: Arguments, asked: Asked) -> int:
     loop = loop_of(arguments) if arguments.given("--loop") is not None else None
     eligible = arguments.choice("--eligible", "", ("true", "false"), "--eligible must be true or false") or None
     request = get_request("/fleet/candidates", loop=loop, category=arguments.optional("--category"), eligible=eligible)
-    answer = answer_to(asked, request)
+    answer = answer_of(asked.server, request)
     document: JsonObject = {"schemaVersion": "v1"} | {
         name: answer[name] for name in ("decidedAt", "mode", "candidates")
     }

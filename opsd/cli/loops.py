@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsd.cli.api_client import loop_path
-from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.api_client import answer_of, get_request, loop_path
+from opsd.cli.arguments import Arguments, CommandSpec, Flag, loop_of
 from opsd.cli.help_text import columns_of_terminal
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person, show
-from opsd.cli.remote.command import get_request, loop_of
-from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, answer_to, ask_here
+from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, ask_here
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import HealthStatus
@@ -70,7 +69,7 @@ def _loop(arguments: Arguments, asked: Asked) -> JsonObject:
     for flag in _FILTERS:
         if arguments.given(flag) is not None:
             raise UsageError(f"{flag} cannot be combined with --loop")
-    found: JsonObject = answer_to(asked, get_request(loop_path(loop_of(arguments))))["loop"]
+    found: JsonObject = answer_of(asked.server, get_request(loop_path(loop_of(arguments))))["loop"]
     return found
 
 
@@ -83,9 +82,8 @@ def _loops(arguments: Arguments, asked: Asked) -> JsonObject:
     found: list[JsonObject] = []
     while True:
         limit = min(most - len(found), PAGE)
-        page = answer_to(
-            asked, get_request("/loops", state=state, health=health, reason=reason, limit=limit, cursor=cursor)
-        )
+        request = get_request("/loops", state=state, health=health, reason=reason, limit=limit, cursor=cursor)
+        page = answer_of(asked.server, request)
         found += page["loops"]
         following = page["nextCursor"]
         if following is None or len(found) >= most:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from opsd.cli.api_client import answer_of, get_request
 from opsd.cli.arguments import Arguments, CommandSpec
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person, show
-from opsd.cli.remote.command import get_request
-from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, answer_to, ask_here
+from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, ask_here
 
 SPEC = CommandSpec(
     "opsd promotion state",
@@ -35,7 +35,7 @@ def view(arguments: Arguments, asked: Asked) -> int:
     Raises:
         OpsError: no answer, or a refusal.
     """
-    document = {"schemaVersion": "v1", **answer_to(asked, get_request("/promotion"))["promotion"]}
+    document = {"schemaVersion": "v1", **answer_of(asked.server, get_request("/promotion"))["promotion"]}
     if for_a_person(arguments):
         from opsd.cli.promotion_state_page import promotion_state_page
 

@@ -10,10 +10,9 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from opsd.cli.api_client import ApiRequest, Server, ask, refusal, server_of
+from opsd.cli.api_client import Server, server_of
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.this_host import daemon_url
-from opsd.contract.jsoncodec import JsonObject
 
 CONFIG = Flag("--config", "settings of this host's daemon; default $OPSD_CONFIG, else /etc/opsd/opsd.toml", "<file>")
 PRETTY = Flag("--pretty", "the document, indented by two spaces")
@@ -51,15 +50,3 @@ def ask_here(spec: CommandSpec, argv: Sequence[str], view: View) -> int:
     """
     arguments = spec.parse(argv)
     return view(arguments, asked_by_name(daemon_url(arguments.optional("--config"))))
-
-
-def answer_to(asked: Asked, request: ApiRequest) -> JsonObject:
-    """The document that answers a question.
-
-    Raises:
-        OpsError: no answer, or a refusal.
-    """
-    _status, document = ask(asked.server, request)
-    if document["ok"] is not True:
-        raise refusal(document)
-    return document

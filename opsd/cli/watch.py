@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 
-from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.arguments import Arguments, CommandSpec, Flag, loop_of
 from opsd.cli.change_stream import ABOUT_THE_STREAM, KINDS, Heard, follow
 from opsd.cli.output import write_json
 from opsd.cli.page import show
-from opsd.cli.remote.command import loop_of
 from opsd.cli.views import CONFIG, WHOM, Asked, ask_here
 from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError

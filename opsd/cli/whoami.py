@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from opsd.cli.api_client import answer_of, get_request
 from opsd.cli.arguments import Arguments, CommandSpec
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person, line, show
-from opsd.cli.remote.command import get_request
-from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, answer_to, ask_here
+from opsd.cli.views import CONFIG, PRETTY, WHOM, Asked, ask_here
 
 SPEC = CommandSpec("opsd whoami", f"Who a daemon takes you for, and what you may do there. {WHOM}", (CONFIG, PRETTY))
 
@@ -34,7 +34,7 @@ def view(arguments: Arguments, asked: Asked) -> int:
     Raises:
         OpsError: no answer, or a refusal.
     """
-    who = answer_to(asked, get_request("/identity"))["identity"]
+    who = answer_of(asked.server, get_request("/identity"))["identity"]
     if for_a_person(arguments):
         lines = {"you are": [who.get("name")], "scopes": who.get("scopes"), "loops": who.get("loops")}
         without = f"none; {_LOCALLY}" if who.get("name") == "local" else "none"

@@ -28,7 +28,6 @@ _LOCK_WAIT_S = 30.0
 _GIT_S = 10.0
 
 SANDBOX: Final = "sandbox"
-LIVE: Final = "live"
 
 #: Carries out a drill in a folder of its own.
 Body = Callable[[Path], Iterable[Observed]]

@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
 from opsd.contract.ids import LoopId
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES
 from opsd.runtime.reader import LoopReader
+from opsd.runtime.threads import InThread
 
 T = TypeVar("T")
-
-#: Runs a blocking function elsewhere, like ``loop.run_in_executor`` without its first argument.
-InThread: TypeAlias = Callable[..., "asyncio.Future[Any]"]
 
 
 class HeldReader:

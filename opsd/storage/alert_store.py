@@ -114,11 +114,6 @@ class AlertStore:
         """Put the state in place of the former one, synced."""
         files.replace_file(self.paths.state, jsoncodec.dumps(state) + b"\n", durable=True)
 
-    def escalations_changed(self, known: files.Signature | None) -> tuple[bool, files.Signature | None]:
-        """Whether the escalations file differs from what ``known`` was: one stat."""
-        found = files.signature(self.paths.escalations)
-        return found != known, found
-
     def read_rows(self, start: Position, limit: int) -> NewRows | None:
         """Complete lines behind ``start``, at most ``limit`` of them; None without a file.
 

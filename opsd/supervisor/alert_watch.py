@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
+from opsd.runtime.threads import InThread
 from opsd.supervisor import alert_config
 from opsd.supervisor.alert_config import Look
 from opsd.supervisor.alert_metrics import AlertMetrics
 from opsd.supervisor.alert_run import RunMeans
 from opsd.supervisor.alert_schedule import LoopAlerts, is_unsettled, left_by_others
 from opsd.supervisor.heartbeat import Heartbeat
-
-InThread = Callable[..., "asyncio.Future[Any]"]
 
 
 class Deliverer(Protocol):

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import busy
 from opsd.api.ports import CommandEnd
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
@@ -74,7 +74,7 @@ class Commands:
         """
         refusal = self._refusal(alone)
         if refusal:
-            raise ApiError(ErrorCode.BUSY, refusal, headers={"Retry-After": "1"})
+            raise busy(refusal)
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._threads, run_command, argv, deadline_s, self._env, self._ending)
         self._running[running] = alone

@@ -15,11 +15,13 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import structlog
 
 from opsd import __version__, compose_alerts
+from opsd.api.changes import ChangeKind
 from opsd.api.table import control_api
 from opsd.contract.errors import OpsError
 from opsd.control.recovery import recover_all
@@ -36,9 +38,9 @@ from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
 from opsd.supervisor.fleet_timer import FleetTimer
 from opsd.supervisor.http_api import ApiLimits, HttpApi
 from opsd.supervisor.job_group import JobGroup
-from opsd.supervisor.jobs import misses_the_registry
 from opsd.supervisor.live_view import DaemonView
 from opsd.supervisor.loop_factory import LoopFactory
+from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.notify import ServiceManager
 from opsd.supervisor.pass_runner import PassLimits, PassRunner
@@ -46,6 +48,7 @@ from opsd.supervisor.principals_watch import PrincipalsWatch, open_access
 from opsd.supervisor.registry_source import RegistrySource
 from opsd.supervisor.self_check import SelfCheck
 from opsd.supervisor.settings import LoadedSettings, Settings
+from opsd.supervisor.settings_doubts import doubts
 from opsd.supervisor.settings_model import needs_restart
 from opsd.supervisor.settings_view import Load, RunningSettings
 from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
@@ -198,14 +201,8 @@ class Daemon:
         return 0
 
     def _warn(self, settings: Settings) -> None:
-        """Of what can be loaded and cannot be meant (40, weakness 5)."""
-        idle_s = settings.observe.idle_resync_seconds * (1 + settings.reconcile.jitter)
-        if settings.fleet.enabled and settings.fleet.max_pass_age_seconds < idle_s:
-            self._log.warning("config.fleet_wakes_idle_sprites", max_pass_age=settings.fleet.max_pass_age_seconds)
-        if misses_the_registry(settings):
-            self._log.warning("config.promotion_needs_the_usual_registry", registry=str(settings.registry.file))
-        if settings.drift.summary_window < 30 and settings.drift.min_confidence != "low":
-            self._log.warning("config.drift_cannot_become_active", summary_window=settings.drift.summary_window)
+        for event, fields in doubts(settings):
+            self._log.warning(event, **fields)
 
     def _start_tasks(self) -> None:
         settings = self._settings
@@ -222,39 +219,26 @@ class Daemon:
             self.tasks.start("principals", lambda beat: watch.run(beat, look_s=look_s), deadline_s=silence_s + look_s)
         self._jobs.start(self.tasks, silence_s=silence_s)
         self.tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
+        work = partial(self._runner.work, wanted=self._to_pass_over)
         for number in range(settings.reconcile.max_parallel):
-            self.tasks.start(f"worker-{number}", self._work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
+            self.tasks.start(f"worker-{number}", work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
         if self._alerts is not None:
             self._alerts.start(self.tasks, settings)
         if self._service_manager.watchdog_period_s is not None:
-            self.tasks.start("watchdog", self._feed_watchdog, deadline_s=silence_s)
+            feed = partial(self._service_manager.feed_watchdog, is_well=lambda: not self.check.problems())
+            self.tasks.start("watchdog", feed, deadline_s=silence_s)
 
-    async def _work(self, heartbeat: Heartbeat) -> None:
-        while True:
-            with heartbeat.idle():
-                item = await self.queue.get()
-            loop = self._fleet.fleet.get(item.key)
-            if loop is None or self._view.draining:
-                self.queue.done(item.key)
-                continue
-            await self._runner.run(item, loop)
+    def _to_pass_over(self, key: str) -> ManagedLoop | None:
+        return None if self._view.draining else self._fleet.fleet.get(key)
 
     async def _watch_files(self, heartbeat: Heartbeat) -> None:
         await self._watcher.run(heartbeat.beat, progress_s=self._settings.watchdog.task_deadline_seconds / 4)
-
-    async def _feed_watchdog(self, heartbeat: Heartbeat) -> None:
-        period_s = self._service_manager.watchdog_period_s or 1.0
-        while True:
-            heartbeat.beat()
-            if not self.check.problems():
-                self._service_manager.alive()
-            await asyncio.sleep(period_s)
 
     def _fleet_stepped(self, run: CycleRun) -> None:
         """Whoever follows the fleet's changes hears that its steps were run."""
         failed = None if run.failure is None else run.failure[0].value
         steps = [step.value for step in run.durations]
-        self._host.changes.publish("fleet", {"traceId": run.trace_id, "steps": steps, "failedStep": failed})
+        self._host.changes.publish(ChangeKind.FLEET, {"traceId": run.trace_id, "steps": steps, "failedStep": failed})
 
     def _before_scrape(self) -> None:
         self.metrics.set_queue(self.queue.depth, self.queue.oldest_age_s)

@@ -13,11 +13,12 @@ import structlog
 from opsd.api.changes import ChangeFeed
 from opsd.contract.errors import OpsError
 from opsd.fleet.registry import LoopEntry
+from opsd.runtime.threads import InThread
 from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.fleet import Fleet
 from opsd.supervisor.follower import LoopFollower
 from opsd.supervisor.loop_factory import Judging, LoopFactory
-from opsd.supervisor.managed_loop import InThread, ManagedLoop
+from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.observation import Follow
 from opsd.supervisor.registry_source import RegistrySource

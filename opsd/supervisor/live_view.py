@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from opsd.runtime.threads import InThread
 from opsd.supervisor.fleet_means import fleet_view
 from opsd.supervisor.fleet_supervisor import FleetSupervisor
 from opsd.supervisor.loop_status import loop_status
-from opsd.supervisor.managed_loop import InThread
 from opsd.supervisor.self_check import SelfCheck
 from opsd.supervisor.settings import Settings
 

@@ -11,9 +11,9 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.operations.loops import in_own_thread
-from opsd.api.ports import ConfirmationQuery, EventsQuery
+from opsd.api.failure import busy
+from opsd.api.loop_ports import ConfirmationQuestion, EventsQuestion
+from opsd.api.own_thread import in_own_thread
 from opsd.contract.checks import check_events, check_snapshot
 from opsd.contract.errors import ArtifactError, OpsError, UsageError
 from opsd.contract.ids import new_trace_id
@@ -24,7 +24,8 @@ from opsd.control.confirm import StopLooking, TakeSnapshot, confirm
 from opsd.control.local import chosen_taker
 from opsd.loop.records import cursor_document
 from opsd.runtime.reader import LoopReader
-from opsd.runtime.readers import InThread, Readers
+from opsd.runtime.readers import Readers
+from opsd.runtime.threads import InThread
 from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.transport.base import EnvelopeBatch, IngestCursor, Observation, ObservationQuery
 from opsd.transport.local import LocalTransport
@@ -77,7 +78,7 @@ class LoopReads:
         found = await _sprite_snapshot(loop, transport, trace_id)
         return found if not run_id else {**found, "run": {**as_object(found.get("run")), "runId": run_id}}
 
-    async def events(self, loop: ManagedLoop, query: EventsQuery, trace_id: str | None) -> JsonObject:
+    async def events(self, loop: ManagedLoop, question: EventsQuestion, trace_id: str | None) -> JsonObject:
         """Events behind a line offset, and the cursor document that acknowledges them: ``events`` and ``cursor``.
 
         Raises:
@@ -89,36 +90,36 @@ class LoopReads:
 
             def read(reader: LoopReader) -> JsonObject:
                 page = reader.poll(
-                    offset=query.cursor,
-                    max_events=query.most,
+                    offset=question.cursor,
+                    max_events=question.most,
                     now=now,
                     trace_id=trace_id,
-                    anchor=query.anchor,
-                    skip_line=query.skip_line,
+                    anchor=question.anchor,
+                    skip_line=question.skip_line,
                     max_bytes=MAX_PAGE_BYTES,
                 )
-                return self._page(loop, page.events, IngestCursor(page.offset, page.line_count, page.anchor), query)
+                return self._page(loop, page.events, IngestCursor(page.offset, page.line_count, page.anchor), question)
 
             return await self._readers.use(loop.entry.loop_id, read)
-        if query.anchor is not None:
+        if question.anchor is not None:
             raise UsageError("a sprite service does not compare an anchor with its journal: begin at the first line")
-        seen = _believed(await transport.poll(_query(loop, trace_id, query)))
+        seen = _believed(await transport.poll(_query(loop, trace_id, question)))
         events = list(seen.events.envelopes) if isinstance(seen.events, EnvelopeBatch) else []
         check_events(events, loop.name)
         cursor = seen.cursor
-        if cursor is None or len(events) > query.most or not query.cursor <= cursor.offset <= cursor.line_count:
+        if cursor is None or len(events) > question.most or not question.cursor <= cursor.offset <= cursor.line_count:
             raise ArtifactError("the sprite service answered other events than were asked for")
-        return self._page(loop, events, cursor, query)
+        return self._page(loop, events, cursor, question)
 
-    def _page(self, loop: ManagedLoop, events: object, cursor: IngestCursor, query: EventsQuery) -> JsonObject:
+    def _page(self, loop: ManagedLoop, events: object, cursor: IngestCursor, question: EventsQuestion) -> JsonObject:
         document = cursor_document(self._repo, loop.name, cursor, format_utc(time.time()))
         return {
             "events": events,
-            "cursor": document if query.skip_line is None else {**document, "skippedLine": query.skip_line},
+            "cursor": document if question.skip_line is None else {**document, "skippedLine": question.skip_line},
         }
 
     async def confirmation(
-        self, loop: ManagedLoop, query: ConfirmationQuery, trace_id: str, gone: Callable[[], bool]
+        self, loop: ManagedLoop, question: ConfirmationQuestion, trace_id: str, gone: Callable[[], bool]
     ) -> JsonObject:
         """Look at snapshots until they show the effect of an intent: what ``opsd confirm-intent`` prints.
 
@@ -129,7 +130,7 @@ class LoopReads:
             ApiError: too many look at a time.
         """
         if self._looks >= MAX_LOOKS:
-            raise ApiError(ErrorCode.BUSY, "too many look for effects at a time", headers={"Retry-After": "1"})
+            raise busy("too many look for effects at a time")
         take = self._taker(loop, trace_id)
 
         def pause(seconds: float) -> None:
@@ -140,7 +141,9 @@ class LoopReads:
         self._looks += 1
         try:
             return await in_own_thread(
-                lambda: confirm(query.intent, take, timeout_s=query.timeout_s, interval_s=query.interval_s, sleep=pause)
+                lambda: confirm(
+                    question.intent, take, timeout_s=question.timeout_s, interval_s=question.interval_s, sleep=pause
+                )
             )
         finally:
             self._looks -= 1
@@ -160,7 +163,7 @@ class LoopReads:
         return lambda: asyncio.run_coroutine_threadsafe(look(), events).result()
 
 
-def _query(loop: ManagedLoop, trace_id: str | None, wanted: EventsQuery | None = None) -> ObservationQuery:
+def _query(loop: ManagedLoop, trace_id: str | None, wanted: EventsQuestion | None = None) -> ObservationQuery:
     settings = loop.reconciler.settings
     return ObservationQuery(
         cursor=0 if wanted is None else wanted.cursor,

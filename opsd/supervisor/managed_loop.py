@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import format_utc, parse_epoch
@@ -18,15 +18,13 @@ from opsd.fleet.observed import LoopPass
 from opsd.fleet.registry import LoopEntry, ObserveMode
 from opsd.loop.outcome import Outcome
 from opsd.loop.reconcile import Reconciler
+from opsd.runtime.threads import InThread
 from opsd.supervisor.alert_schedule import LoopAlerts
 from opsd.supervisor.loop_metrics import LoopSample
 from opsd.supervisor.observation import ACTIVE_STATES, ObservationPeriods, ObservationPlan, plan_observation
 from opsd.supervisor.pass_orders import PassOrders
 from opsd.transport.local import LocalTransport
 from opsd.transport.sprite_service import SpriteServiceTransport
-
-#: ``loop.run_in_executor`` without its first argument.
-InThread: TypeAlias = Callable[..., "asyncio.Future[Any]"]
 
 
 @dataclass(slots=True)

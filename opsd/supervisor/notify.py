@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from opsd.supervisor.heartbeat import Heartbeat
 
 #: How long the start, a reload and the end wait for a busy service manager: a lost ``READY=1`` would end the daemon.
 #: What is sent in between is worth no wait.
@@ -49,6 +52,15 @@ class ServiceManager:
     def alive(self) -> None:
         """Feed the watchdog."""
         self._send("WATCHDOG=1")
+
+    async def feed_watchdog(self, heartbeat: Heartbeat, *, is_well: Callable[[], bool]) -> None:
+        """Feed the watchdog for ever, as long as all is well."""
+        period_s = self.watchdog_period_s or 1.0
+        while True:
+            heartbeat.beat()
+            if is_well():
+                self.alive()
+            await asyncio.sleep(period_s)
 
     def _send(self, *lines: str, patience_s: float = 0.0) -> None:
         if not self._address:

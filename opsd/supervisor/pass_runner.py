@@ -19,9 +19,11 @@ from opsd.contract.ids import new_trace_id
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get
 from opsd.loop.outcome import Outcome
+from opsd.runtime.threads import InThread
 from opsd.supervisor.alert_worker import AlertWorker
 from opsd.supervisor.backoff import next_delay, resync_delay
-from opsd.supervisor.managed_loop import InThread, ManagedLoop
+from opsd.supervisor.heartbeat import Heartbeat
+from opsd.supervisor.managed_loop import ManagedLoop
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.workqueue import Priority, WorkItem, WorkQueue
 
@@ -68,6 +70,21 @@ class PassRunner:
         self._monotonic = monotonic
         self._rand = rand
         self._log = structlog.get_logger("opsd.pass")
+
+    async def work(self, heartbeat: Heartbeat, *, wanted: Callable[[str], ManagedLoop | None]) -> None:
+        """Run passes for ever, one after the other, as the queue gives them out.
+
+        Args:
+            wanted: the loop of a key; None where no pass is to be run over it any more.
+        """
+        while True:
+            with heartbeat.idle():
+                item = await self._queue.get()
+            loop = wanted(item.key)
+            if loop is None:
+                self._queue.done(item.key)
+            else:
+                await self.run(item, loop)
 
     async def run(self, item: WorkItem, loop: ManagedLoop) -> None:
         """One pass for ``item``, which is given back to the queue. Never raises for a reason that lies in the loop."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import structlog
 
@@ -21,6 +20,7 @@ from opsd.access.source import PrincipalsSource
 from opsd.contract.errors import ManagerFileError, OpsError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject
+from opsd.runtime.threads import InThread
 from opsd.storage import operations
 from opsd.storage.fleet_store import FleetStore
 from opsd.supervisor import logs
@@ -32,8 +32,6 @@ from opsd.supervisor.settings import Settings
 from opsd.supervisor.tokens import api_token, principals_source
 
 log = structlog.get_logger("opsd.supervisor.access")
-
-InThread = Callable[..., "asyncio.Future[Any]"]
 
 
 class PrincipalsWatch:

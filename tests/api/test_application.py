@@ -19,7 +19,7 @@ from opsd.access.authenticate import Identity
 from opsd.access.model import Scope
 from opsd.api.application import Api
 from opsd.api.changes import ChangeFeed
-from opsd.api.models import Nothing
+from opsd.api.models.base import Nothing
 from opsd.api.route import PREFIX, Answer, Call, Route
 from opsd.storage.fleet_parts import FleetLog
 from opsd.storage.fleet_store import FileFleetStore

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.api.changes import ChangeFeed
+from opsd.api.changes import ChangeFeed, ChangeKind
 
 
 @given(st.integers(1, 20), st.integers(0, 60), st.integers(0, 60), st.integers(1, 70))
@@ -16,7 +16,7 @@ def test_a_reader_gets_what_is_behind_it_or_is_told_that_some_is_gone(
 ) -> None:
     feed = ChangeFeed(frames=frames)
     for number in range(published):
-        feed.publish("loop", {"number": number})
+        feed.publish(ChangeKind.LOOP, {"number": number})
     found, gap = feed.behind(position, most)
     wanted = list(range(max(position, published - frames) + 1, published + 1))
     assert [frame.number for frame in found] == wanted[:most]
@@ -35,7 +35,7 @@ def test_what_is_no_news_is_not_told() -> None:
 
 def test_an_id_of_another_life_or_of_the_future_is_no_place() -> None:
     feed, other = ChangeFeed(), ChangeFeed()
-    feed.publish("loop", {})
+    feed.publish(ChangeKind.LOOP, {})
     assert feed.position_of(feed.id_of(1)) == 1
     for text in (other.id_of(1), feed.id_of(2), "", "1", feed.id_of(1) + "x", feed.id_of(1).replace("-", "--")):
         assert feed.position_of(text) is None
@@ -54,12 +54,12 @@ async def test_everybody_who_listens_hears_once_of_all_changes_of_a_turn_and_of_
 
     for listener in (ann, bob, bob):
         feed.listen(listener)
-    feed.publish("loop", {})
-    feed.publish("loop", {})
+    feed.publish(ChangeKind.LOOP, {})
+    feed.publish(ChangeKind.LOOP, {})
     assert heard == []
     await asyncio.sleep(0)
     assert heard == [("ann", 2), ("bob", 2)]
-    feed.publish("loop", {})
+    feed.publish(ChangeKind.LOOP, {})
     await asyncio.sleep(0)
     feed.end()
     await asyncio.sleep(0)
@@ -69,6 +69,6 @@ async def test_everybody_who_listens_hears_once_of_all_changes_of_a_turn_and_of_
 
 def test_a_feed_that_nobody_listens_to_needs_no_event_loop() -> None:
     feed = ChangeFeed()
-    feed.publish("loop", {})
+    feed.publish(ChangeKind.LOOP, {})
     feed.end()
     assert feed.last == 1

@@ -12,8 +12,7 @@ from opsd import __version__
 from opsd.access.model import Scope
 from tests.alerts.catalogs import document, entry
 from tests.api.world import ApiWorld
-from tests.cli.terminal import on_a_terminal
-from tests.cli.test_remote import opsd
+from tests.cli.process import on_a_terminal, opsd
 
 SECRET = "hush-hush-service-token"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from opsd.api.flags import body_of, fields_by_flag, flag_of, flags_of, kind_of, plain
-from opsd.api.promotion_models import PromotionApply, PromotionController, PromotionGates
+from opsd.api.models.promotion import PromotionApply, PromotionController, PromotionGates
 from opsd.cli.arguments import CommandSpec
 from opsd.cli.remote.command import spec_of
 from opsd.cli.remote.promotion import COMMANDS

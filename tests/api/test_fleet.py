@@ -7,7 +7,7 @@ from pathlib import Path
 
 from opsd.access.model import Scope
 from tests.api.world import ApiWorld
-from tests.cli.test_remote import opsd
+from tests.cli.process import opsd
 from tests.daemon.fleet_world import until_runs
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from opsd.access.model import Scope
 from opsd.api.flags import fields_by_flag
-from opsd.api.loop_models import AlertsDispatch, ProfileDrift
+from opsd.api.models.alerts import AlertsDispatch
+from opsd.api.models.loops import ProfileDrift
 from opsd.cli.remote.command import spec_of
 from tests.api.world import ApiWorld
 from tests.daemon.support import LiveLoop, remote, sprite, write_registry

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from opsd.access.model import Scope
 from tests.api.world import ApiWorld
-from tests.cli.test_remote import opsd
+from tests.cli.process import opsd
 
 _GOVERNED = {"approvalRef": "CHG-1", "rationale": "all is well", "reviewBy": "2099-01-01T00:00:00Z"}
 

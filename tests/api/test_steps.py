@@ -12,14 +12,13 @@ from pydantic import ValidationError
 
 from opsd.access.model import Scope
 from opsd.api.flags import flags_of, operand_of
-from opsd.api.models import Body
-from opsd.api.step_models import BridgeRun, DrillRun
+from opsd.api.models.base import Body
+from opsd.api.models.steps import BridgeRun, DrillRun
 from opsd.api.table import ROUTES
 from opsd.cli.remote.command import spec_of
 from opsd.cli.remote.steps import COMMANDS
 from tests.api.world import ApiWorld
-from tests.cli.terminal import on_a_terminal
-from tests.cli.test_remote import opsd
+from tests.cli.process import on_a_terminal, opsd
 
 _EVIDENCE = "drills/promotion.v1.json"
 

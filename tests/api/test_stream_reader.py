@@ -17,8 +17,8 @@ from aiohttp import web
 from opsd.access.authenticate import Identity
 from opsd.access.model import Scope
 from opsd.api import stream
-from opsd.api.changes import ChangeFeed
-from opsd.api.models import StreamQuery
+from opsd.api.changes import ChangeFeed, ChangeKind
+from opsd.api.models.stream import StreamQuery
 from opsd.api.route import Call
 from opsd.api.stream_reader import BATCH_FRAMES
 
@@ -71,7 +71,7 @@ class World:
     def publish(self, count: int, *, loop: str = "alpha", **value: object) -> None:
         """So many changes at once."""
         for number in range(count):
-            self.feed.publish("loop", {"number": number, **value}, loop=loop)
+            self.feed.publish(ChangeKind.LOOP, {"number": number, **value}, loop=loop)
 
 
 class Reader:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ from opsd.fleet.documents import Document
 from opsd.fleet.status.document import fleet_status
 from opsd.fleet.status.inputs import FleetStatusInputs
 from opsd.storage.fleet_store import FileFleetStore
+from tests.cli.process import on_a_terminal
 from tests.cli.support import Shell, printed
 from tests.fleet.handoff_support import AUTONOMOUS, Fleet, candidate, policy, registry
 
@@ -141,17 +138,13 @@ def fleet_repo(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", ["handoff", "status"])
-def test_the_page_is_for_terminals_and_the_document_for_everybody_else(
+async def test_the_page_is_for_terminals_and_the_document_for_everybody_else(
     opsd: Shell, fleet_repo: Path, command: str
 ) -> None:
     argv = ["fleet", command, "--repo", str(fleet_repo)]
     assert opsd(*argv).json["schemaVersion"] == "v1"
-    ours, theirs = pty.openpty()
-    done = subprocess.run([sys.executable, "-m", "opsd", *argv], stdout=theirs, stderr=subprocess.PIPE, check=True)
-    os.close(theirs)
-    shown = os.read(ours, 65536).decode()
-    os.close(ours)
-    assert done.stderr == b""
+    code, shown = await on_a_terminal(*argv)
+    assert code == 0
     assert "fleet" in shown
     assert "schemaVersion" not in shown
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pty
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ from rich.console import Console
 from opsd.cli.promotion_gates_page import gates_page
 from opsd.promotion.decision import evaluate_gates
 from opsd.promotion.inputs import DrillRecords, Missing
+from tests.cli.process import on_a_terminal
 from tests.cli.support import Result, Shell
 from tests.promotion.factories import autonomous, drill, fleet_folder, inputs, write_evidence
 
@@ -121,14 +118,10 @@ class TestGates:
         assert (done.exit, done.out) == (1, b"")
         assert done.err == "no registry\nerror: failed to read fleet status via opsd fleet status\n"
 
-    def test_the_page_is_for_terminals_and_the_document_for_everybody_else(self, root: Path) -> None:
+    async def test_the_page_is_for_terminals_and_the_document_for_everybody_else(self, root: Path) -> None:
         argv = [*GATES, "--repo", str(root), "--fleet-status-file", str(root / "status.json")]
-        ours, theirs = pty.openpty()
-        done = subprocess.run([sys.executable, "-m", "opsd", *argv], stdout=theirs, stderr=subprocess.PIPE, check=True)
-        os.close(theirs)
-        page = os.read(ours, 65536).decode()
-        os.close(ours)
-        assert done.stderr == b""
+        code, page = await on_a_terminal(*argv)
+        assert code == 0
         assert "promotion_autonomous_sample_insufficient" in page
         assert "schemaVersion" not in page
 

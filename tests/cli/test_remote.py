@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,16 +18,7 @@ from opsd.cli.remote.refusals import HOST_ONLY
 from opsd.cli.remote.run import wanted_server
 from opsd.cli.remote.table import COMMANDS
 from tests.api.world import ApiWorld
-
-
-async def opsd(*argv: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("OPSD_")}
-    command = [sys.executable, "-m", "opsd", *argv]
-    return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, env={**own, **(env or {})}, timeout=60, check=False
-    )
-
+from tests.cli.process import opsd
 
 #: Not of the API, but beside it.
 _PROBE = "GET /readyz"

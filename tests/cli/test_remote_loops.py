@@ -16,7 +16,7 @@ from opsd.cli.remote.command import spec_of
 from opsd.cli.remote.events import PAGE
 from opsd.cli.remote.loops import COMMANDS
 from tests.api.world import ApiWorld
-from tests.cli.test_remote import opsd
+from tests.cli.process import opsd
 from tests.transport.misbehaving import respond, serving
 
 NOWHERE = ("--server", "http://127.0.0.1:1", "--loop", "alpha")

@@ -8,8 +8,7 @@ from pathlib import Path
 from opsd.access.model import Scope
 from opsd.access.token_format import TokenPurpose, purpose_of
 from tests.api.world import ApiWorld, Client
-from tests.cli.terminal import on_a_terminal
-from tests.cli.test_remote import opsd
+from tests.cli.process import on_a_terminal, opsd
 
 
 async def test_a_token_is_made_listed_and_revoked_as_on_the_host(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from opsd.cli.remote.views import COMMANDS
 from opsd.cli.views import Asked
 from opsd.contract.errors import OpsError
 from tests.api.world import ApiWorld
+from tests.cli.process import opsd
 from tests.cli.support import free_port
-from tests.cli.test_remote import opsd
 
 
 async def shown(*argv: str, env: dict[str, str]) -> Any:
@@ -145,12 +145,12 @@ def pages_of(monkeypatch: pytest.MonkeyPatch, *pages: tuple[list[str], Any]) -> 
     """A server that answers each request with the next page."""
     asked: list[ApiRequest] = []
 
-    def answer(_asked: Asked, request: ApiRequest) -> dict[str, Any]:
+    def answer(_server: Server, request: ApiRequest) -> dict[str, Any]:
         asked.append(request)
         names, cursor = pages[min(len(asked), len(pages)) - 1]
         return {"ok": True, "loops": [{"loopId": name} for name in names], "nextCursor": cursor}
 
-    monkeypatch.setattr(loops, "answer_to", answer)
+    monkeypatch.setattr(loops, "answer_of", answer)
     yield asked
 
 

@@ -243,7 +243,7 @@ def test_nothing_that_comes_from_outside_is_obeyed_by_the_terminal(
         shown = printed(page(), width=300)
         assert "\x1b" not in shown, name
         assert "[bold]" in shown or name == "fleet", name
-    monkeypatch.setattr(whoami, "answer_to", lambda *_: {"identity": {"name": EVIL, "scopes": [EVIL], "loops": EVIL}})
+    monkeypatch.setattr(whoami, "answer_of", lambda *_: {"identity": {"name": EVIL, "scopes": [EVIL], "loops": EVIL}})
     monkeypatch.setattr(whoami, "for_a_person", lambda _: True)
     assert whoami.view(whoami.SPEC.parse([]), Asked(Server("http://127.0.0.1:1"), FLAGS)) == 0
     out = capsys.readouterr().out
@@ -257,7 +257,7 @@ def test_who_has_no_token_is_told_what_is_open_without_one(
     monkeypatch.setattr(whoami, "for_a_person", lambda _: True)
     for name, told in (("local", True), ("api_token", False)):
         identity = {"name": name, "scopes": ["read", "control"], "loops": ["*"], "credential": None}
-        monkeypatch.setattr(whoami, "answer_to", lambda *_, identity=identity: {"identity": identity})
+        monkeypatch.setattr(whoami, "answer_of", lambda *_, identity=identity: {"identity": identity})
         assert whoami.view(whoami.SPEC.parse([]), Asked(Server("http://127.0.0.1:1"), FLAGS)) == 0
         assert ("ask for a pass" in capsys.readouterr().out) == told
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import pty
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+
+from tests.cli.process import environment
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -47,12 +47,11 @@ class Watch:
 
 @asynccontextmanager
 async def watch(*argv: str, **env: str) -> AsyncIterator[Watch]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("OPSD_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "opsd", "watch", *argv),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**own, "OPSD_CONFIG": os.devnull, **env},
+        env=environment({"OPSD_CONFIG": os.devnull, **env}),
         limit=64 * 1024 * 1024,
     )
     try:
@@ -61,22 +60,6 @@ async def watch(*argv: str, **env: str) -> AsyncIterator[Watch]:
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-def on_a_terminal(*argv: str) -> str:
-    """What a command shows on a terminal without colours."""
-    leader, follower = pty.openpty()
-    env = {name: value for name, value in os.environ.items() if not name.startswith("OPSD_")}
-    command = [sys.executable, "-m", "opsd", *argv]
-    with subprocess.Popen(command, stdout=follower, stderr=follower, env={**env, "TERM": "dumb"}) as process:
-        os.close(follower)
-        shown = b""
-        with suppress(OSError):  # the terminal's end
-            while data := os.read(leader, 65_536):
-                shown += data
-        os.close(leader)
-        assert process.wait(30) == 0
-    return shown.decode()
 
 
 def event(kind: str, data: Any, number: str = "f00-1") -> bytes:

@@ -1,1 +1,2 @@
-"""What the routes do, as functions that the commands share where both do it. Blocking unless it says otherwise."""
+"""What the routes do, put together of the same functions of the rooms below as the commands. Blocking unless it says
+otherwise."""

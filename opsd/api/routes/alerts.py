@@ -8,18 +8,16 @@ from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
 from opsd.alerts.matchers import parse_matchers
 from opsd.alerts.silence_book import SilenceBook, shown
-from opsd.api import models
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import FILES, ApiError, ErrorCode, no_such_loop
+from opsd.api.models import alerts as models
+from opsd.api.models.base import Nothing
 from opsd.api.operations import alerts
-from opsd.api.operations.loops import in_own_thread
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT, OBJECTS
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import parse_epoch
-
-_OBJECT = {"type": "object"}
-_OBJECTS = {"type": "array", "items": _OBJECT}
-_FILES = (ErrorCode.MANAGER_FILE, ErrorCode.CONFLICT)
 
 
 async def list_silences(call: Call) -> Answer:
@@ -61,7 +59,7 @@ async def expire_silence(call: Call) -> Answer:
 async def dead_letters(call: Call) -> Answer:
     """The dead letters of every loop that the principal may see."""
     host = call.host
-    names = [str(view["loopId"]) for view in host.loops()]
+    names = [str(view["loopId"]) for view in host.loops.views()]
     loops = [LoopId(name) for name in names if authorize(call.identity, Scope.READ, name)]
     means = alerts.means(host)
     return Answer({"loops": await in_own_thread(lambda: alerts.all_dead_letters(means, loops, call.trace_id))})
@@ -77,8 +75,8 @@ async def test_sink(call: Call) -> Answer:
     """What ``opsd alerts dispatch --test-sink`` does."""
     body: models.SinkTest = call.body
     host = call.host
-    if host.entry(body.loopId) is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+    if host.loops.entry(body.loopId) is None:
+        raise no_such_loop()
     means, loop, sink = alerts.means(host), LoopId(body.loopId), call.path["sink"]
     return Answer({"test": await in_own_thread(lambda: alerts.test_sink(means, loop, call.trace_id, sink))})
 
@@ -100,8 +98,8 @@ ROUTES = (
         "alerts",
         list_silences,
         query=models.SilencesQuery,
-        members={"silences": _OBJECTS},
-        errors=_FILES,
+        members={"silences": OBJECTS},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -114,8 +112,8 @@ ROUTES = (
         body=models.SilenceBody,
         keyed=True,
         status=201,
-        members={"silence": _OBJECT},
-        errors=_FILES,
+        members={"silence": OBJECT},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -125,9 +123,9 @@ ROUTES = (
         "alerts",
         expire_silence,
         scope=Scope.CONTROL,
-        body=models.Nothing,
-        members={"silence": _OBJECT},
-        errors=_FILES,
+        body=Nothing,
+        members={"silence": OBJECT},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -137,8 +135,8 @@ ROUTES = (
         "alerts",
         dead_letters,
         reach=Extent.LISTING,
-        members={"loops": _OBJECTS},
-        errors=_FILES,
+        members={"loops": OBJECTS},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -148,8 +146,8 @@ ROUTES = (
         "alerts",
         sinks,
         query=models.SinksQuery,
-        members={"sinks": _OBJECT},
-        errors=_FILES,
+        members={"sinks": OBJECT},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -160,8 +158,8 @@ ROUTES = (
         test_sink,
         scope=Scope.CONTROL,
         body=models.SinkTest,
-        members={"test": _OBJECT},
-        errors=_FILES,
+        members={"test": OBJECT},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -171,7 +169,7 @@ ROUTES = (
         "alerts",
         alert_route,
         query=models.RouteQuery,
-        members={"route": _OBJECT},
-        errors=_FILES,
+        members={"route": OBJECT},
+        errors=FILES,
     ),
 )

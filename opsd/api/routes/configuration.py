@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from opsd.access.model import Scope
-from opsd.api.failure import ErrorCode
+from opsd.api.failure import FILES
 from opsd.api.operations import thresholds
 from opsd.api.route import Answer, Call, Route
-
-_OBJECT = {"type": "object"}
-_FILES = (ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE)
+from opsd.api.schemas import OBJECT, TEXTS
 
 
 async def settings(call: Call) -> Answer:
@@ -23,12 +21,12 @@ async def check(call: Call) -> Answer:
 
 async def profiles(call: Call) -> Answer:
     """What ``opsd threshold-profile`` prints, of the catalog that the daemon works with."""
-    return Answer(await call.host.in_thread(thresholds.profiles, call.host.threshold_catalog_file()))
+    return Answer(await call.host.in_thread(thresholds.profiles, call.host.configured().threshold_catalog_file))
 
 
 async def profile(call: Call) -> Answer:
     """One profile of it."""
-    path, name = call.host.threshold_catalog_file(), call.path["profile"]
+    path, name = call.host.configured().threshold_catalog_file, call.path["profile"]
     return Answer({"profile": await call.host.in_thread(thresholds.profile, path, name)})
 
 
@@ -41,7 +39,7 @@ ROUTES = (
         "configuration",
         settings,
         scope=Scope.ADMIN,
-        members={"settings": _OBJECT},
+        members={"settings": OBJECT},
     ),
     Route(
         "GET",
@@ -51,7 +49,7 @@ ROUTES = (
         "configuration",
         check,
         scope=Scope.ADMIN,
-        members={"check": _OBJECT},
+        members={"check": OBJECT},
     ),
     Route(
         "GET",
@@ -60,8 +58,8 @@ ROUTES = (
         "The names of the threshold profiles, and the one that is the catalog's default",
         "configuration",
         profiles,
-        members={"profiles": {"type": "array", "items": {"type": "string"}}, "default": _OBJECT},
-        errors=_FILES,
+        members={"profiles": TEXTS, "default": OBJECT},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -70,7 +68,7 @@ ROUTES = (
         "One threshold profile, resolved",
         "configuration",
         profile,
-        members={"profile": _OBJECT},
-        errors=_FILES,
+        members={"profile": OBJECT},
+        errors=FILES,
     ),
 )

@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 from opsd.access.model import Scope
-from opsd.api import fleet_models as bodies
-from opsd.api import models
 from opsd.api.command_route import command_route
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import FILES, ApiError, ErrorCode
+from opsd.api.models import fleet as models
 from opsd.api.operations import fleet
-from opsd.api.operations.loops import in_own_thread
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Handler, Route
+from opsd.api.schemas import OBJECT, OBJECTS, TEXT_OR_NULL
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.fleet.handoff.dispatch import Order
@@ -22,9 +22,7 @@ from opsd.fleet.policy.explain import explain
 from opsd.promotion.rollout.levers import Lever, pull
 from opsd.storage.fleet_parts import FleetDocument
 
-_OBJECT = {"type": "object"}
-_OBJECTS = {"type": "array", "items": _OBJECT}
-_FILES = (ErrorCode.MANAGER_FILE, ErrorCode.REGISTRY_UNUSABLE, ErrorCode.CONFLICT)
+_FILES = (*FILES, ErrorCode.REGISTRY_UNUSABLE)
 
 
 def _document(name: str) -> Handler:
@@ -62,15 +60,15 @@ async def explanation(call: Call) -> Answer:
 
 async def run_policy(call: Call) -> Answer:
     """What ``opsd fleet policy`` does, over the newest fleet state."""
-    body: bodies.PolicyRun = call.body
-    rules = call.host.fleet_rules()
+    body: models.PolicyRun = call.body
+    settings = call.host.configured()
     work = partial(
         fleet.run_policy,
         call.host.fleet_store(),
         call.trace_id,
         dedupe_window_s=body.dedupeWindowSeconds,
         max_age_s=body.maxFleetStateAgeSeconds,
-        skip_empty=rules.skip_empty_executions if body.autopauseSkipEmpty is None else body.autopauseSkipEmpty,
+        skip_empty=settings.skip_empty_executions if body.autopauseSkipEmpty is None else body.autopauseSkipEmpty,
         lock_wait_s=body.lockWaitSeconds,
     )
     return Answer({"policy": await in_own_thread(work)})
@@ -87,7 +85,7 @@ async def plan(call: Call) -> Answer:
 
 async def execute(call: Call) -> Answer:
     """What ``opsd fleet handoff --execute --confirm`` does, for what was selected explicitly."""
-    body: bodies.HandoffExecute = call.body
+    body: models.HandoffExecute = call.body
     if bool(body.loops or body.intentIds) is body.everything:
         raise ApiError(ErrorCode.CONFLICT, "select by loops or intentIds, or say everything: true")
     return await _carry_out(call, body, ExecutionMode.MANUAL, anew=body.anew)
@@ -95,20 +93,20 @@ async def execute(call: Call) -> Answer:
 
 async def dispatch(call: Call) -> Answer:
     """What ``opsd fleet handoff --autonomous-execute`` does, and the daemon by itself after each evaluation."""
-    if not call.host.fleet_rules().autonomous:
+    if not call.host.configured().autonomous:
         raise ApiError(ErrorCode.CONFLICT, "fleet.autonomous is off: this host only proposes")
     return await _carry_out(call, call.body, ExecutionMode.AUTONOMOUS)
 
 
 async def _carry_out(
-    call: Call, body: bodies.HandoffExecute | bodies.HandoffDispatch, mode: ExecutionMode, *, anew: bool = False
+    call: Call, body: models.HandoffExecute | models.HandoffDispatch, mode: ExecutionMode, *, anew: bool = False
 ) -> Answer:
     order = Order(mode, call.by, body.note, body.timeoutSeconds, body.intervalSeconds, body.runtimeConfirm)
     chosen = {"loops": tuple(body.loops), "intent_ids": tuple(body.intentIds)}
     return await _handoff(call, body, order=order, anew=anew, **chosen)
 
 
-async def _handoff(call: Call, body: bodies.HandoffPlan, **options: Any) -> Answer:
+async def _handoff(call: Call, body: models.HandoffPlan, **options: Any) -> Answer:
     work = partial(
         fleet.handoff,
         call.host.repo,
@@ -139,13 +137,12 @@ async def resume(call: Call) -> Answer:
 
 async def kill_switch(call: Call) -> Answer:
     """Engage or release the kill switch."""
-    body: bodies.KillSwitch = call.body
+    body: models.KillSwitch = call.body
     return await _pull(call, Lever.KILL_SWITCH, stop=body.engaged)
 
 
-_LEVER = {"lever": _OBJECT}
+_LEVER = {"lever": OBJECT}
 _LEVER_ERRORS = (ErrorCode.CONFLICT, ErrorCode.REGISTRY_UNUSABLE)
-_TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 ROUTES = (
     *(
@@ -156,7 +153,7 @@ ROUTES = (
             summary,
             "fleet",
             _document(name),
-            members={name: _OBJECT},
+            members={name: OBJECT},
             errors=_FILES,
         )
         for name, summary in (
@@ -172,7 +169,7 @@ ROUTES = (
         "The registry with every default",
         "fleet",
         registry,
-        members={"registry": _OBJECT},
+        members={"registry": OBJECT},
         errors=_FILES,
     ),
     Route(
@@ -184,7 +181,7 @@ ROUTES = (
         candidates,
         query=models.CandidatesQuery,
         errors=_FILES,
-        members={"candidates": _OBJECTS, "decidedAt": _TEXT_OR_NULL, "mode": _TEXT_OR_NULL},
+        members={"candidates": OBJECTS, "decidedAt": TEXT_OR_NULL, "mode": TEXT_OR_NULL},
     ),
     Route(
         "GET",
@@ -194,7 +191,7 @@ ROUTES = (
         "fleet",
         explanation,
         query=models.ExplainQuery,
-        members={"explanation": _OBJECT},
+        members={"explanation": OBJECT},
         errors=_FILES,
     ),
     command_route(
@@ -203,7 +200,7 @@ ROUTES = (
         "fleet reconcile",
         "One pass over every loop of the registry, and the fleet's state",
         "fleet",
-        bodies.FleetReconcile,
+        models.FleetReconcile,
         scope=Scope.CONTROL,
         more=_registry_file,
     ),
@@ -215,8 +212,8 @@ ROUTES = (
         "fleet",
         run_policy,
         scope=Scope.POLICY,
-        body=bodies.PolicyRun,
-        members={"policy": _OBJECT},
+        body=models.PolicyRun,
+        members={"policy": OBJECT},
         errors=_FILES,
     ),
     Route(
@@ -227,8 +224,8 @@ ROUTES = (
         "fleet",
         plan,
         scope=Scope.POLICY,
-        body=bodies.HandoffPlan,
-        members={"handoff": _OBJECT},
+        body=models.HandoffPlan,
+        members={"handoff": OBJECT},
         errors=_FILES,
     ),
     Route(
@@ -239,9 +236,9 @@ ROUTES = (
         "fleet",
         execute,
         scope=Scope.CONTROL,
-        body=bodies.HandoffExecute,
+        body=models.HandoffExecute,
         keyed=True,
-        members={"handoff": _OBJECT},
+        members={"handoff": OBJECT},
         errors=_FILES,
     ),
     Route(
@@ -252,9 +249,9 @@ ROUTES = (
         "fleet",
         dispatch,
         scope=Scope.CONTROL,
-        body=bodies.HandoffDispatch,
+        body=models.HandoffDispatch,
         keyed=True,
-        members={"handoff": _OBJECT},
+        members={"handoff": OBJECT},
         errors=_FILES,
     ),
     Route(
@@ -265,7 +262,7 @@ ROUTES = (
         "fleet",
         pause,
         scope=Scope.POLICY,
-        body=bodies.Lever,
+        body=models.Lever,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),
@@ -277,7 +274,7 @@ ROUTES = (
         "fleet",
         resume,
         scope=Scope.POLICY,
-        body=bodies.Lever,
+        body=models.Lever,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),
@@ -289,7 +286,7 @@ ROUTES = (
         "fleet",
         kill_switch,
         scope=Scope.POLICY,
-        body=bodies.KillSwitch,
+        body=models.KillSwitch,
         members=_LEVER,
         errors=_LEVER_ERRORS,
     ),

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 
 from opsd.access.model import Scope
-from opsd.api import loop_models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.models import Nothing
-from opsd.api.operations import loops
-from opsd.api.operations.loops import entry_of
+from opsd.api.models import loops as models
+from opsd.api.models.base import Nothing
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT, OBJECT_OR_NULL, TEXT
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc
@@ -21,21 +21,18 @@ from opsd.control.verdict import ControlRequest, Intent
 from opsd.loop.outcome import PassOrder
 from opsd.loop.project_state import project_and_store
 
-_OBJECT = {"type": "object"}
 #: How long a pass that somebody waits for may take, beside the queue.
 _WAIT_S = 180.0
 
 
 async def reconcile(call: Call) -> Answer:
     """A pass now, by the daemon's own queue: never a second one beside it."""
-    body: loop_models.Reconcile = call.body
-    loop = entry_of(call).loop_id
+    body: models.Reconcile = call.body
+    loop = call.entry().loop_id
     order = PassOrder(body.fromStart, body.maxEvents, body.skipLine)
     if order != PassOrder() and not call.identity.proven:
         raise ApiError(ErrorCode.FORBIDDEN, "fromStart, maxEvents and skipLine need a token")
-    ended_pass = call.host.order_pass(loop, order)
-    if ended_pass is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+    ended_pass = call.host.loops.order_pass(loop, order)
     if not body.wait:
         return Answer({"loopId": loop, "queued": True, "pass": None})
     try:
@@ -45,13 +42,13 @@ async def reconcile(call: Call) -> Answer:
         raise ApiError(ErrorCode.BUSY, "the pass did not end in time; it goes on") from None
     document = ended.answer.document if isinstance(ended.answer.document, dict) else None
     told = {"succeeded": ended.answer.succeeded, "traceId": ended.trace_id, "document": document}
-    return Answer({"loopId": loop, "queued": True, "pass": told | {"output": ended.answer.output}}, status=200)
+    return Answer({"loopId": loop, "queued": True, "pass": told | {"output": ended.answer.output}})
 
 
 async def control(call: Call) -> Answer:
     """Cancel, approve or reject, by the code and the ledger of ``opsd control``."""
-    body: loop_models.ControlOrder = call.body
-    entry = entry_of(call)
+    body: models.ControlOrder = call.body
+    entry = call.entry()
     try:
         attempts, backoff_s = entry.retries()
     except UsageError as error:
@@ -65,7 +62,7 @@ async def control(call: Call) -> Answer:
         by=call.by,
         note=body.note,
         trace_id=call.trace_id,
-        idempotency_key=f"api-{call.by}-{call.idempotency_key}" if call.idempotency_key else f"api-{call.trace_id}",
+        idempotency_key=call.key_below or f"api-{call.trace_id}",
         confirm=body.confirm,
         timeout_s=body.timeoutSeconds,
         interval_s=body.intervalSeconds,
@@ -75,8 +72,8 @@ async def control(call: Call) -> Answer:
         only_if_active=body.onlyIfActive,
         principal=call.by,
     )
-    row, exit_code, said = await loops.in_own_thread(
-        lambda: call.host.control(entry, request, body.commandTimeoutSeconds)
+    row, exit_code, said = await in_own_thread(
+        lambda: call.host.loops.control(entry, request, body.commandTimeoutSeconds)
     )
     if exit_code == 0:
         return Answer({"exitCode": exit_code, "result": row})
@@ -87,20 +84,18 @@ async def control(call: Call) -> Answer:
 
 async def project_state(call: Call) -> Answer:
     """What ``opsd project-state`` does with a fresh snapshot."""
-    repo, loop = call.host.repo, entry_of(call).loop_id
-    snapshot = await call.host.snapshot(loop, None, None)
+    repo, loop = call.host.repo, call.entry().loop_id
+    snapshot = await call.host.loops.snapshot(loop, None, None)
     now = format_utc(time.time())
-    stored = await loops.in_own_thread(lambda: project_and_store(repo, loop, snapshot, now=now))
+    stored = await in_own_thread(lambda: project_and_store(repo, loop, snapshot, now=now))
     return Answer({"state": stored.state})
 
 
 def _catalog(call: Call) -> Sequence[str]:
     """The catalog of the daemon's settings holds for everybody."""
-    file = call.host.threshold_catalog_file()
+    file = call.host.configured().threshold_catalog_file
     return () if file is None else ("--thresholds-file", file)
 
-
-_PASS = {"anyOf": [{"type": "object"}, {"type": "null"}]}
 
 ROUTES = (
     Route(
@@ -111,10 +106,9 @@ ROUTES = (
         "loops",
         reconcile,
         scope=Scope.CONTROL,
-        body=loop_models.Reconcile,
+        body=models.Reconcile,
         open_on_loopback=True,
-        status=200,
-        members={"loopId": {"type": "string"}, "queued": {"type": "boolean"}, "pass": _PASS},
+        members={"loopId": TEXT, "queued": {"type": "boolean"}, "pass": OBJECT_OR_NULL},
     ),
     Route(
         "POST",
@@ -124,9 +118,9 @@ ROUTES = (
         "loops",
         control,
         scope=Scope.CONTROL,
-        body=loop_models.ControlOrder,
+        body=models.ControlOrder,
         keyed=True,
-        members={"exitCode": {"type": "integer"}, "result": _OBJECT},
+        members={"exitCode": {"type": "integer"}, "result": OBJECT},
         errors=(ErrorCode.CONTROL_AMBIGUOUS, ErrorCode.CONTROL_FAILED, ErrorCode.CONFLICT, ErrorCode.REGISTRY_UNUSABLE),
     ),
     Route(
@@ -138,7 +132,7 @@ ROUTES = (
         project_state,
         scope=Scope.CONTROL,
         body=Nothing,
-        members={"state": _OBJECT},
+        members={"state": OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
     command_route(
@@ -147,7 +141,7 @@ ROUTES = (
         "profile-drift",
         "Does the applied threshold profile still suit; recorded",
         "loops",
-        loop_models.ProfileDrift,
+        models.ProfileDrift,
         scope=Scope.CONTROL,
         traced=False,
         more=_catalog,

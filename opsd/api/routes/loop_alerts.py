@@ -5,28 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opsd.access.model import Scope
-from opsd.api import loop_models, models
 from opsd.api.command_route import command_route
-from opsd.api.failure import ErrorCode
-from opsd.api.operations import alerts, loops
-from opsd.api.operations.loops import entry_of
+from opsd.api.failure import FILES, ErrorCode
+from opsd.api.models import alerts as models
+from opsd.api.operations import alerts
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
-
-_OBJECT = {"type": "object"}
+from opsd.api.schemas import OBJECT
 
 
 async def dead_letters(call: Call) -> Answer:
     """What ``opsd alerts dispatch --list-dead-letters`` prints."""
-    host, loop = call.host, entry_of(call).loop_id
+    host, loop = call.host, call.entry().loop_id
     return Answer({"deadLetters": await host.in_thread(alerts.dead_letters, alerts.means(host), loop, call.trace_id)})
 
 
 async def replay_dead_letters(call: Call) -> Answer:
     """What ``opsd alerts dispatch --replay-dead-letters`` does."""
     body: models.Replay = call.body
-    host, loop = call.host, entry_of(call).loop_id
+    host, loop = call.host, call.entry().loop_id
     means = alerts.means(host)
-    state = await loops.in_own_thread(lambda: alerts.replay(means, loop, call.trace_id, body.deliveryId or "all"))
+    state = await in_own_thread(lambda: alerts.replay(means, loop, call.trace_id, body.deliveryId or "all"))
     return Answer({"dispatch": state})
 
 
@@ -44,7 +43,7 @@ ROUTES = (
         "alerts dispatch",
         "Deliver what the loop has escalated and nobody was told yet, beside what the daemon does by itself",
         "alerts",
-        loop_models.AlertsDispatch,
+        models.AlertsDispatch,
         scope=Scope.CONTROL,
         good_exits=frozenset({0, 2}),
         more=_as_the_daemon_delivers,
@@ -56,8 +55,8 @@ ROUTES = (
         "Deliveries of alerts that were given up",
         "alerts",
         dead_letters,
-        members={"deadLetters": _OBJECT},
-        errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
+        members={"deadLetters": OBJECT},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -68,7 +67,7 @@ ROUTES = (
         replay_dead_letters,
         scope=Scope.CONTROL,
         body=models.Replay,
-        members={"dispatch": _OBJECT},
+        members={"dispatch": OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
 )

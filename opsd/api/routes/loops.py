@@ -6,24 +6,21 @@ import time
 
 from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
-from opsd.api import loop_models, models
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import FILES, ErrorCode, no_such_loop
+from opsd.api.loop_ports import ConfirmationQuestion, EventsQuestion
+from opsd.api.models import loops as models
 from opsd.api.operations import loops
-from opsd.api.operations.loops import entry_of
-from opsd.api.ports import ConfirmationQuery, EventsQuery
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT, OBJECTS, TEXT_OR_NULL
 from opsd.contract.timestamps import format_utc
 from opsd.control.verdict import Intent
 from opsd.loop.health_files import LIMITS, HealthQuestion
-
-_OBJECT = {"type": "object"}
-_OBJECTS = {"type": "array", "items": _OBJECT}
 
 
 async def list_loops(call: Call) -> Answer:
     """A page of loops that the principal may see."""
     query: models.LoopsQuery = call.query
-    seen = [view for view in call.host.loops() if authorize(call.identity, Scope.READ, str(view["loopId"]))]
+    seen = [view for view in call.host.loops.views() if authorize(call.identity, Scope.READ, str(view["loopId"]))]
     page, following = loops.page_of(
         seen, state=query.state, health=query.health, reason=query.reason, limit=query.limit, cursor=query.cursor
     )
@@ -32,21 +29,21 @@ async def list_loops(call: Call) -> Answer:
 
 async def show_loop(call: Call) -> Answer:
     """One loop."""
-    found = call.host.loop(call.path["loop"])
+    found = call.host.loops.view(call.path["loop"])
     if found is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "no such loop")
+        raise no_such_loop()
     return Answer({"loop": found})
 
 
 async def loop_status(call: Call) -> Answer:
     """What ``opsd status`` prints."""
-    query: loop_models.StatusQuery = call.query
-    return Answer({"status": await call.host.status(entry_of(call).loop_id, query.summaryWindow)})
+    query: models.StatusQuery = call.query
+    return Answer({"status": await call.host.loops.status(call.entry().loop_id, query.summaryWindow)})
 
 
 async def loop_health(call: Call) -> Answer:
     """What ``opsd health --repo --loop`` prints."""
-    query: loop_models.HealthQuery = call.query
+    query: models.HealthQuery = call.query
     given = {attribute: getattr(query, name) for name, attribute in LIMITS.items()}
     question = HealthQuestion(
         now=query.now or format_utc(time.time()),
@@ -56,46 +53,44 @@ async def loop_health(call: Call) -> Answer:
         profile=query.thresholdProfile,
         limits={attribute: limit for attribute, limit in given.items() if limit is not None},
     )
-    return Answer({"health": await call.host.health(entry_of(call).loop_id, question)})
+    return Answer({"health": await call.host.loops.health(call.entry().loop_id, question)})
 
 
 async def loop_snapshot(call: Call) -> Answer:
     """What ``opsd snapshot`` prints."""
-    query: loop_models.SnapshotQuery = call.query
-    return Answer({"snapshot": await call.host.snapshot(entry_of(call).loop_id, query.runId, query.traceId)})
+    query: models.SnapshotQuery = call.query
+    return Answer({"snapshot": await call.host.loops.snapshot(call.entry().loop_id, query.runId, query.traceId)})
 
 
 async def confirmation(call: Call) -> Answer:
     """What ``opsd confirm-intent`` prints."""
-    query: loop_models.ConfirmationQuery = call.query
-    wanted = ConfirmationQuery(Intent(query.intent), query.timeoutSeconds, query.intervalSeconds)
-    seen = await call.host.confirmation(entry_of(call).loop_id, wanted, call.trace_id, call.is_gone)
+    query: models.ConfirmationQuery = call.query
+    wanted = ConfirmationQuestion(Intent(query.intent), query.timeoutSeconds, query.intervalSeconds)
+    seen = await call.host.loops.confirmation(call.entry().loop_id, wanted, call.trace_id, call.is_gone)
     return Answer({"confirmation": seen})
 
 
 async def loop_events(call: Call) -> Answer:
     """What ``opsd events`` prints, without moving any cursor but the caller's."""
-    query: loop_models.EventsQuery = call.query
-    wanted = EventsQuery(query.cursor, query.maxEvents, query.anchor, query.skipLine)
-    found = await call.host.events(entry_of(call).loop_id, wanted, query.traceId)
+    query: models.EventsQuery = call.query
+    wanted = EventsQuestion(query.cursor, query.maxEvents, query.anchor, query.skipLine)
+    found = await call.host.loops.events(call.entry().loop_id, wanted, query.traceId)
     return Answer({"events": found["events"], "cursor": found["cursor"]})
 
 
 async def loop_escalations(call: Call) -> Answer:
     """The newest escalations."""
     query: models.RowsQuery = call.query
-    rows = await call.host.in_thread(loops.escalations, call.host.repo, entry_of(call).loop_id, query.limit)
+    rows = await call.host.in_thread(loops.escalations, call.host.repo, call.entry().loop_id, query.limit)
     return Answer({"escalations": rows})
 
 
 async def loop_telemetry(call: Call) -> Answer:
     """What ``opsd telemetry-summary`` prints."""
-    query: loop_models.WindowQuery = call.query
-    found = await call.host.in_thread(loops.telemetry, call.host.repo, entry_of(call).loop_id, query.window)
+    query: models.WindowQuery = call.query
+    found = await call.host.in_thread(loops.telemetry, call.host.repo, call.entry().loop_id, query.window)
     return Answer({"summary": found})
 
-
-_CURSOR = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 ROUTES = (
     Route(
@@ -107,10 +102,10 @@ ROUTES = (
         list_loops,
         reach=Extent.LISTING,
         query=models.LoopsQuery,
-        members={"loops": _OBJECTS, "nextCursor": _CURSOR},
+        members={"loops": OBJECTS, "nextCursor": TEXT_OR_NULL},
     ),
     Route(
-        "GET", "/loops/{loop}", "showLoop", "What is known of one loop", "loops", show_loop, members={"loop": _OBJECT}
+        "GET", "/loops/{loop}", "showLoop", "What is known of one loop", "loops", show_loop, members={"loop": OBJECT}
     ),
     Route(
         "GET",
@@ -119,9 +114,9 @@ ROUTES = (
         "The operator status, as `opsd status` prints it",
         "loops",
         loop_status,
-        query=loop_models.StatusQuery,
-        members={"status": _OBJECT},
-        errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
+        query=models.StatusQuery,
+        members={"status": OBJECT},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -130,9 +125,9 @@ ROUTES = (
         "The health as of now, judged from the files of the loop's passes",
         "loops",
         loop_health,
-        query=loop_models.HealthQuery,
-        members={"health": _OBJECT},
-        errors=(ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE),
+        query=models.HealthQuery,
+        members={"health": OBJECT},
+        errors=FILES,
     ),
     Route(
         "GET",
@@ -141,8 +136,8 @@ ROUTES = (
         "The loop's state as its runtime shows it now, through the loop's own transport",
         "loops",
         loop_snapshot,
-        query=loop_models.SnapshotQuery,
-        members={"snapshot": _OBJECT},
+        query=models.SnapshotQuery,
+        members={"snapshot": OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
     Route(
@@ -152,8 +147,8 @@ ROUTES = (
         "Looks at snapshots until they show the effect of an intent, or the time is up",
         "loops",
         confirmation,
-        query=loop_models.ConfirmationQuery,
-        members={"confirmation": _OBJECT},
+        query=models.ConfirmationQuery,
+        members={"confirmation": OBJECT},
     ),
     Route(
         "GET",
@@ -162,8 +157,8 @@ ROUTES = (
         "Events behind a cursor, through the loop's own transport",
         "loops",
         loop_events,
-        query=loop_models.EventsQuery,
-        members={"events": _OBJECTS, "cursor": _OBJECT},
+        query=models.EventsQuery,
+        members={"events": OBJECTS, "cursor": OBJECT},
         errors=(ErrorCode.CONFLICT,),
     ),
     Route(
@@ -174,7 +169,7 @@ ROUTES = (
         "loops",
         loop_escalations,
         query=models.RowsQuery,
-        members={"escalations": _OBJECTS},
+        members={"escalations": OBJECTS},
         errors=(ErrorCode.MANAGER_FILE,),
     ),
     Route(
@@ -184,8 +179,8 @@ ROUTES = (
         "Figures over the newest passes",
         "loops",
         loop_telemetry,
-        query=loop_models.WindowQuery,
-        members={"summary": _OBJECT},
+        query=models.WindowQuery,
+        members={"summary": OBJECT},
         errors=(ErrorCode.MANAGER_FILE,),
     ),
 )

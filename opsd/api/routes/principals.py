@@ -15,17 +15,12 @@ from opsd.access.document import checked_name, checked_pattern, checked_text, in
 from opsd.access.keeper import Asker, PrincipalsKeeper, TokenOrder, parse_lifetime, shown, shown_token
 from opsd.access.model import Scope
 from opsd.access.token_format import TokenPurpose
-from opsd.api import access_models as models
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import FILES, ApiError, ErrorCode
+from opsd.api.models import principals as models
 from opsd.api.ports import PrincipalsFile
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT, OBJECTS, TEXT, TEXTS
 from opsd.contract.errors import UsageError
-
-_TEXT = {"type": "string"}
-_TEXTS = {"type": "array", "items": _TEXT}
-_OBJECT = {"type": "object"}
-_OBJECTS = {"type": "array", "items": _OBJECT}
-_FILES = (ErrorCode.MANAGER_FILE, ErrorCode.CONFLICT)
 
 
 async def list_principals(call: Call) -> Answer:
@@ -110,8 +105,8 @@ ROUTES = (
         list_principals,
         scope=Scope.ADMIN,
         query=models.PrincipalsQuery,
-        members={"file": _TEXT, "principals": _OBJECTS},
-        errors=_FILES,
+        members={"file": TEXT, "principals": OBJECTS},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -123,8 +118,8 @@ ROUTES = (
         scope=Scope.ADMIN,
         body=models.NewToken,
         status=201,
-        members={"secret": _TEXT, "principal": _TEXT, "scopes": _TEXTS, "loops": _TEXTS, "token": _OBJECT},
-        errors=_FILES,
+        members={"secret": TEXT, "principal": TEXT, "scopes": TEXTS, "loops": TEXTS, "token": OBJECT},
+        errors=FILES,
     ),
     Route(
         "POST",
@@ -135,7 +130,7 @@ ROUTES = (
         revoke_token,
         scope=Scope.ADMIN,
         body=models.RevokeToken,
-        members={"principal": _TEXT, "token": _OBJECT},
-        errors=_FILES,
+        members={"principal": TEXT, "token": OBJECT},
+        errors=FILES,
     ),
 )

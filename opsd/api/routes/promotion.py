@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsd.api import promotion_models as models
 from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.models import promotion as models
 from opsd.api.operations import promotion
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT
 from opsd.storage.fleet_parts import FleetDocument
 from opsd.storage.fleet_store import FileFleetStore
 
-_OBJECT = {"type": "object"}
 _HOLD = frozenset({0, 2})
 
 
@@ -35,13 +35,13 @@ def usual_registry(call: Call) -> Sequence[str]:
 
 def _governed(call: Call) -> Sequence[str]:
     """Who asks answers for it; a key is the command's too, so that it holds across both."""
-    key = f"api-{call.by}-{call.idempotency_key}" if call.idempotency_key else ""
-    return [*usual_registry(call), "--by", call.by, *(("--idempotency-key", key) if key else ())]
+    key = ("--idempotency-key", call.key_below) if call.key_below else ()
+    return [*usual_registry(call), "--by", call.by, *key]
 
 
 def _controlled(call: Call) -> Sequence[str]:
     """The freeze windows of the daemon's settings hold for everybody."""
-    windows = call.host.freeze_windows_file()
+    windows = call.host.configured().freeze_windows_file
     return [*_governed(call), *(("--freeze-windows-file", windows) if windows else ())]
 
 
@@ -53,7 +53,7 @@ ROUTES = (
         "How far the rollout has come",
         "promotion",
         state,
-        members={"promotion": _OBJECT},
+        members={"promotion": OBJECT},
         errors=(ErrorCode.MANAGER_FILE,),
     ),
     command_route(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opsd.api.command_route import command_route
+from opsd.api.models.steps import BridgeRun, DrillRun
 from opsd.api.route import Call
 from opsd.api.routes.promotion import usual_registry
-from opsd.api.step_models import BridgeRun, DrillRun
 
 #: The live drill waits for the manager's next evaluation, three in a sandbox take half a minute; all within what a
 #: client waits for an answer, in seconds.
@@ -26,7 +26,7 @@ def _drill(call: Call) -> Sequence[str]:
 
 def _bridge(call: Call) -> Sequence[str]:
     """The outbox is that of the daemon's settings."""
-    outbox = call.host.horizon_outbox()
+    outbox = call.host.configured().horizon_outbox
     return ("--outbox-dir", outbox) if outbox else ()
 
 

@@ -9,15 +9,14 @@ from opsd import __version__
 from opsd.access.authenticate import Extent
 from opsd.access.document import in_order
 from opsd.access.keeper import PrincipalsKeeper
-from opsd.api import models
 from opsd.api.failure import ErrorCode
-from opsd.api.operations.loops import in_own_thread
+from opsd.api.models.stream import StreamQuery
+from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
+from opsd.api.schemas import OBJECT, TEXT
 from opsd.api.stream import serve_stream
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage.audit_report import audit_report
-
-_OBJECT = {"type": "object"}
 
 
 async def identity(call: Call) -> Answer:
@@ -60,7 +59,7 @@ ROUTES: Sequence[Route] = (
         "api",
         identity,
         reach=Extent.LISTING,
-        members={"identity": _OBJECT},
+        members={"identity": OBJECT},
     ),
     Route(
         "GET",
@@ -70,7 +69,7 @@ ROUTES: Sequence[Route] = (
         "api",
         version,
         reach=Extent.LISTING,
-        members={"version": {"type": "string"}, "startedAt": {"type": "string"}},
+        members={"version": TEXT, "startedAt": TEXT},
     ),
     Route(
         "GET",
@@ -79,7 +78,7 @@ ROUTES: Sequence[Route] = (
         "Whether the audit logs are what was written",
         "audit",
         audit,
-        members={"audit": _OBJECT},
+        members={"audit": OBJECT},
         errors=(ErrorCode.MANAGER_FILE,),
     ),
     Route(
@@ -90,7 +89,7 @@ ROUTES: Sequence[Route] = (
         "api",
         serve_stream,
         reach=Extent.LISTING,
-        query=models.StreamQuery,
+        query=StreamQuery,
         media="text/event-stream",
     ),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from opsd.api.loop_models import AlertsDispatch
-from opsd.cli.api_client import ApiRequest, loop_path
-from opsd.cli.arguments import Arguments
-from opsd.cli.remote.command import Answered, RemoteCommand, get_request, loop_of, process_command
+from opsd.api.models.alerts import AlertsDispatch
+from opsd.cli.api_client import ApiRequest, get_request, loop_path, segment
+from opsd.cli.arguments import Arguments, loop_of
+from opsd.cli.remote.command import Answered, RemoteCommand, process_command
 from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
@@ -42,9 +42,7 @@ def _silence_add(arguments: Arguments) -> ApiRequest:
 
 
 def _silence_expire(arguments: Arguments) -> ApiRequest:
-    from urllib.parse import quote
-
-    return ApiRequest("POST", f"/alerts/silences/{quote(arguments.required('--id'), safe='')}/expire", body={})
+    return ApiRequest("POST", f"/alerts/silences/{segment(arguments.required('--id'))}/expire", body={})
 
 
 def _silences(arguments: Arguments) -> ApiRequest:
@@ -62,10 +60,8 @@ def _dispatch(arguments: Arguments) -> ApiRequest:
         _only(arguments, "--list-dead-letters")
         return get_request(loop_path(loop, "/dead-letters"))
     if sink is not None:
-        from urllib.parse import quote
-
         _only(arguments, "--test-sink")
-        return ApiRequest("POST", f"/alerts/sinks/{quote(sink, safe='')}/test", body={"loopId": loop})
+        return ApiRequest("POST", f"/alerts/sinks/{segment(sink)}/test", body={"loopId": loop})
     delivery = arguments.optional("--delivery-id")
     if arguments.switch("--replay-dead-letters"):
         _only(arguments, "--replay-dead-letters", "--delivery-id")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from typing import Any
 
 from opsd.api.flags import body_of, fields_by_flag, kind_of, operand_of
-from opsd.api.models import Body, Query
-from opsd.cli.api_client import ApiRequest, loop_path
-from opsd.cli.arguments import Arguments, CommandSpec
+from opsd.api.models.base import Body, Query
+from opsd.cli.api_client import ApiRequest, get_request, loop_path
+from opsd.cli.arguments import Arguments, CommandSpec, loop_of
 from opsd.contract.errors import UsageError
-from opsd.contract.ids import new_trace_id, parse_loop_id
+from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 
 Answered = tuple[JsonValue, int]
@@ -57,30 +58,19 @@ class RemoteCommand:
 
 def spec_of(target: str) -> CommandSpec:
     """The spec that ``module:NAME`` means."""
-    module_name, _, attribute = target.partition(":")
-    found: CommandSpec = getattr(import_module(module_name), attribute)
+    found: CommandSpec = _named(target)
     return found
 
 
 def present_of(target: str) -> Present:
     """The function that ``module:function`` means."""
-    module_name, _, attribute = target.partition(":")
-    found: Present = getattr(import_module(module_name), attribute)
+    found: Present = _named(target)
     return found
 
 
-def loop_of(arguments: Arguments) -> str:
-    """The loop that was named.
-
-    Raises:
-        OpsError: none, or no loop's name.
-    """
-    return parse_loop_id(arguments.required("--loop"), reserved=True)
-
-
-def get_request(path: str, **query: object) -> ApiRequest:
-    """A question, without what was not given."""
-    return ApiRequest("GET", path, {name: str(value) for name, value in query.items() if value is not None})
+def _named(target: str) -> Any:
+    module_name, _, attribute = target.partition(":")
+    return getattr(import_module(module_name), attribute)
 
 
 def query_command(

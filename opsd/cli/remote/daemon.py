@@ -1,13 +1,13 @@
-"""Commands about the daemon itself, and what it works with, as clients."""
+"""Commands about the daemon itself, what it works with and its audit, as clients."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsd.cli.api_client import ApiRequest
+from opsd.cli.api_client import ApiRequest, get_request, segment
 from opsd.cli.arguments import Arguments
 from opsd.cli.output import write_json
-from opsd.cli.remote.command import Answered, RemoteCommand, get_request
+from opsd.cli.remote.command import Answered, RemoteCommand
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import printable
@@ -36,13 +36,15 @@ def _checked(document: JsonObject) -> Answered:
     return document["check"], 0 if document["check"]["usable"] else 1
 
 
-def _profile(arguments: Arguments) -> ApiRequest:
-    from urllib.parse import quote
+def _audited(document: JsonObject) -> Answered:
+    return document["audit"], 0 if document["audit"]["ok"] else 1
 
+
+def _profile(arguments: Arguments) -> ApiRequest:
     name = arguments.optional("--profile")
     if name is None or arguments.switch("--list"):
         return get_request("/threshold-profiles")
-    return get_request(f"/threshold-profiles/{quote(name, safe='')}")
+    return get_request(f"/threshold-profiles/{segment(name)}")
 
 
 def present_nothing(_arguments: Arguments, _answered: JsonObject, _place: Sequence[str]) -> None:
@@ -122,5 +124,13 @@ COMMANDS: dict[str, RemoteCommand] = {
         answer=_whole,
         present=f"{_HERE}present_profile",
         also=("GET /threshold-profiles/{profile}",),
+    ),
+    "audit verify": RemoteCommand(
+        "opsd.cli.audit_verify:SPEC",
+        "GET /audit",
+        (),
+        lambda _given: get_request("/audit"),
+        answer=_audited,
+        present="opsd.cli.audit_verify:present",
     ),
 }

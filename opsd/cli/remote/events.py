@@ -12,11 +12,11 @@ import tempfile
 from dataclasses import replace
 from typing import IO
 
-from opsd.cli.api_client import ANSWER_TOO_LARGE, ApiRequest, loop_path
-from opsd.cli.arguments import Arguments
+from opsd.cli.api_client import ANSWER_TOO_LARGE, ApiRequest, get_request, loop_path
+from opsd.cli.arguments import Arguments, loop_of
 from opsd.cli.events import read_cursor, skipped_line
 from opsd.cli.output import encode
-from opsd.cli.remote.command import Ask, get_request, loop_of
+from opsd.cli.remote.command import Ask
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import digits, get

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from opsd.api.fleet_models import FleetReconcile
-from opsd.cli.api_client import ApiRequest
+from opsd.api.models.fleet import FleetReconcile
+from opsd.cli.api_client import ApiRequest, get_request
 from opsd.cli.arguments import Arguments
-from opsd.cli.remote.command import Answered, RemoteCommand, get_request, process_command
+from opsd.cli.remote.command import Answered, RemoteCommand, process_command
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue

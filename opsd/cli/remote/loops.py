@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from opsd.api import loop_models as models
-from opsd.cli.api_client import ApiRequest, loop_path
-from opsd.cli.arguments import Arguments
+from opsd.api.models import loops as models
+from opsd.cli.api_client import ApiRequest, get_request, loop_path
+from opsd.cli.arguments import Arguments, loop_of
 from opsd.cli.events import skipped_line
 from opsd.cli.remote import events
-from opsd.cli.remote.command import Answered, Ask, RemoteCommand, get_request, loop_of, process_command, query_command
+from opsd.cli.remote.command import Answered, Ask, RemoteCommand, process_command, query_command
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject

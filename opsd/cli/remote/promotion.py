@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsd.api import promotion_models as models
+from opsd.api.models import promotion as models
 from opsd.cli.remote.command import RemoteCommand, process_command
 
 COMMANDS: dict[str, RemoteCommand] = {

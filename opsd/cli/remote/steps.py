@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsd.api.step_models import BridgeRun, DrillRun
+from opsd.api.models.steps import BridgeRun, DrillRun
 from opsd.cli.remote.command import RemoteCommand, process_command
 
 COMMANDS: dict[str, RemoteCommand] = {

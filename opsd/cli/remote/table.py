@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsd.cli.remote import alerts, daemon, fleet, loops, promotion, steps, system, tokens, views
+from opsd.cli.remote import alerts, daemon, fleet, loops, promotion, steps, tokens, views
 from opsd.cli.remote.command import RemoteCommand
 from opsd.cli.remote.views import ViewCommand
 
@@ -13,7 +13,6 @@ COMMANDS: dict[str, RemoteCommand | ViewCommand] = {
     **steps.COMMANDS,
     **alerts.COMMANDS,
     **daemon.COMMANDS,
-    **system.COMMANDS,
     **tokens.COMMANDS,
     **views.COMMANDS,
 }

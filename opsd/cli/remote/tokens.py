@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from opsd.cli.api_client import ApiRequest
+from opsd.cli.api_client import ApiRequest, get_request, segment
 from opsd.cli.arguments import Arguments
-from opsd.cli.remote.command import Answered, RemoteCommand, get_request
+from opsd.cli.remote.command import Answered, RemoteCommand
 from opsd.contract.jsoncodec import JsonObject
 
 _TOKENS = "opsd.cli.tokens:"
@@ -24,7 +22,7 @@ def _new(arguments: Arguments) -> ApiRequest:
         "expires": lifetime_of(arguments),
         "note": order.note,
     }
-    return ApiRequest("POST", f"/principals/{quote(order.grant.name, safe='')}/tokens", body=body)
+    return ApiRequest("POST", f"/principals/{segment(order.grant.name)}/tokens", body=body)
 
 
 def _listed(document: JsonObject) -> Answered:
@@ -32,7 +30,7 @@ def _listed(document: JsonObject) -> Answered:
 
 
 def _revoke(arguments: Arguments) -> ApiRequest:
-    token_id = quote(arguments.required("--id"), safe="")
+    token_id = segment(arguments.required("--id"))
     return ApiRequest("POST", f"/tokens/{token_id}/revoke", body={"self": arguments.switch("--self")})
 
 

@@ -1,8 +1,4 @@
-"""What requests about one loop may say: as in :mod:`opsd.api.models`, unknown or ill-typed fields are refused.
-
-The fields of a body that starts a command are the command's flags (:mod:`opsd.api.flags`), and so are those of a query
-that ``opsd --server`` asks with. None names a file: the daemon's own are meant.
-"""
+"""What requests about one loop, and for the list of all, may say."""
 
 from __future__ import annotations
 
@@ -10,18 +6,52 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from opsd.api.models import Body, Limit, Line, LineNumber, Moment, Number, Query, Window
+from opsd.api.models.base import (
+    Body,
+    Limit,
+    Line,
+    LineNumber,
+    LookInterval,
+    LookTime,
+    LoopIdText,
+    Moment,
+    Number,
+    Query,
+    Text,
+    Window,
+)
 
 #: What is reported as it is, and may travel in a header.
 TraceId = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$")]
 Level = Literal["low", "medium", "high"]
-Name = Annotated[Line, Field(min_length=1)]
+
+
+class LoopsQuery(Query):
+    """Which loops, and which page of them."""
+
+    state: Line | None = None
+    """Only loops in this lifecycle state."""
+    health: Literal["healthy", "degraded", "critical"] | None = None
+    """Only loops of this health."""
+    reason: Line | None = None
+    """Only loops whose health has this reason code."""
+    limit: Number = Field(default=100, ge=1, le=1000)
+    """Loops on a page."""
+    cursor: LoopIdText | None = None
+    """`nextCursor` of the page before; a loop that is gone since does not matter."""
+
+
+class RowsQuery(Query):
+    """The newest rows of a log."""
+
+    limit: Number = Field(default=100, ge=1, le=1000)
+    """Rows at most, newest last."""
 
 
 class SnapshotQuery(Query):
     """A loop's snapshot."""
 
-    runId: Name | None = None
+    runId: Text | None = None
     """Report this run id instead of the inferred one."""
     traceId: TraceId | None = None
     """`traceId` of the envelope."""
@@ -63,9 +93,9 @@ class HealthQuery(Query):
     """Judge at this moment."""
     ingestStatus: Literal["success", "failed"] | None = None
     """As if the last ingest had ended like this."""
-    failureCode: Name | None = None
+    failureCode: Text | None = None
     """As if it had failed for this reason."""
-    thresholdProfile: Name | None = None
+    thresholdProfile: Text | None = None
     """Label of the limits."""
     degradedIngestLagSeconds: Limit | None = None
     """A limit of health."""
@@ -116,9 +146,9 @@ class ControlOrder(Body):
     """Why."""
     confirm: bool = True
     """Look for the effect."""
-    timeoutSeconds: int = Field(default=30, ge=0, le=600)
+    timeoutSeconds: LookTime = 30
     """How long the effect is looked for."""
-    intervalSeconds: int = Field(default=2, ge=0, le=60)
+    intervalSeconds: LookInterval = 2
     """Between two looks."""
     onlyIfActive: bool = False
     """Cancel nothing while another loop of the repo is active; loops of this host only."""
@@ -147,18 +177,3 @@ class ProfileDrift(Body):
     """Recorded only."""
     rationale: Line = ""
     """Recorded only."""
-
-
-class AlertsDispatch(Body):
-    """A run of the dispatcher. Every field is a flag of the command (:mod:`opsd.api.flags`)."""
-
-    maxEscalations: int = Field(default=0, ge=0, le=1_000_000_000)
-    """New rows at most; 0 is all."""
-    resetCursor: bool = False
-    """Read the escalations from their first line again."""
-    dryRun: bool = False
-    """Say what would be sent, with secrets masked; send and write nothing."""
-    deliveryBudgetSeconds: int = Field(default=10, ge=0, le=300)
-    """The run ends within so many seconds."""
-    failOnDeliveryFailure: bool = False
-    """Exit code 2 when the run's status is `failed` or `partial`."""

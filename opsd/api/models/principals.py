@@ -1,4 +1,4 @@
-"""What requests about principals and tokens may say, as :mod:`opsd.api.models` says it of the others.
+"""What requests about principals and tokens may say.
 
 Nothing of it can be a token, which somebody may put there by mistake: paths and bodies are in the audit.
 """
@@ -14,7 +14,7 @@ from opsd.access.document import TOKEN_ID_PATTERN as _ID
 from opsd.access.keeper import DEFAULT_EXPIRY
 from opsd.access.token_format import PATTERN as _TOKEN
 from opsd.access.token_format import holds_token
-from opsd.api.models import Body, Flag, Line, Query
+from opsd.api.models.base import Body, Flag, Line, Query
 
 #: A principal's name and a token's id in a path.
 PRINCIPAL_PATTERN = rf"^(?!.*{_TOKEN}){NAME_PATTERN}$"

@@ -1,4 +1,4 @@
-"""What requests for the fleet's steps and its levers may say."""
+"""What requests about the fleet, for its steps and its levers may say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from opsd.api.models import Body, Line, LoopIdText
+from opsd.api.models.base import Body, Flag, Line, LookInterval, LookTime, LoopIdText, Query, Text
 
 
 def _true(value: object) -> object:
@@ -14,6 +14,24 @@ def _true(value: object) -> object:
     if value is not True:
         raise ValueError("must be true")
     return value
+
+
+class ExplainQuery(Query):
+    """Which candidate."""
+
+    candidate: Text
+    """`<loop>:<category>`, or a loop for all of its candidates."""
+
+
+class CandidatesQuery(Query):
+    """Which of the policy's candidates."""
+
+    loop: LoopIdText | None = None
+    """Only this loop's."""
+    category: Line | None = None
+    """Only those of this category."""
+    eligible: Flag | None = None
+    """Only those that autonomy may, or may not, act on."""
 
 
 class FleetReconcile(Body):
@@ -54,7 +72,7 @@ class PolicyRun(_OnFleet):
 class HandoffPlan(_OnFleet):
     """A plan."""
 
-    idempotencyPrefix: Annotated[Line, Field(min_length=1)] | None = None
+    idempotencyPrefix: Text | None = None
     """First part of every key, default `fleet-handoff`."""
 
 
@@ -63,15 +81,15 @@ class _Dispatch(HandoffPlan):
 
     loops: list[LoopIdText] = Field(default=[], max_length=100)
     """Only these loops' intents."""
-    intentIds: list[Annotated[Line, Field(min_length=1)]] = Field(default=[], max_length=100)
+    intentIds: list[Text] = Field(default=[], max_length=100)
     """Only these intents."""
     note: Line = ""
     """Why."""
     runtimeConfirm: bool = True
     """Look for effects."""
-    timeoutSeconds: int = Field(default=30, ge=0, le=600)
+    timeoutSeconds: LookTime = 30
     """How long an effect is looked for."""
-    intervalSeconds: int = Field(default=2, ge=0, le=60)
+    intervalSeconds: LookInterval = 2
     """Between two looks."""
 
 

@@ -6,15 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from opsd.api.flags import FlagName
-from opsd.api.models import Body, Line, LoopIdText
+from opsd.api.models.base import Body, FlagName, LoopIdText, Text
 
 _MOST = 1_000_000_000
 _Positive = Annotated[int, Field(ge=1, le=_MOST)]
 _Count = Annotated[int, Field(ge=0, le=_MOST)]
 _Rate = Annotated[float, Field(ge=0, le=1)]
 _Percent = Annotated[int, Field(ge=1, le=100)]
-_Text = Annotated[Line, Field(min_length=1)]
 _ExpandOrResume = Literal["expand", "resume"]
 
 
@@ -40,9 +38,9 @@ class _Seam(Body):
 
     loopId: LoopIdText | None = None
     """The loop it belongs to, as a note."""
-    horizonRef: _Text | None = None
+    horizonRef: Text | None = None
     """The Horizon item it belongs to, as a note."""
-    evidenceRefs: Annotated[list[_Text], FlagName("--evidence-ref")] = Field(default=[], max_length=100)
+    evidenceRefs: Annotated[list[Text], FlagName("--evidence-ref")] = Field(default=[], max_length=100)
     """What supports it."""
 
 
@@ -67,11 +65,11 @@ class PromotionApply(_Seam):
     """What is wanted."""
     expandStep: _Percent = 25
     """By how many percent expand goes on."""
-    approvalRef: _Text
+    approvalRef: Text
     """What approves it."""
-    rationale: _Text
+    rationale: Text
     """Why."""
-    reviewBy: _Text
+    reviewBy: Text
     """Until when the permission holds, as 2027-01-31T00:00:00Z."""
     maxDecisionAgeMinutes: _Positive | None = None
     """Expand and resume refuse an older decision; default any age."""
@@ -86,11 +84,11 @@ class _Governed(_Limits, _Seam):
     """What is applied on a decision to promote."""
     expandStep: _Percent = 25
     """By how many percent expand goes on."""
-    approvalRef: _Text | None = None
+    approvalRef: Text | None = None
     """What approves it; needed to apply or roll back, as are the next two."""
-    rationale: _Text | None = None
+    rationale: Text | None = None
     """Why."""
-    reviewBy: _Text | None = None
+    reviewBy: Text | None = None
     """Until when the permission holds, as 2027-01-31T00:00:00Z."""
     skipOnMissingEvidence: bool = False
     """No decision instead of a hold where evidence is missing."""

@@ -1,4 +1,4 @@
-"""A command whose output is a terminal: a person sees pages there."""
+"""A command in a process of its own: with pipes, as a program calls it, or on a terminal, where a person sees pages."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ import sys
 from collections.abc import Mapping
 
 
+async def opsd(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """What ``opsd`` answers to a program."""
+    command = [sys.executable, "-m", "opsd", *argv]
+    return await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, env=environment(env), timeout=60, check=False
+    )
+
+
 async def on_a_terminal(*argv: str, env: Mapping[str, str] | None = None, timeout_s: float = 60) -> tuple[int, str]:
     """Exit code of ``opsd``, and what a terminal of 200 columns shows of it, without colours."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("OPSD_")}
-    own |= {"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", **(env or {})}
+    own = environment({"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", **(env or {})})
     return await asyncio.to_thread(_run, [sys.executable, "-m", "opsd", *argv], own, timeout_s)
+
+
+def environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    """Without what the environment of the tests says to ``opsd``."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OPSD_")} | dict(more or {})
 
 
 def _run(command: list[str], env: dict[str, str], timeout_s: float) -> tuple[int, str]:

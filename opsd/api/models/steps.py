@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from opsd.api.flags import Operand
-from opsd.api.models import Body
+from opsd.api.models.base import Body, Operand
 
 
 class DrillRun(Body):
