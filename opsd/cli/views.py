@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from opsd.cli.api_client import Server, server_of
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
-from opsd.cli.this_host import daemon_url
 
 CONFIG = Flag("--config", "settings of this host's daemon; default $OPSD_CONFIG, else /etc/opsd/opsd.toml", "<file>")
 PRETTY = Flag("--pretty", "the document, indented by two spaces")
@@ -48,5 +47,7 @@ def ask_here(spec: CommandSpec, argv: Sequence[str], view: View) -> int:
     Raises:
         OpsError: bad arguments or settings, no answer, or a refusal.
     """
+    from opsd.cli.this_host import daemon_url  # the settings are much to import: not where a server is named
+
     arguments = spec.parse(argv)
     return view(arguments, asked_by_name(daemon_url(arguments.optional("--config"))))

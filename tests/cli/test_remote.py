@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,20 @@ def test_every_flag_of_a_client_is_one_of_the_command(name: str) -> None:
     assert all(spec.declares(flag) for flag in command.flags)
     present = getattr(command, "present", "")
     assert not present or callable(present_of(present))
+
+
+@pytest.mark.parametrize(
+    "command", ["status --loop web-1", "loops", "whoami", "fleet status", "control --loop web-1 --intent cancel"]
+)
+async def test_who_asks_a_server_waits_for_no_model_library(command: str) -> None:
+    heavy = "{'pydantic', 'aiohttp', 'rich', 'structlog'}"
+    argv = [*command.split(), "--server", "http://127.0.0.1:1"]
+    program = f"import sys; from opsd.cli.main import main; main({argv!r}); print({heavy} & sys.modules.keys())"
+    ended = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "no answer from http://127.0.0.1:1" in ended.stderr
+    assert ended.stdout == "set()\n"
 
 
 def test_the_page_lists_every_command_with_its_route() -> None:

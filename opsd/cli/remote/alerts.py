@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from opsd.api.models.alerts import AlertsDispatch
 from opsd.cli.api_client import ApiRequest, get_request, loop_path, segment
 from opsd.cli.arguments import Arguments, loop_of
 from opsd.cli.remote.command import Answered, RemoteCommand, process_command
@@ -73,7 +72,7 @@ def _dispatch(arguments: Arguments) -> ApiRequest:
 
 
 def _only(arguments: Arguments, mode: str, *others: str) -> None:
-    for flag in _DISPATCH_FLAGS:
+    for flag in COMMANDS["alerts dispatch"].flags:
         if flag not in (mode, "--loop", *others) and arguments.given(flag) is not None:
             raise UsageError(f"{flag} cannot be combined with {mode} and --server")
 
@@ -100,8 +99,9 @@ def _resolved(document: JsonObject) -> Answered:
     return {name: value for name, value in document["sinks"].items() if name != "health"}, 0
 
 
-_RUN = process_command("opsd.cli.alerts_dispatch:SPEC", "/loops/{loop}/alerts/dispatch", AlertsDispatch)
-_DISPATCH_FLAGS = (*_RUN.flags, "--list-dead-letters", "--replay-dead-letters", "--delivery-id", "--test-sink")
+_RUN = process_command(
+    "opsd.cli.alerts_dispatch:SPEC", "/loops/{loop}/alerts/dispatch", "opsd.api.models.alerts:AlertsDispatch"
+)
 
 COMMANDS: dict[str, RemoteCommand] = {
     "alerts silence add": RemoteCommand(
@@ -131,7 +131,7 @@ COMMANDS: dict[str, RemoteCommand] = {
     "alerts dispatch": RemoteCommand(
         _RUN.spec,
         _RUN.route,
-        _DISPATCH_FLAGS,
+        (*_RUN.own_flags, "--list-dead-letters", "--replay-dead-letters", "--delivery-id", "--test-sink"),
         _dispatch,
         answer=_dispatched,
         present="opsd.cli.alerts_dispatch:present",
@@ -140,6 +140,7 @@ COMMANDS: dict[str, RemoteCommand] = {
             "POST /loops/{loop}/dead-letters/replay",
             "POST /alerts/sinks/{sink}/test",
         ),
+        model=_RUN.model,
     ),
     "alerts resolve": RemoteCommand(
         "opsd.cli.alerts_resolve:SPEC",

@@ -1,4 +1,8 @@
-"""A command as a client of the API: which route it asks, with which flags, and what it prints of the answer."""
+"""A command as a client of the API: which route it asks, with which flags, and what it prints of the answer.
+
+A model of the API is named, as a spec is, and imported by the command that is called: most have none, and pydantic
+takes longer to import than the server to answer.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from opsd.api.flags import body_of, fields_by_flag, kind_of, operand_of
-from opsd.api.models.base import Body, Query
 from opsd.cli.api_client import ApiRequest, get_request, loop_path
 from opsd.cli.arguments import Arguments, CommandSpec, loop_of
 from opsd.contract.errors import UsageError
@@ -33,7 +35,7 @@ class RemoteCommand:
     Args:
         spec: ``module:NAME`` of its :class:`CommandSpec`.
         route: method and path of the API, for people and for the test that looks whether there is such a route.
-        flags: those that mean something to the server; ``--pretty`` always does.
+        own_flags: those that mean something to the server, beside the fields of the ``model``.
         request: what is asked.
         member: of the answer, printed as it is where there is no ``answer``.
         answer: what the command prints of a success, and its exit code.
@@ -42,11 +44,13 @@ class RemoteCommand:
             only, and left out where the server has no such thing.
         also: other routes that some flags ask, for people and for tests like ``route``.
         talk: for a command that asks more than once: does all of it; the exit code, None to go on as usual.
+        model: ``module:Name`` of what the route takes, whose fields are flags; "" for a command that reads its flags
+            itself.
     """
 
     spec: str
     route: str
-    flags: tuple[str, ...]
+    own_flags: tuple[str, ...]
     request: Callable[[Arguments], ApiRequest]
     member: str = ""
     answer: Callable[[JsonObject], Answered] | None = None
@@ -54,6 +58,12 @@ class RemoteCommand:
     further: Mapping[str, ApiRequest] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     talk: Callable[[Arguments, Ask], int | None] | None = None
+    model: str = ""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Those that mean something to the server; ``--pretty`` always does."""
+        return (*_fields_by_flag(self.model), *self.own_flags) if self.model else self.own_flags
 
 
 def spec_of(target: str) -> CommandSpec:
@@ -73,17 +83,23 @@ def _named(target: str) -> Any:
     return getattr(import_module(module_name), attribute)
 
 
+def _fields_by_flag(model: str) -> Mapping[str, str]:
+    from opsd.api.flags import fields_by_flag
+
+    return fields_by_flag(_named(model))
+
+
 def query_command(
-    spec: str, path: str, model: type[Query], member: str, *, answer: Callable[[JsonObject], Answered] | None = None
+    spec: str, path: str, model: str, member: str, *, answer: Callable[[JsonObject], Answered] | None = None
 ) -> RemoteCommand:
     """A command that reads about one loop, and whose flags are the parameters of a route's query."""
-    known = fields_by_flag(model)
 
     def request(arguments: Arguments) -> ApiRequest:
+        known = _fields_by_flag(model)
         given = {name: text for flag, name in known.items() if (text := arguments.given(flag)) is not None}
         return get_request(loop_path(loop_of(arguments), path.removeprefix("/loops/{loop}")), **given)
 
-    return RemoteCommand(spec, f"GET {path}", (*known, "--loop"), request, member, answer)
+    return RemoteCommand(spec, f"GET {path}", ("--loop",), request, member, answer, model=model)
 
 
 def _operand(spec: str, arguments: Arguments) -> str:
@@ -93,23 +109,24 @@ def _operand(spec: str, arguments: Arguments) -> str:
     return word
 
 
-def process_command(
-    spec: str, path: str, model: type[Body], *, keyed: bool = False, present: str = ""
-) -> RemoteCommand:
+def process_command(spec: str, path: str, model: str, *, keyed: bool = False, present: str = "") -> RemoteCommand:
     """A command whose flags, and operand, are the fields of a route's body (:mod:`opsd.api.command_route`).
 
     Args:
         path: with ``{loop}`` where the command has ``--loop``.
         keyed: the route takes a key; the command's own is used where one is given.
     """
-    known, operand = fields_by_flag(model), operand_of(model)
-    flags = (*known, *(("--loop",) if "{loop}" in path else ()), *(("--idempotency-key",) if keyed else ()))
+    flags = (*(("--loop",) if "{loop}" in path else ()), *(("--idempotency-key",) if keyed else ()))
 
     def request(arguments: Arguments) -> ApiRequest:
+        from opsd.api.flags import body_of, kind_of, operand_of
+
+        body_model, known = _named(model), _fields_by_flag(model)
+        operand = operand_of(body_model)
         given = [flag for flag in known if arguments.given(flag) is not None]
-        values = {flag: [] if kind_of(model, known[flag]) is bool else arguments.all(flag) for flag in given}
+        values = {flag: [] if kind_of(body_model, known[flag]) is bool else arguments.all(flag) for flag in given}
         try:
-            body = body_of(model, values)
+            body = body_of(body_model, values)
         except ValueError as error:
             raise UsageError(str(error)) from None
         if operand is not None:
@@ -125,4 +142,5 @@ def process_command(
         request,
         answer=lambda document: (document["result"], int(document["exitCode"])),
         present=present,
+        model=model,
     )

@@ -20,7 +20,6 @@ from opsd.cli.remote.command import Ask
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import digits, get
-from opsd.loop.records import cursor_offset
 
 #: Events that are asked for at a time: as many as the route gives.
 PAGE = 1000
@@ -94,6 +93,8 @@ def _collect(ask: Ask, request: ApiRequest, most: int, waiting: IO[bytes]) -> Js
 
 def _behind(cursor: JsonObject, request: ApiRequest, most: int) -> ApiRequest:
     """The request for at most so many events behind a cursor."""
+    from opsd.loop.records import cursor_offset
+
     offset, anchor = cursor_offset(cursor), cursor.get("anchorSha256")
     query = {name: value for name, value in request.query.items() if name != "anchor"}
     if isinstance(anchor, str) and offset:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from opsd.api.models.fleet import FleetReconcile
 from opsd.cli.api_client import ApiRequest, get_request
 from opsd.cli.arguments import Arguments
 from opsd.cli.remote.command import Answered, RemoteCommand, process_command
@@ -130,7 +129,7 @@ COMMANDS: dict[str, RemoteCommand] = {
     "fleet reconcile": process_command(
         "opsd.cli.fleet_reconcile:SPEC",
         "/fleet/reconcile",
-        FleetReconcile,
+        "opsd.api.models.fleet:FleetReconcile",
         present="opsd.cli.fleet_reconcile:present",
     ),
     "fleet policy": RemoteCommand(

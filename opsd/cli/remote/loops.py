@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from opsd.api.models import loops as models
 from opsd.cli.api_client import ApiRequest, get_request, loop_path
 from opsd.cli.arguments import Arguments, loop_of
 from opsd.cli.events import skipped_line
@@ -72,6 +71,8 @@ def _watch(arguments: Arguments, ask: Ask) -> int | None:
     return watch(lambda: ask(_status(arguments))["status"])
 
 
+_MODELS = "opsd.api.models.loops:"
+
 _EVENTS = RemoteCommand(
     "opsd.cli.events:SPEC",
     "GET /loops/{loop}/events",
@@ -81,7 +82,9 @@ _EVENTS = RemoteCommand(
 )
 
 COMMANDS: dict[str, RemoteCommand] = {
-    "snapshot": query_command("opsd.cli.snapshot:SPEC", "/loops/{loop}/snapshot", models.SnapshotQuery, "snapshot"),
+    "snapshot": query_command(
+        "opsd.cli.snapshot:SPEC", "/loops/{loop}/snapshot", f"{_MODELS}SnapshotQuery", "snapshot"
+    ),
     "events": _EVENTS,
     "poll-events": _EVENTS,
     "project-state": RemoteCommand(
@@ -94,7 +97,7 @@ COMMANDS: dict[str, RemoteCommand] = {
         _reconcile,
         answer=_reconciled,
     ),
-    "health": query_command("opsd.cli.health:SPEC", "/loops/{loop}/health", models.HealthQuery, "health"),
+    "health": query_command("opsd.cli.health:SPEC", "/loops/{loop}/health", f"{_MODELS}HealthQuery", "health"),
     "status": RemoteCommand(
         "opsd.cli.status:SPEC",
         "GET /loops/{loop}/status",
@@ -105,13 +108,15 @@ COMMANDS: dict[str, RemoteCommand] = {
         present="opsd.cli.status:present",
     ),
     "telemetry-summary": query_command(
-        "opsd.cli.telemetry_summary:SPEC", "/loops/{loop}/telemetry", models.WindowQuery, "summary"
+        "opsd.cli.telemetry_summary:SPEC", "/loops/{loop}/telemetry", f"{_MODELS}WindowQuery", "summary"
     ),
-    "profile-drift": process_command("opsd.cli.profile_drift:SPEC", "/loops/{loop}/profile-drift", models.ProfileDrift),
+    "profile-drift": process_command(
+        "opsd.cli.profile_drift:SPEC", "/loops/{loop}/profile-drift", f"{_MODELS}ProfileDrift"
+    ),
     "confirm-intent": query_command(
         "opsd.cli.confirm_intent:SPEC",
         "/loops/{loop}/confirmation",
-        models.ConfirmationQuery,
+        f"{_MODELS}ConfirmationQuery",
         "confirmation",
         answer=_confirmed,
     ),

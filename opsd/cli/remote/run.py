@@ -75,8 +75,9 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
     spec = spec_of(command.spec)
     arguments = spec.parse(argv)
     means = SERVER_VARIABLE if named == os.environ.get(SERVER_VARIABLE) else "--server"
+    meant = {*command.flags, "--pretty"}
     for flag in spec.flags:
-        if arguments.given(flag.name) is not None and flag.name not in (*command.flags, "--pretty"):
+        if arguments.given(flag.name) is not None and flag.name not in meant:
             raise UsageError(flag_refusal(flag, means))
     if isinstance(command, ViewCommand):
         return command.perform(arguments, named)
