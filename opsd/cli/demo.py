@@ -46,6 +46,8 @@ def main(argv: list[str]) -> int:
     )
     options = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # the terminal is closed; to the daemon it means a reload
+        signal.signal(signal.SIGHUP, _terminate)
     duration_s = options.seconds if options.seconds is not None else 8.0 if options.once else 60.0
     if options.folder is not None:
         if options.folder.exists() and any(options.folder.iterdir()):
@@ -56,8 +58,8 @@ def main(argv: list[str]) -> int:
         return _run(Path(folder), once=options.once, duration_s=duration_s)
 
 
-def _terminate(_number: int, _frame: object) -> None:
-    raise SystemExit(143)  # everything that was started ends on the way out
+def _terminate(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)  # everything that was started ends on the way out
 
 
 def _run(folder: Path, *, once: bool, duration_s: float) -> int:
