@@ -14,13 +14,14 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
 from aiohttp import web
 
 from opsd.access.authenticate import Identity, Target
-from opsd.api.failure import ApiError, ErrorCode, api_error
+from opsd.api.failure import ApiError, ErrorCode, NotBegunError, api_error
 from opsd.api.once import Once, Outcome, RequestPrint
 from opsd.api.openapi import openapi_document
 from opsd.api.parsing import checked_path, idempotency_key, parse_query, read_body
@@ -98,8 +99,8 @@ class Api:
         if len(self._tasks) >= MAX_RUNNING:
             raise ApiError(ErrorCode.BUSY, "too many changes at a time", headers={"Retry-After": "1"})
         call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
-        status, answered = await asyncio.shield(self._spawn(route.name, self._carry_out(route, call, document)))
-        return _json(answered, status, _HEADERS)
+        outcome = await asyncio.shield(self._spawn(route.name, self._carry_out(route, call, document)))
+        return _json(outcome.body, outcome.status, {**_HEADERS, **outcome.headers})
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
         """What a client that goes away does not end; the listener waits for it at its stop. ``work`` never raises."""
@@ -119,13 +120,13 @@ class Api:
         with structlog.contextvars.bound_contextvars(**names):
             try:
                 if not call.idempotency_key:
-                    status, body = await self._audited(route, call, document)
-                    return status, {**body, "replayed": False} if route.keyed else body
+                    outcome = await self._audited(route, call, document)
+                    return _told(outcome, replayed=False) if route.keyed else outcome
                 bound = RequestPrint(route.name, call.path, document)
-                (status, body), replayed = await self._once.run(
+                outcome, replayed = await self._once.run(
                     call.identity.name, call.idempotency_key, bound, lambda: self._audited(route, call, document)
                 )
-                return status, {**body, "replayed": replayed}
+                return _told(outcome, replayed=replayed)
             except ApiError as error:
                 failure = error
             except OpsError as error:
@@ -133,7 +134,7 @@ class Api:
             except Exception:
                 log.exception("api.failed", action=route.name)
                 failure = ApiError(ErrorCode.INTERNAL_ERROR, "it could not be carried out; see the daemon's log")
-            return failure.status, {**failure.document, "traceId": call.trace_id}
+            return _refusal(failure, call)
 
     async def _audited(self, route: Route, call: Call, document: object) -> Outcome:
         store, host = self._host.fleet_store(), self._host
@@ -144,8 +145,9 @@ class Api:
         code: str | None = ErrorCode.INTERNAL_ERROR
         status = 500
         try:
-            status, body, code = await _outcome(route, call)
-            return status, body
+            outcome, code = await _outcome(route, call)
+            status = outcome.status
+            return outcome
         finally:
             after = operations.ended(route.name, *who, status, code, time.time())
             log.info("api.ended", action=route.name, status=status, code=code)
@@ -160,17 +162,26 @@ class Api:
                 log.error("api.audit_incomplete", message=error.message)
 
 
-async def _outcome(route: Route, call: Call) -> tuple[int, Mapping[str, object], str | None]:
+async def _outcome(route: Route, call: Call) -> tuple[Outcome, str | None]:
     try:
         answer = await route.handler(call)
     except ApiError as error:
-        return error.status, {**error.document, "traceId": call.trace_id}, error.code
+        return _refusal(error, call), error.code
     except OpsError as error:
         failure = api_error(error)
-        return failure.status, {**failure.document, "traceId": call.trace_id}, failure.code
+        return _refusal(failure, call), failure.code
     if not isinstance(answer, Answer):
         raise TypeError(f"{route.name} changes something and does not answer JSON")
-    return answer.status or route.status, {"ok": True, **answer.members, "traceId": call.trace_id}, None
+    return Outcome(answer.status or route.status, {"ok": True, **answer.members, "traceId": call.trace_id}), None
+
+
+def _refusal(error: ApiError, call: Call) -> Outcome:
+    document = {**error.document, "traceId": call.trace_id}
+    return Outcome(error.status, document, error.headers, begun=not isinstance(error, NotBegunError))
+
+
+def _told(outcome: Outcome, *, replayed: bool) -> Outcome:
+    return replace(outcome, body={**outcome.body, "replayed": replayed})
 
 
 def _target(route: Route, request: web.Request) -> Target:

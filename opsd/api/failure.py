@@ -105,6 +105,13 @@ class ApiError(Exception):
         return {"ok": False, "error": {"code": self.code.value, "message": self.message}, **self.more}
 
 
+class NotBegunError(ApiError):
+    """Refused as busy before anything was done: the same request, with the same key, may succeed a moment later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCode.BUSY, message, headers={"Retry-After": "1"})
+
+
 def api_error(error: OpsError) -> ApiError:
     """How a failure of the rooms below is answered."""
     if isinstance(error, LockTimeoutError):

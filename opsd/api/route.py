@@ -42,6 +42,11 @@ class Call:
         """Who wants it, as rows and audits name them."""
         return self.identity.name
 
+    @property
+    def key_below(self) -> str:
+        """The key for what is asked of others on the way, empty without one: no two principals have the same."""
+        return f"api/{self.identity.name}/{self.idempotency_key}" if self.idempotency_key else ""
+
     def is_gone(self) -> bool:
         """Nobody waits for the answer any more. May be asked from any thread."""
         transport = self.request.transport

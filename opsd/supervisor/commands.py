@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import NotBegunError
 from opsd.api.ports import CommandEnd
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
@@ -68,11 +68,11 @@ class Commands:
             alone: a name that only one of them may have at a time.
 
         Raises:
-            ApiError: too many run, or one of this name does, or the daemon ends.
+            NotBegunError: too many run, or one of this name does, or the daemon ends.
         """
         refusal = self._refusal(alone)
         if refusal:
-            raise ApiError(ErrorCode.BUSY, refusal, headers={"Retry-After": "1"})
+            raise NotBegunError(refusal)
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._threads, run_command, argv, deadline_s, self._env, self._ending)
         self._running[running] = alone

@@ -9,11 +9,11 @@ from opsd.access.model import Scope
 from opsd.alerts.matchers import parse_matchers
 from opsd.alerts.silence_book import SilenceBook, shown
 from opsd.api import models
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import ApiError, ErrorCode, NotBegunError
 from opsd.api.operations import alerts
 from opsd.api.operations.loops import in_own_thread
 from opsd.api.route import Answer, Call, Route
-from opsd.contract.errors import UsageError
+from opsd.contract.errors import LockTimeoutError, UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import parse_epoch
 
@@ -41,9 +41,12 @@ async def add_silence(call: Call) -> Answer:
     matchers = parse_matchers([one.model_dump() for one in body.matchers], "matchers")
     book = SilenceBook(call.host.repo)
     ends_at = starts_at + body.durationSeconds
-    silence = await call.host.in_thread(
-        lambda: book.add(matchers, starts_at, ends_at, created_by=call.by, comment=body.comment, now=now)
-    )
+    try:
+        silence = await call.host.in_thread(
+            lambda: book.add(matchers, starts_at, ends_at, created_by=call.by, comment=body.comment, now=now)
+        )
+    except LockTimeoutError as error:
+        raise NotBegunError(error.message) from None
     return Answer({"silence": shown(silence, now)})
 
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from opsd.access.model import Scope
 from opsd.api import loop_models
 from opsd.api.command_route import command_route
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import ApiError, ErrorCode, NotBegunError
 from opsd.api.models import Nothing
 from opsd.api.operations import loops
 from opsd.api.operations.loops import entry_of
 from opsd.api.route import Answer, Call, Route
-from opsd.contract.errors import UsageError
+from opsd.contract.errors import LockTimeoutError, UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc
 from opsd.control.verdict import ControlRequest, Intent
@@ -65,7 +65,7 @@ async def control(call: Call) -> Answer:
         by=call.by,
         note=body.note,
         trace_id=call.trace_id,
-        idempotency_key=f"api-{call.by}-{call.idempotency_key}" if call.idempotency_key else f"api-{call.trace_id}",
+        idempotency_key=call.key_below or f"api-{call.trace_id}",
         confirm=body.confirm,
         timeout_s=body.timeoutSeconds,
         interval_s=body.intervalSeconds,
@@ -75,9 +75,12 @@ async def control(call: Call) -> Answer:
         only_if_active=body.onlyIfActive,
         principal=call.by,
     )
-    row, exit_code, said = await loops.in_own_thread(
-        lambda: call.host.control(entry, request, body.commandTimeoutSeconds)
-    )
+    try:
+        row, exit_code, said = await loops.in_own_thread(
+            lambda: call.host.control(entry, request, body.commandTimeoutSeconds)
+        )
+    except LockTimeoutError as error:  # the intent could not even be written down
+        raise NotBegunError(error.message) from None
     if exit_code == 0:
         return Answer({"exitCode": exit_code, "result": row})
     code = ErrorCode.CONTROL_AMBIGUOUS if exit_code == 2 else ErrorCode.CONTROL_FAILED

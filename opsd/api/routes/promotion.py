@@ -35,8 +35,8 @@ def usual_registry(call: Call) -> Sequence[str]:
 
 def _governed(call: Call) -> Sequence[str]:
     """Who asks answers for it; a key is the command's too, so that it holds across both."""
-    key = f"api-{call.by}-{call.idempotency_key}" if call.idempotency_key else ""
-    return [*usual_registry(call), "--by", call.by, *(("--idempotency-key", key) if key else ())]
+    key = ("--idempotency-key", call.key_below) if call.key_below else ()
+    return [*usual_registry(call), "--by", call.by, *key]
 
 
 def _controlled(call: Call) -> Sequence[str]:
