@@ -27,6 +27,7 @@ from opsd.api.openapi import openapi_document
 from opsd.api.parsing import checked_path, idempotency_key, parse_query, read_body
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Answer, Call, Route
+from opsd.api.shares import Place, Shares
 from opsd.api.stream import bound_streams
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
@@ -48,15 +49,21 @@ class Api:
 
     Args:
         routes: the table.
+        max_requests: so many requests does the listener let in at a time; ``max_streams``: streams.
     """
 
-    def __init__(self, routes: Sequence[Route], host: Host, gate: Gate, *, max_streams: int = 1024) -> None:
+    def __init__(
+        self, routes: Sequence[Route], host: Host, gate: Gate, *, max_requests: int = 64, max_streams: int = 1024
+    ) -> None:
         self.routes = tuple(routes)
         self.document = openapi_document(self.routes)
         self._host = host
         self._gate = gate
         self._max_streams = max_streams
         self._once = Once(host)
+        self._shares = Shares(
+            {Place.READ: max_requests, Place.CHANGE: min(max_requests, MAX_RUNNING), Place.STREAM: max_streams}
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def mount(self, app: web.Application) -> None:
@@ -67,6 +74,11 @@ class Api:
             app.router.add_route(route.method, route.full_path, handler, name=route.name)
             if route.method == "GET":
                 app.router.add_route("HEAD", route.full_path, handler)
+
+    @property
+    def urgent_paths(self) -> frozenset[str]:
+        """Paths, with the names of their parameters, whose requests have places of their own."""
+        return frozenset(route.full_path for route in self.routes if route.urgent)
 
     def _handler(self, route: Route) -> Any:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -85,6 +97,10 @@ class Api:
         if route.scope is not None:
             is_open = route.open_on_loopback or not route.mutates
             identity = await self._gate.check(request, route.scope, _target(route, request), open_on_loopback=is_open)
+        with self._shares.holding(route.place, identity.name):
+            return await self._answer_to(identity, route, request)
+
+    async def _answer_to(self, identity: Identity, route: Route, request: web.Request) -> web.StreamResponse:
         path = checked_path(request)
         query = parse_query(route.query, request.query)
         trace_id = new_trace_id()
@@ -96,8 +112,8 @@ class Api:
         key = idempotency_key(request)
         if key and not route.keyed:
             raise ApiError(ErrorCode.INVALID_REQUEST, "header: Idempotency-Key is not taken here")
-        if len(self._tasks) >= MAX_RUNNING:
-            raise ApiError(ErrorCode.BUSY, "too many changes at a time", headers={"Retry-After": "1"})
+        if len(self._tasks) >= MAX_RUNNING and not route.urgent:
+            raise NotBegunError("too many changes at a time")
         call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
         outcome = await asyncio.shield(self._spawn(route.name, self._carry_out(route, call, document)))
         return _json(outcome.body, outcome.status, {**_HEADERS, **outcome.headers})

@@ -17,6 +17,7 @@ from opsd.access.model import Scope
 from opsd.api.failure import ErrorCode
 from opsd.api.models import Body, NoQuery, Query
 from opsd.api.ports import Gate, Host
+from opsd.api.shares import Place
 
 PREFIX = "/api/v1"
 
@@ -79,6 +80,7 @@ class Route:
         keyed: takes an ``Idempotency-Key``.
         open_on_loopback: a local request may ask for it where no token is set up, as it may read.
         media: of an answer that is no JSON.
+        urgent: ends a danger: it has a place, however much else is asked for (:mod:`opsd.api.shares`).
     """
 
     method: str
@@ -97,11 +99,21 @@ class Route:
     keyed: bool = False
     open_on_loopback: bool = False
     media: str = "application/json"
+    urgent: bool = False
 
     @property
     def mutates(self) -> bool:
         """It changes something: audited, traced, never cached."""
         return self.method != "GET"
+
+    @property
+    def place(self) -> Place:
+        """What a request takes while it is answered."""
+        if self.urgent:
+            return Place.URGENT
+        if self.mutates:
+            return Place.CHANGE
+        return Place.READ if self.media == "application/json" else Place.STREAM
 
     @property
     def full_path(self) -> str:

@@ -6,7 +6,8 @@ Guarantees:
 * metrics and probes are open and cheap; a scrape is sent in pieces and gives way to the event loop;
 * the API asks :mod:`opsd.supervisor.access` about every request; who asks is bound to the log, and sees only the loops
   that they may read;
-* headers, bodies and the number of requests at a time are bounded;
+* headers, bodies and the number of requests at a time are bounded, a client that does not take its answer is cut off;
+  probes and what ends a danger are answered however many requests there are, and scrapes keep nobody out but scrapes;
 * an error is ``{"ok": false, "error": {"code", "message"}}``; a stack trace goes to the log and never to the caller.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,12 +31,17 @@ from opsd.contract.errors import OpsError, UsageError
 from opsd.supervisor.access import AccessRefused, Authenticator, current_identity, identified
 from opsd.supervisor.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics import DaemonMetrics
+from opsd.supervisor.places import NoPlaceError, Places
 
 log = structlog.get_logger("opsd.supervisor.http")
 
 BODY_TIMEOUT_SECONDS = 5.0
 SCRAPE_TIMEOUT_SECONDS = 30.0
+#: How long a client may take to take its answer.
+ANSWER_TIMEOUT_SECONDS = 30.0
 SHUTDOWN_TIMEOUT_SECONDS = 5.0
+#: Scrapes at a time: they are open to everybody.
+MAX_SCRAPES = 8
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -110,7 +117,9 @@ class HttpApi:
         self._access = access
         self._control = control
         self._limits = limits or ApiLimits()
-        self._running = 0
+        self._requests = Places(self._limits.max_requests)
+        self._scrapes = Places(MAX_SCRAPES)
+        self._unbounded = {STREAM_PATH, "/healthz", "/readyz"} | (control.urgent_paths if control else frozenset())
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> tuple[str, int]:
@@ -164,16 +173,13 @@ class HttpApi:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Bounds, authorization, and the one form of errors."""
-        counts = request.path != STREAM_PATH  # streams last; they have a limit of their own
-        if counts and self._running >= self._limits.max_requests:
-            return error_response(503, "busy", "too many requests at a time", {"Retry-After": "1"})
-        self._running += counts
         try:
-            identity = await self._identify(request)
-            if identity is None:
-                return await handler(request)
-            with identified(identity):
-                return await handler(request)
+            with self._place(_route(request)):
+                identity = await self._identify(request)
+                with nullcontext() if identity is None else identified(identity):
+                    return await _taken(request, await handler(request))
+        except NoPlaceError:
+            return error_response(503, "busy", "too many requests at a time", {"Retry-After": "1"})
         except AccessRefused as refused:
             return error_response(refused.status, refused.code, refused.message, refused.headers)
         except web.HTTPException as error:
@@ -184,8 +190,12 @@ class HttpApi:
         except Exception:
             log.exception("http.request_failed", method=request.method, route=_route(request))
             return error_response(500, "internal_error", "the request could not be answered; see the daemon's log")
-        finally:
-            self._running -= counts
+
+    def _place(self, route: str) -> AbstractContextManager[None]:
+        """What a request takes while it is answered. Streams have a limit of their own."""
+        if route in self._unbounded:
+            return nullcontext()
+        return (self._scrapes if route == "/metrics" else self._requests).taking()
 
     async def _identify(self, request: web.Request) -> Identity | None:
         """Who asks the API, None for what is open to everybody.
@@ -267,6 +277,19 @@ class HttpApi:
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 401: "unauthorized", 403: "forbidden"}
 _MESSAGES = {404: "no such page", 405: "this method is not offered here", 413: "the request's body is too large"}
+
+
+async def _taken(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    """The answer, once its client has taken it: until then it costs memory, and the request its place."""
+    if isinstance(answer, web.Response):
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                await answer.prepare(request)
+                await answer.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+    return answer
 
 
 def _code(status: int) -> str:

@@ -134,6 +134,7 @@ ROUTES = (
         "access",
         revoke_token,
         scope=Scope.ADMIN,
+        urgent=True,
         body=models.RevokeToken,
         members={"principal": _TEXT, "token": _OBJECT},
         errors=_FILES,
