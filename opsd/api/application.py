@@ -14,6 +14,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -97,7 +98,8 @@ class Api:
         if route.scope is not None:
             is_open = route.open_on_loopback or not route.mutates
             identity = await self._gate.check(request, route.scope, _target(route, request), open_on_loopback=is_open)
-        with self._shares.holding(route.place, identity.name):
+        # Without a token of one's own one may be anybody: all of them together are no principal to be bounded.
+        with self._shares.holding(route.place, identity.name) if identity.credential else nullcontext():
             return await self._answer_to(identity, route, request)
 
     async def _answer_to(self, identity: Identity, route: Route, request: web.Request) -> web.StreamResponse:
