@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from opsd.cli.api_client import ApiRequest, Server, ask, refusal, server_of
+from opsd.cli.api_client import ApiRequest, Server, as_promised, ask, refusal, server_of
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.this_host import daemon_url
 from opsd.contract.jsoncodec import JsonObject
@@ -50,7 +50,18 @@ def ask_here(spec: CommandSpec, argv: Sequence[str], view: View) -> int:
         OpsError: bad arguments or settings, no answer, or a refusal.
     """
     arguments = spec.parse(argv)
-    return view(arguments, asked_by_name(daemon_url(arguments.optional("--config"))))
+    return perform(view, arguments, daemon_url(arguments.optional("--config")))
+
+
+def perform(view: View, arguments: Arguments, named: str) -> int:
+    """Ask the daemon that is named by address or profile; the exit code.
+
+    Raises:
+        OpsError: there is no such daemon, no answer, none of this API, or a refusal.
+    """
+    asked = asked_by_name(named)
+    with as_promised(asked.server):
+        return view(arguments, asked)
 
 
 def answer_to(asked: Asked, request: ApiRequest) -> JsonObject:
