@@ -192,9 +192,9 @@ class DaemonHost:
         if self._stopping.wait(seconds):
             raise StopLooking
 
-    async def run_command(self, argv: Sequence[str], deadline_s: float, *, alone: str = "") -> CommandEnd:
+    async def run_command(self, argv: Sequence[str], deadline_s: float, *, by: str = "", alone: str = "") -> CommandEnd:
         """Run a command of this manager."""
-        return await self._commands.run(argv, deadline_s, alone=alone)
+        return await self._commands.run(argv, deadline_s, by=by, alone=alone)
 
     def freeze_windows_file(self) -> str | None:
         """Those of the promotion controller."""

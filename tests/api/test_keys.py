@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from opsd.access.model import Scope
 from opsd.storage import locks
-from opsd.supervisor.commands import MAX_PARALLEL
+from opsd.supervisor.commands import MAX_EACH, MAX_PARALLEL
 from tests.api.world import PREFIX, ApiWorld, Client
 
 _GOVERNED = {"approvalRef": "CHG-1", "rationale": "all is well", "reviewBy": "2099-01-01T00:00:00Z"}
 
 
+async def _begun(world: ApiWorld, count: int) -> bool:
+    """So many passes over the fleet were asked for, and are in the audit."""
+    rows = [row for row in world.operations() if row["action"] == "reconcileFleet"]
+    return len([row for row in rows if row["phase"] == "requested"]) == count
+
+
 async def _refused(client: Client, path: str, body: object, key: str) -> tuple[int, str, str | None]:
     """Status, code and patience of an answer."""
-    headers = {**client.headers, "Idempotency-Key": key}
+    headers = {**client.headers, **({"Idempotency-Key": key} if key else {})}
     async with client.running.session.post(PREFIX + path, json=body, headers=headers) as response:
         return response.status, (await response.json())["error"]["code"], response.headers.get("Retry-After")
 
@@ -59,22 +66,20 @@ async def test_who_was_told_to_come_again_may_come_with_the_same_key(
 async def test_a_command_that_had_no_place_keeps_no_key(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha")
     world.principal("ann", Scope.CONTROL, Scope.POLICY)
+    world.principal("bob", Scope.CONTROL)
     body = {"intent": "rollback", "emergency": True, **_GOVERNED}
     async with world.running("--fleet-enabled", "false") as running:
-        ann = world.client(running, "ann")
+        ann, bob = world.client(running, "ann"), world.client(running, "bob")
         assert (await ann.post("/fleet/reconcile"))[0] == 200
         with locks.exclusive(str(world.file(".lock")), wait_s=0):
-            waiting = [
-                asyncio.create_task(ann.post("/fleet/reconcile", {"lockWaitSeconds": 60})) for _ in range(MAX_PARALLEL)
-            ]
-
-            async def all_begun() -> bool:
-                rows = [row for row in world.operations() if row["action"] == "reconcileFleet"]
-                return len([row for row in rows if row["phase"] == "requested"]) == MAX_PARALLEL + 1
-
-            await running.until(all_begun)
+            order = {"lockWaitSeconds": 60}
+            waiting = [asyncio.create_task(ann.post("/fleet/reconcile", order)) for _ in range(MAX_EACH)]
+            await running.until(partial(_begun, world, 1 + MAX_EACH))
             assert await _refused(ann, "/promotion/apply", body, "k1") == (503, "busy", "1")
-        await asyncio.gather(*waiting)
+            waiting.append(asyncio.create_task(bob.post("/fleet/reconcile", order)))  # a place is left
+            await running.until(partial(_begun, world, 1 + MAX_PARALLEL))
+            assert await _refused(bob, "/fleet/reconcile", {}, "") == (503, "busy", "1")
+        assert [status for status, _ in await asyncio.gather(*waiting)] == [200] * MAX_PARALLEL
         status, answered = await ann.post("/promotion/apply", body, key="k1")
         assert (status, answered.get("replayed")) == (200, False), answered
 
