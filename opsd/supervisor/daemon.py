@@ -184,7 +184,12 @@ class Daemon:
             ),
             host=settings.http.host,
             port=settings.http.port,
-            limits=ApiLimits(settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests),
+            limits=ApiLimits(
+                settings.http.max_body_bytes,
+                settings.http.max_header_bytes,
+                settings.http.max_requests,
+                settings.http.max_streams,
+            ),
         )
         host, port = await api.start()
         self._start_tasks()

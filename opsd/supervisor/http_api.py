@@ -29,6 +29,7 @@ from opsd.api.stream import STREAM_PATH
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
 from opsd.supervisor.access import AccessRefused, Authenticator, current_identity, identified
+from opsd.supervisor.connections import BoundedRunner
 from opsd.supervisor.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics import DaemonMetrics
 from opsd.supervisor.places import NoPlaceError, Places
@@ -83,6 +84,12 @@ class ApiLimits:
     max_body_bytes: int = 65_536
     max_header_bytes: int = 8_192
     max_requests: int = 64
+    max_streams: int = 1_024
+
+    @property
+    def max_connections(self) -> int:
+        """Those of streams and requests, and as many again that wait for something to ask."""
+        return 2 * (self.max_requests + self.max_streams)
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -128,10 +135,10 @@ class HttpApi:
         Raises:
             OSError: the address cannot be listened on.
         """
-        runner = web.AppRunner(
+        runner = BoundedRunner(
             self.app(),
+            self._limits.max_connections,
             access_log=None,
-            handle_signals=False,
             max_line_size=self._limits.max_header_bytes,
             max_field_size=self._limits.max_header_bytes,
             keepalive_timeout=75.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -271,6 +272,40 @@ def test_requests_beyond_the_limit_are_told_to_come_back() -> None:
         assert client.view.requested == ["alpha"]
 
     run(scenario, limits=ApiLimits(max_requests=1))
+
+
+def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsd.supervisor.connections.SILENCE_S", 0.2)
+
+    async def scenario(client: Client) -> None:
+        opened = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(3)]
+        opened[0][1].write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        opened[1][1].write(b"GET /healthz HTTP/1.1\r\nHost: loc")
+        async with asyncio.timeout(10):
+            for reader, _writer in opened[1:]:
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+        opened[0][1].write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert (await opened[0][0].read()).count(b"HTTP/1.1 200 OK") == 2
+        for _reader, writer in opened:
+            writer.close()
+
+    run(scenario)
+
+
+def test_connections_beyond_the_limit_are_closed_and_the_others_served() -> None:
+    async def scenario(client: Client) -> None:
+        assert (await client.get("/healthz"))[0] == 200
+        others = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(5)]
+        async with asyncio.timeout(10):
+            for reader, _writer in others[3:]:  # with the client's own there were four
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+        assert (await client.get("/healthz"))[0] == 200
+        for _reader, writer in others:
+            writer.close()
+
+    run(scenario, limits=ApiLimits(max_requests=1, max_streams=1))
 
 
 def test_a_port_that_is_taken_is_an_error_of_the_system() -> None:
