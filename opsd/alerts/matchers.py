@@ -2,17 +2,16 @@
 
 A label may have several values (a row has several reason codes): a matcher that wants equality holds when any of
 them fits, its negation when none does. A missing label equals an empty one. Regular expressions are anchored at both
-ends. Pure.
+ends, and none that could be tried for long is taken (:mod:`opsd.alerts.patterns`). Pure.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
+from opsd.alerts import patterns
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 
@@ -50,7 +49,7 @@ class Matcher(NamedTuple):
         return any(map(self._fits, values_of(labels, self.name))) is self.is_equal
 
     def _fits(self, text: str) -> bool:
-        return _compiled(self.value).fullmatch(text) is not None if self.is_regex else text == self.value
+        return patterns.fits(self.value, text) if self.is_regex else text == self.value
 
 
 def matches(matchers: Sequence[Matcher], labels: Labels) -> bool:
@@ -111,14 +110,7 @@ def _checked(matcher: Matcher, where: str) -> Matcher:
         raise UsageError(f"{where}: value is longer than {_MAX_VALUE_CHARS} characters")
     if matcher.is_regex:
         try:
-            _compiled(matcher.value)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise UsageError(f"{where}: not a regular expression: {error}") from None
+            patterns.compiled(matcher.value)
+        except ValueError as error:
+            raise UsageError(f"{where}: not a regular expression that can be used: {error}") from None
     return matcher
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    with warnings.catch_warnings():  # a command that succeeds writes nothing to stderr
-        warnings.simplefilter("ignore")
-        return re.compile(pattern, re.DOTALL)

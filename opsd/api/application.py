@@ -14,6 +14,8 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -21,12 +23,13 @@ from aiohttp import web
 
 from opsd.access.authenticate import Identity, Target
 from opsd.api.changes import ChangeKind
-from opsd.api.failure import ApiError, ErrorCode, api_error, busy
+from opsd.api.failure import ApiError, ErrorCode, NotBegunError, api_error
 from opsd.api.once import Once, Outcome, RequestPrint
 from opsd.api.openapi import openapi_document
 from opsd.api.parsing import checked_path, idempotency_key, parse_query, read_body
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Answer, Call, Route
+from opsd.api.shares import Place, Shares
 from opsd.api.stream import bound_streams
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
@@ -48,15 +51,21 @@ class Api:
 
     Args:
         routes: the table.
+        max_requests: so many requests does the listener let in at a time; ``max_streams``: streams.
     """
 
-    def __init__(self, routes: Sequence[Route], host: Host, gate: Gate, *, max_streams: int = 1024) -> None:
+    def __init__(
+        self, routes: Sequence[Route], host: Host, gate: Gate, *, max_requests: int = 64, max_streams: int = 1024
+    ) -> None:
         self.routes = tuple(routes)
         self.document = openapi_document(self.routes)
         self._host = host
         self._gate = gate
         self._max_streams = max_streams
         self._once = Once(host)
+        self._shares = Shares(
+            {Place.READ: max_requests, Place.CHANGE: min(max_requests, MAX_RUNNING), Place.STREAM: max_streams}
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def mount(self, app: web.Application) -> None:
@@ -67,6 +76,11 @@ class Api:
             app.router.add_route(route.method, route.full_path, handler, name=route.name)
             if route.method == "GET":
                 app.router.add_route("HEAD", route.full_path, handler)
+
+    @property
+    def urgent_paths(self) -> frozenset[str]:
+        """Paths, with the names of their parameters, whose requests have places of their own."""
+        return frozenset(route.full_path for route in self.routes if route.urgent)
 
     def _handler(self, route: Route) -> Any:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -85,6 +99,11 @@ class Api:
         if route.scope is not None:
             is_open = route.open_on_loopback or not route.mutates
             identity = await self._gate.check(request, route.scope, _target(route, request), open_on_loopback=is_open)
+        # Without a token of one's own one may be anybody: all of them together are no principal to be bounded.
+        with self._shares.holding(route.place, identity.name) if identity.credential else nullcontext():
+            return await self._answer_to(identity, route, request)
+
+    async def _answer_to(self, identity: Identity, route: Route, request: web.Request) -> web.StreamResponse:
         path = checked_path(request)
         query = parse_query(route.query, request.query)
         trace_id = new_trace_id()
@@ -96,11 +115,11 @@ class Api:
         key = idempotency_key(request)
         if key and not route.keyed:
             raise ApiError(ErrorCode.INVALID_REQUEST, "header: Idempotency-Key is not taken here")
-        if len(self._tasks) >= MAX_RUNNING:
-            raise busy("too many changes at a time")
+        if len(self._tasks) >= MAX_RUNNING and not route.urgent:
+            raise NotBegunError("too many changes at a time")
         call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
-        status, answered = await asyncio.shield(self._spawn(route.name, self._carry_out(route, call, document)))
-        return _json(answered, status, _HEADERS)
+        outcome = await asyncio.shield(self._spawn(route.name, self._carry_out(route, call, document)))
+        return _json(outcome.body, outcome.status, {**_HEADERS, **outcome.headers})
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
         """What a client that goes away does not end; the listener waits for it at its stop. ``work`` never raises."""
@@ -120,13 +139,13 @@ class Api:
         with structlog.contextvars.bound_contextvars(**names):
             try:
                 if not call.idempotency_key:
-                    status, body = await self._audited(route, call, document)
-                    return status, {**body, "replayed": False} if route.keyed else body
+                    outcome = await self._audited(route, call, document)
+                    return _told(outcome, replayed=False) if route.keyed else outcome
                 bound = RequestPrint(route.name, call.path, document)
-                (status, body), replayed = await self._once.run(
+                outcome, replayed = await self._once.run(
                     call.identity.name, call.idempotency_key, bound, lambda: self._audited(route, call, document)
                 )
-                return status, {**body, "replayed": replayed}
+                return _told(outcome, replayed=replayed)
             except ApiError as error:
                 failure = error
             except OpsError as error:
@@ -134,7 +153,7 @@ class Api:
             except Exception:
                 log.exception("api.failed", action=route.name)
                 failure = ApiError(ErrorCode.INTERNAL_ERROR, "it could not be carried out; see the daemon's log")
-            return failure.status, {**failure.document, "traceId": call.trace_id}
+            return _refusal(failure, call)
 
     async def _audited(self, route: Route, call: Call, document: object) -> Outcome:
         store, host = self._host.fleet_store(), self._host
@@ -145,8 +164,9 @@ class Api:
         code: str | None = ErrorCode.INTERNAL_ERROR
         status = 500
         try:
-            status, body, code = await _outcome(route, call)
-            return status, body
+            outcome, code = await _outcome(route, call)
+            status = outcome.status
+            return outcome
         finally:
             after = operations.ended(route.name, *who, status, code, time.time())
             log.info("api.ended", action=route.name, status=status, code=code)
@@ -161,17 +181,26 @@ class Api:
                 log.error("api.audit_incomplete", message=error.message)
 
 
-async def _outcome(route: Route, call: Call) -> tuple[int, Mapping[str, object], str | None]:
+async def _outcome(route: Route, call: Call) -> tuple[Outcome, str | None]:
     try:
         answer = await route.handler(call)
     except ApiError as error:
-        return error.status, {**error.document, "traceId": call.trace_id}, error.code
+        return _refusal(error, call), error.code
     except OpsError as error:
         failure = api_error(error)
-        return failure.status, {**failure.document, "traceId": call.trace_id}, failure.code
+        return _refusal(failure, call), failure.code
     if not isinstance(answer, Answer):
         raise TypeError(f"{route.name} changes something and does not answer JSON")
-    return route.status, {"ok": True, **answer.members, "traceId": call.trace_id}, None
+    return Outcome(route.status, {"ok": True, **answer.members, "traceId": call.trace_id}), None
+
+
+def _refusal(error: ApiError, call: Call) -> Outcome:
+    document = {**error.document, "traceId": call.trace_id}
+    return Outcome(error.status, document, error.headers, begun=not isinstance(error, NotBegunError))
+
+
+def _told(outcome: Outcome, *, replayed: bool) -> Outcome:
+    return replace(outcome, body={**outcome.body, "replayed": replayed})
 
 
 def _target(route: Route, request: web.Request) -> Target:

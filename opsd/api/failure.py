@@ -107,20 +107,22 @@ class ApiError(Exception):
         return {"ok": False, "error": {"code": self.code.value, "message": self.message}, **self.more}
 
 
+class NotBegunError(ApiError):
+    """Refused as busy before anything was done: the same request, with the same key, may succeed a moment later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorCode.BUSY, message, headers={"Retry-After": "1"})
+
+
 def no_such_loop() -> ApiError:
     """The daemon supervises no loop of this id."""
     return ApiError(ErrorCode.NOT_FOUND, "no such loop")
 
 
-def busy(message: str) -> ApiError:
-    """Too much goes on; in a second there may be less."""
-    return ApiError(ErrorCode.BUSY, message, headers={"Retry-After": "1"})
-
-
 def api_error(error: OpsError) -> ApiError:
     """How a failure of the rooms below is answered."""
     if isinstance(error, LockTimeoutError):
-        return busy(error.message)
+        return ApiError(ErrorCode.BUSY, error.message, headers={"Retry-After": "1"})
     if isinstance(error, RegistryError):
         return ApiError(ErrorCode.REGISTRY_UNUSABLE, "\n".join(error.lines))
     if isinstance(error, UsageError | CursorError | ArtifactError):

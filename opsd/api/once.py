@@ -1,7 +1,8 @@
 """One execution per ``Idempotency-Key``: also when two requests come at once, and also across a crash.
 
 The records are those of the sprite service's control (:mod:`opsd.control.idempotency`): reserved on disk before
-anything is done. A key belongs to a principal, so nobody meets the keys of another.
+anything is done, and given back when the request is refused before anything is done: whoever is told to come again may
+come with the same key. A key belongs to a principal, so nobody meets the keys of another.
 """
 
 from __future__ import annotations
@@ -9,17 +10,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opsd.api.failure import ApiError, ErrorCode
 from opsd.api.ports import Host
 from opsd.contract import jsoncodec
+from opsd.contract.errors import OpsError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.control.idempotency import IdempotencyRecords, KeyConflictError
 from opsd.storage.fleet_parts import FleetDocument
 
-Outcome = tuple[int, Mapping[str, object]]
-"""Status and body."""
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a request that changes something ended; ``begun`` False: it was refused before anything was done."""
+
+    status: int
+    body: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Once:
 
         Raises:
             ApiError: the key belongs to another request, or nobody knows what became of the first.
-            OpsError: the records cannot be used; nothing was executed.
+            OpsError: the records cannot be used, or ``execute`` raised it; nothing was executed.
         """
         slot = f"{principal}/{key}"
         while (before := self._running.get(slot)) is not None:
@@ -73,7 +82,15 @@ class Once:
         if known is not None:
             if "body" not in known:
                 raise ApiError(ErrorCode.OUTCOME_UNKNOWN, str(known.get("stderr", "")))
-            return (known["status"], known["body"]), True
-        status, body = await execute()
-        await self._host.in_thread(records.settle, slot, bound, {"status": status, "body": body})
-        return (status, body), False
+            return Outcome(known["status"], known["body"]), True
+        try:
+            outcome = await execute()
+        except OpsError:
+            await self._host.in_thread(records.forget, slot)
+            raise
+        if outcome.begun:
+            answer = {"status": outcome.status, "body": outcome.body}
+            await self._host.in_thread(records.settle, slot, bound, answer)
+        else:
+            await self._host.in_thread(records.forget, slot)
+        return outcome, False

@@ -111,10 +111,11 @@ class Host(Protocol):
             OpsError: there is none, or it is damaged.
         """
 
-    async def run_command(self, argv: Sequence[str], deadline_s: float, *, alone: str = "") -> CommandEnd:
+    async def run_command(self, argv: Sequence[str], deadline_s: float, *, by: str = "", alone: str = "") -> CommandEnd:
         """Run ``opsd`` with these arguments as a process of its own; it is ended after ``deadline_s`` seconds.
 
-        ``alone``: a name that only one of those that run may have.
+        ``by``: who wants it, and leaves a place to others; empty: anybody. ``alone``: a name that only one of those
+        that run may have.
 
         Raises:
             ApiError: too many run, or one of this name does, or the daemon ends.

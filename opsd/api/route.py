@@ -18,6 +18,7 @@ from opsd.api.failure import ErrorCode, no_such_loop
 from opsd.api.models.base import Body, NoQuery, Query
 from opsd.api.ports import Gate, Host
 from opsd.api.schemas import Schema
+from opsd.api.shares import Place
 from opsd.fleet.registry import LoopEntry
 
 PREFIX = "/api/v1"
@@ -45,7 +46,7 @@ class Call:
     @property
     def key_below(self) -> str:
         """The key for what is asked of others on the way, empty without one: no two principals have the same."""
-        return f"api-{self.by}-{self.idempotency_key}" if self.idempotency_key else ""
+        return f"api/{self.by}/{self.idempotency_key}" if self.idempotency_key else ""
 
     def entry(self) -> LoopEntry:
         """The registry entry of the loop that the path names.
@@ -89,6 +90,7 @@ class Route:
         keyed: takes an ``Idempotency-Key``.
         open_on_loopback: a local request may ask for it where no token is set up, as it may read.
         media: of an answer that is no JSON.
+        urgent: ends a danger: it has a place, however much else is asked for (:mod:`opsd.api.shares`).
     """
 
     method: str
@@ -107,11 +109,21 @@ class Route:
     keyed: bool = False
     open_on_loopback: bool = False
     media: str = "application/json"
+    urgent: bool = False
 
     @property
     def mutates(self) -> bool:
         """It changes something: audited, traced, never cached."""
         return self.method != "GET"
+
+    @property
+    def place(self) -> Place:
+        """What a request takes while it is answered."""
+        if self.urgent:
+            return Place.URGENT
+        if self.mutates:
+            return Place.CHANGE
+        return Place.READ if self.media == "application/json" else Place.STREAM
 
     @property
     def full_path(self) -> str:

@@ -34,9 +34,9 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def control_api(host: Host, gate: Gate, *, max_streams: int = 1024) -> Api:
-    """The API over ``host``; ``max_streams`` may be open at the same time."""
+def control_api(host: Host, gate: Gate, *, max_requests: int = 64, max_streams: int = 1024) -> Api:
+    """The API over ``host``; so many requests are answered at a time, and so many streams may be open."""
     document: dict[str, Any] = {}
-    api = Api((*ROUTES, system.openapi_route(document)), host, gate, max_streams=max_streams)
+    api = Api((*ROUTES, system.openapi_route(document)), host, gate, max_requests=max_requests, max_streams=max_streams)
     document.update(api.document)
     return api

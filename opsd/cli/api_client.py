@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
@@ -172,6 +173,19 @@ def answer_of(server: Server, request: ApiRequest) -> JsonObject:
     if document["ok"] is not True:
         raise refusal(document)
     return document
+
+
+@contextmanager
+def as_promised(server: Server) -> Iterator[None]:
+    """Work on a server's answers that believes them to be this API's.
+
+    Raises:
+        OpsError: they are not.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, StopIteration) as error:
+        raise OpsError(f"{server.url} answered something else than this API would") from error
 
 
 def _once(server: Server, request: ApiRequest) -> tuple[int, bytes]:

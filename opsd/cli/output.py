@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonValue
+
+#: What JSON leaves as it is and a terminal obeys: the C1 controls, and marks that turn the direction of what follows.
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def encode(value: JsonValue, *, pretty: bool = False) -> bytes:
@@ -14,8 +18,11 @@ def encode(value: JsonValue, *, pretty: bool = False) -> bytes:
 
 
 def write_json(value: JsonValue, *, pretty: bool = False) -> None:
-    """Print one document."""
-    write_bytes(encode(value, pretty=pretty))
+    """Print one document. On a terminal nothing in it is obeyed: it is the same document, with more escapes."""
+    data = encode(value, pretty=pretty)
+    if sys.stdout.isatty():  # in JSON all of these stand in texts only
+        data = _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", data.decode()).encode()
+    write_bytes(data)
 
 
 def write_bytes(data: bytes) -> None:

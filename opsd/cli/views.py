@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from opsd.cli.api_client import Server, server_of
+from opsd.cli.api_client import Server, as_promised, server_of
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 
 CONFIG = Flag("--config", "settings of this host's daemon; default $OPSD_CONFIG, else /etc/opsd/opsd.toml", "<file>")
@@ -50,4 +50,15 @@ def ask_here(spec: CommandSpec, argv: Sequence[str], view: View) -> int:
     from opsd.cli.this_host import daemon_url  # the settings are much to import: not where a server is named
 
     arguments = spec.parse(argv)
-    return view(arguments, asked_by_name(daemon_url(arguments.optional("--config"))))
+    return perform(view, arguments, daemon_url(arguments.optional("--config")))
+
+
+def perform(view: View, arguments: Arguments, named: str) -> int:
+    """Ask the daemon that is named by address or profile; the exit code.
+
+    Raises:
+        OpsError: there is no such daemon, no answer, none of this API, or a refusal.
+    """
+    asked = asked_by_name(named)
+    with as_promised(asked.server):
+        return view(arguments, asked)

@@ -123,6 +123,18 @@ class IdempotencyRecords:
             }
             self._save(records)
 
+    def forget(self, key: str) -> None:
+        """Give a reserved key back: nothing was executed under it, and the next request with it is the first one.
+
+        Raises:
+            ManagerFileError: it cannot be written; the reservation stays, and answers as ambiguous.
+        """
+        with locks.exclusive(self._lock_path, wait_s=_LOCK_WAIT_S):
+            records = self._load()
+            if get(records, key, "state") == "reserved":
+                del records[key]
+                self._save(records)
+
     def _load(self) -> JsonObject:
         data = files.read_bytes(self._path)
         if data is None:

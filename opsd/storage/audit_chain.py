@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from io import BufferedReader
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
@@ -127,10 +128,10 @@ def _count(path: str) -> int:
 
 def _lines(path: str) -> Iterator[bytes]:
     try:
-        with open(path, "rb") as file:
-            yield from file
-    except (FileNotFoundError, NotADirectoryError):
-        return
+        file = files.open_regular(path)
+        if file is not None:
+            with BufferedReader(file) as lines:
+                yield from lines
     except OSError as error:
         raise ManagerFileError(f"cannot read {path}: {error.strerror}") from error
 

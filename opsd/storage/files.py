@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
+from io import FileIO
+from stat import S_IMODE, S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG
 
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.timestamps import format_utc
@@ -45,8 +46,8 @@ def origin(path: str) -> tuple[str | None, str | None]:
     return owner, format_utc(found.st_mtime)
 
 
-def read_bytes(path: str, start: int = 0) -> bytes | None:
-    """The file from byte ``start`` to its end; None when there is no regular file at ``path``."""
+def open_regular(path: str) -> FileIO | None:
+    """The file, to be read; None when there is no regular file at ``path``. A pipe there is not waited for."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
@@ -54,7 +55,15 @@ def read_bytes(path: str, start: int = 0) -> bytes | None:
     if not S_ISREG(os.fstat(descriptor).st_mode):  # a folder could not even be wrapped in a file object
         os.close(descriptor)
         return None
-    with open(descriptor, "rb", buffering=0) as file:
+    return open(descriptor, "rb", buffering=0)
+
+
+def read_bytes(path: str, start: int = 0) -> bytes | None:
+    """The file from byte ``start`` to its end; None when there is no regular file at ``path``."""
+    file = open_regular(path)
+    if file is None:
+        return None
+    with file:
         if start:
             file.seek(start)
         return file.readall()
@@ -120,7 +129,7 @@ def append_lines(
     Raises:
         ManagerFileError: the file cannot be written.
     """
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
     try:
         try:
             descriptor = os.open(path, flags, mode)
@@ -128,6 +137,8 @@ def append_lines(
             make_parent(path)
             descriptor = os.open(path, flags, mode)
         try:
+            if S_ISFIFO(os.fstat(descriptor).st_mode):  # it would swallow rows until it is full, and block then
+                raise ManagerFileError(f"cannot write {path}: not a regular file")
             size = os.fstat(descriptor).st_size
             if rotate_over and size > rotate_over:
                 os.rename(path, f"{path}.1")
@@ -198,22 +209,22 @@ def cut_torn_line(path: str, is_whole: Callable[[bytes], bool]) -> bool:
 
 def last_complete_line(path: str) -> bytes:
     """The last newline-terminated line of a file, empty when there is none or it is empty. Reads only the tail."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            position = end = file.seek(0, os.SEEK_END)
-            tail = b""
-            while position > 0:
-                start = max(0, position - 8192)
-                tail = os.pread(file.fileno(), position - start, start) + tail
-                position = start
-                complete = tail.rfind(b"\n")
-                cut = tail.rfind(b"\n", 0, complete) if complete > 0 else -1
-                if cut >= 0 or (complete >= 0 and position == 0):
-                    return tail[cut + 1 : complete]
-                if end - position > 16 * 1024 * 1024:
-                    break
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        pass
+    file = open_regular(path)
+    if file is None:
+        return b""
+    with file:
+        position = end = file.seek(0, os.SEEK_END)
+        tail = b""
+        while position > 0:
+            start = max(0, position - 8192)
+            tail = os.pread(file.fileno(), position - start, start) + tail
+            position = start
+            complete = tail.rfind(b"\n")
+            cut = tail.rfind(b"\n", 0, complete) if complete > 0 else -1
+            if cut >= 0 or (complete >= 0 and position == 0):
+                return tail[cut + 1 : complete]
+            if end - position > 16 * 1024 * 1024:
+                break
     return b""
 
 

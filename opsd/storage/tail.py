@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.jsoncodec import JsonObject
+from opsd.storage.files import open_regular
 
 _BLOCK = 64 * 1024
 
@@ -24,19 +25,19 @@ def tail_lines(path: str, count: int) -> list[bytes]:
 
 
 def _tail_of_one(path: str, count: int) -> list[bytes]:
-    try:
-        with open(path, "rb", buffering=0) as file:
-            position = file.seek(0, os.SEEK_END)
-            blocks: list[bytes] = []
-            newlines = 0
-            while position > 0 and newlines <= count:
-                start = max(0, position - _BLOCK)
-                block = os.pread(file.fileno(), position - start, start)
-                newlines += block.count(b"\n")
-                blocks.append(block)
-                position = start
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    file = open_regular(path)
+    if file is None:
         return []
+    with file:
+        position = file.seek(0, os.SEEK_END)
+        blocks: list[bytes] = []
+        newlines = 0
+        while position > 0 and newlines <= count:
+            start = max(0, position - _BLOCK)
+            block = os.pread(file.fileno(), position - start, start)
+            newlines += block.count(b"\n")
+            blocks.append(block)
+            position = start
     lines = b"".join(reversed(blocks)).split(b"\n")[:-1]  # behind the last newline there is nothing, or a torn line
     if position > 0 and len(lines) <= count:
         lines = lines[1:]  # begins in the middle of a line
@@ -53,11 +54,10 @@ def lines_backwards(path: str) -> Iterator[bytes]:
 
 
 def _lines_of_one_backwards(path: str) -> Iterator[bytes]:
-    try:
-        file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below, also when the reader stops early
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    file = open_regular(path)
+    if file is None:
         return
-    with file:
+    with file:  # also when the reader stops early
         position = file.seek(0, os.SEEK_END)
         rest: list[bytes] = []  # the blocks, last one first, of a line whose beginning was not read yet
         while position > 0:
@@ -125,17 +125,17 @@ def newest_row(path: str) -> JsonObject | None:
 
 def _last_two(path: str) -> tuple[bytes | None, bytes | None]:
     """The text behind the last newline (None when empty), and the last complete line (None without one)."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            position = file.seek(0, os.SEEK_END)
-            blocks: list[bytes] = []
-            newlines = 0
-            while position > 0 and newlines < 2:
-                start = max(0, position - _BLOCK)
-                blocks.append(os.pread(file.fileno(), position - start, start))
-                newlines += blocks[-1].count(b"\n")
-                position = start
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    file = open_regular(path)
+    if file is None:
         return None, None
+    with file:
+        position = file.seek(0, os.SEEK_END)
+        blocks: list[bytes] = []
+        newlines = 0
+        while position > 0 and newlines < 2:
+            start = max(0, position - _BLOCK)
+            blocks.append(os.pread(file.fileno(), position - start, start))
+            newlines += blocks[-1].count(b"\n")
+            position = start
     *complete, rest = b"".join(reversed(blocks)).split(b"\n")
     return rest or None, complete[-1] if complete else None

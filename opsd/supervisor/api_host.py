@@ -82,9 +82,9 @@ class DaemonHost:
             raise ApiError(ErrorCode.NOT_FOUND, error.message) from None
         return document
 
-    async def run_command(self, argv: Sequence[str], deadline_s: float, *, alone: str = "") -> CommandEnd:
+    async def run_command(self, argv: Sequence[str], deadline_s: float, *, by: str = "", alone: str = "") -> CommandEnd:
         """Run a command of this manager."""
-        return await self._commands.run(argv, deadline_s, alone=alone)
+        return await self._commands.run(argv, deadline_s, by=by, alone=alone)
 
     def configured(self) -> Configured:
         """What the settings in force say."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from opsd.api.failure import busy
+from opsd.api.failure import NotBegunError
 from opsd.api.ports import CommandEnd
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
@@ -21,6 +21,8 @@ from opsd.runtime.process import Answer, Ending, run_program
 
 #: Commands that run for requests at a time.
 MAX_PARALLEL = 4
+#: Those of one principal: some take minutes, and one place is left to others.
+MAX_EACH = MAX_PARALLEL - 1
 _MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 _MAX_MESSAGE = 500
 _ERROR = "error: "
@@ -60,33 +62,38 @@ class Commands:
         self._env = env
         self._ending = Ending()
         self._threads = ThreadPoolExecutor(MAX_PARALLEL, "opsd-command")
-        self._running: dict[asyncio.Future[Answer], str] = {}
+        #: Who wants each, and its name if that may be there only once.
+        self._running: dict[asyncio.Future[Answer], tuple[str, str]] = {}
         self._stopping = False
 
-    async def run(self, argv: Sequence[str], deadline_s: float, *, alone: str = "") -> CommandEnd:
+    async def run(self, argv: Sequence[str], deadline_s: float, *, by: str = "", alone: str = "") -> CommandEnd:
         """Run one to its end.
 
         Args:
+            by: who wants it; empty: anybody.
             alone: a name that only one of them may have at a time.
 
         Raises:
-            ApiError: too many run, or one of this name does, or the daemon ends.
+            NotBegunError: too many run, in all or for ``by``, or one of this name does, or the daemon ends.
         """
-        refusal = self._refusal(alone)
+        refusal = self._refusal(by, alone)
         if refusal:
-            raise busy(refusal)
+            raise NotBegunError(refusal)
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._threads, run_command, argv, deadline_s, self._env, self._ending)
-        self._running[running] = alone
+        self._running[running] = (by, alone)
         running.add_done_callback(self._running.pop)
         answer = await running
         return CommandEnd(answer.exit, printed(answer), complaint(answer))
 
-    def _refusal(self, alone: str) -> str:
+    def _refusal(self, by: str, alone: str) -> str:
         if self._stopping:
             return "the daemon is ending"
-        if alone and alone in self._running.values():
+        askers, names = [by for by, _ in self._running.values()], [name for _, name in self._running.values()]
+        if alone and alone in names:
             return f"opsd {alone} runs already, and only once at a time"
+        if by and askers.count(by) >= MAX_EACH:
+            return "too many commands of one principal at a time"
         return "too many commands at a time" if len(self._running) >= MAX_PARALLEL else ""
 
     async def drain(self) -> None:

@@ -179,10 +179,20 @@ class Daemon:
             self.metrics,
             self._view,
             access=access,
-            control=control_api(self._host, access, max_streams=settings.http.max_streams),
+            control=control_api(
+                self._host,
+                access,
+                max_requests=settings.http.max_requests,
+                max_streams=settings.http.max_streams,
+            ),
             host=settings.http.host,
             port=settings.http.port,
-            limits=ApiLimits(settings.http.max_body_bytes, settings.http.max_header_bytes, settings.http.max_requests),
+            limits=ApiLimits(
+                settings.http.max_body_bytes,
+                settings.http.max_header_bytes,
+                settings.http.max_requests,
+                settings.http.max_streams,
+            ),
         )
         try:
             host, port = await api.start()

@@ -6,7 +6,8 @@ Guarantees:
 * metrics and probes are open and cheap; a scrape is sent in pieces and gives way to the event loop;
 * the API asks :mod:`opsd.supervisor.access` about every request; who asks is bound to the log, and sees only the loops
   that they may read;
-* headers, bodies and the number of requests at a time are bounded;
+* headers, bodies and the number of requests at a time are bounded, a client that does not take its answer is cut off;
+  probes and what ends a danger are answered however many requests there are, and scrapes keep nobody out but scrapes;
 * an error is ``{"ok": false, "error": {"code", "message"}}``; a stack trace goes to the log and never to the caller.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,14 +30,20 @@ from opsd.api.stream import STREAM_PATH
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
 from opsd.supervisor.access import AccessRefused, Authenticator, current_identity, identified
+from opsd.supervisor.connections import BoundedRunner
 from opsd.supervisor.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics import DaemonMetrics
+from opsd.supervisor.places import NoPlaceError, Places
 
 log = structlog.get_logger("opsd.supervisor.http")
 
 BODY_TIMEOUT_SECONDS = 5.0
 SCRAPE_TIMEOUT_SECONDS = 30.0
+#: How long a client may take to take its answer.
+ANSWER_TIMEOUT_SECONDS = 30.0
 SHUTDOWN_TIMEOUT_SECONDS = 5.0
+#: Scrapes at a time: they are open to everybody.
+MAX_SCRAPES = 8
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -77,6 +85,12 @@ class ApiLimits:
     max_body_bytes: int = 65_536
     max_header_bytes: int = 8_192
     max_requests: int = 64
+    max_streams: int = 1_024
+
+    @property
+    def max_connections(self) -> int:
+        """Those of streams and requests, and as many again that wait for something to ask."""
+        return 2 * (self.max_requests + self.max_streams)
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -111,7 +125,9 @@ class HttpApi:
         self._access = access
         self._control = control
         self._limits = limits or ApiLimits()
-        self._running = 0
+        self._requests = Places(self._limits.max_requests)
+        self._scrapes = Places(MAX_SCRAPES)
+        self._unbounded = {STREAM_PATH, "/healthz", "/readyz"} | (control.urgent_paths if control else frozenset())
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> tuple[str, int]:
@@ -120,10 +136,10 @@ class HttpApi:
         Raises:
             UsageError: the address cannot be listened on.
         """
-        runner = web.AppRunner(
+        runner = BoundedRunner(
             self.app(),
+            self._limits.max_connections,
             access_log=None,
-            handle_signals=False,
             max_line_size=self._limits.max_header_bytes,
             max_field_size=self._limits.max_header_bytes,
             keepalive_timeout=75.0,
@@ -169,16 +185,13 @@ class HttpApi:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Bounds, authorization, and the one form of errors."""
-        counts = request.path != STREAM_PATH  # streams last; they have a limit of their own
-        if counts and self._running >= self._limits.max_requests:
-            return error_response(503, "busy", "too many requests at a time", {"Retry-After": "1"})
-        self._running += counts
         try:
-            identity = await self._identify(request)
-            if identity is None:
-                return await handler(request)
-            with identified(identity):
-                return await handler(request)
+            with self._place(_route(request)):
+                identity = await self._identify(request)
+                with nullcontext() if identity is None else identified(identity):
+                    return await _taken(request, await handler(request))
+        except NoPlaceError:
+            return error_response(503, "busy", "too many requests at a time", {"Retry-After": "1"})
         except AccessRefused as refused:
             return error_response(refused.status, refused.code, refused.message, refused.headers)
         except web.HTTPException as error:
@@ -189,8 +202,12 @@ class HttpApi:
         except Exception:
             log.exception("http.request_failed", method=request.method, route=_route(request))
             return error_response(500, "internal_error", "the request could not be answered; see the daemon's log")
-        finally:
-            self._running -= counts
+
+    def _place(self, route: str) -> AbstractContextManager[None]:
+        """What a request takes while it is answered. Streams have a limit of their own."""
+        if route in self._unbounded:
+            return nullcontext()
+        return (self._scrapes if route == "/metrics" else self._requests).taking()
 
     async def _identify(self, request: web.Request) -> Identity | None:
         """Who asks the API, None for what is open to everybody.
@@ -272,6 +289,19 @@ class HttpApi:
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 401: "unauthorized", 403: "forbidden"}
 _MESSAGES = {404: "no such page", 405: "this method is not offered here", 413: "the request's body is too large"}
+
+
+async def _taken(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    """The answer, once its client has taken it: until then it costs memory, and the request its place."""
+    if isinstance(answer, web.Response):
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                await answer.prepare(request)
+                await answer.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+    return answer
 
 
 def _code(status: int) -> str:

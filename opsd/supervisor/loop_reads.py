@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
-from opsd.api.failure import busy
+from opsd.api.failure import NotBegunError
 from opsd.api.loop_ports import ConfirmationQuestion, EventsQuestion
 from opsd.api.own_thread import in_own_thread
 from opsd.contract.checks import check_events, check_snapshot
@@ -34,6 +36,8 @@ from opsd.transport.sprite_service import SpriteServiceTransport
 #: Readers that are kept, and looks for an effect at a time; each may last for minutes.
 MAX_READERS = 32
 MAX_LOOKS = 16
+#: Requests at a time that wait for one loop's sprite service: one that does not answer costs no more places.
+MAX_ASKING = 4
 #: Lines of a journal that make a page, however many events were asked for.
 MAX_PAGE_BYTES = 8 * 1024 * 1024
 
@@ -60,11 +64,13 @@ class LoopReads:
         self._readers = Readers(repo, in_thread, max_cached=MAX_READERS, max_line_bytes=max_line_bytes)
         self._pause = pause
         self._looks = 0
+        self._asking: Counter[str] = Counter()
 
     async def snapshot(self, loop: ManagedLoop, run_id: str | None, trace_id: str | None) -> JsonObject:
         """The snapshot envelope; ``run_id`` is reported instead of the inferred one.
 
         Raises:
+            ApiError: too many wait for the loop's sprite service.
             OpsError: there is none, or none that can be used.
         """
         transport = loop.transport
@@ -75,13 +81,15 @@ class LoopReads:
                 return dict(reader.snapshot(now=now, trace_id=trace_id, run_id=run_id))
 
             return await self._readers.use(loop.entry.loop_id, read)
-        found = await _sprite_snapshot(loop, transport, trace_id)
+        with self._may_ask(loop):
+            found = await _sprite_snapshot(loop, transport, trace_id)
         return found if not run_id else {**found, "run": {**as_object(found.get("run")), "runId": run_id}}
 
     async def events(self, loop: ManagedLoop, question: EventsQuestion, trace_id: str | None) -> JsonObject:
         """Events behind a line offset, and the cursor document that acknowledges them: ``events`` and ``cursor``.
 
         Raises:
+            ApiError: too many wait for the loop's sprite service.
             OpsError: the loop cannot be read from there.
         """
         transport = loop.transport
@@ -103,13 +111,27 @@ class LoopReads:
             return await self._readers.use(loop.entry.loop_id, read)
         if question.anchor is not None:
             raise UsageError("a sprite service does not compare an anchor with its journal: begin at the first line")
-        seen = _believed(await transport.poll(_query(loop, trace_id, question)))
+        with self._may_ask(loop):
+            seen = _believed(await transport.poll(_query(loop, trace_id, question)))
         events = list(seen.events.envelopes) if isinstance(seen.events, EnvelopeBatch) else []
         check_events(events, loop.name)
         cursor = seen.cursor
         if cursor is None or len(events) > question.most or not question.cursor <= cursor.offset <= cursor.line_count:
             raise ArtifactError("the sprite service answered other events than were asked for")
         return self._page(loop, events, cursor, question)
+
+    @contextmanager
+    def _may_ask(self, loop: ManagedLoop) -> Iterator[None]:
+        name = str(loop.name)
+        if self._asking[name] >= MAX_ASKING:
+            raise NotBegunError("too many requests wait for this loop's sprite service")
+        self._asking[name] += 1
+        try:
+            yield
+        finally:
+            self._asking[name] -= 1
+            if not self._asking[name]:
+                del self._asking[name]
 
     def _page(self, loop: ManagedLoop, events: object, cursor: IngestCursor, question: EventsQuestion) -> JsonObject:
         document = cursor_document(self._repo, loop.name, cursor, format_utc(time.time()))
@@ -130,7 +152,7 @@ class LoopReads:
             ApiError: too many look at a time.
         """
         if self._looks >= MAX_LOOKS:
-            raise busy("too many look for effects at a time")
+            raise NotBegunError("too many look for effects at a time")
         take = self._taker(loop, trace_id)
 
         def pause(seconds: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from opsd.api.failure import busy
+from opsd.api.failure import NotBegunError
 from opsd.fleet.observed import LoopPass
 from opsd.loop.outcome import PassOrder
 
@@ -38,7 +38,7 @@ class PassOrders:
         if self._placed is None or self._placed.order == _ANY_PASS:
             self._placed = _Placed(order, [] if self._placed is None else self._placed.waiting)
         elif order not in (_ANY_PASS, self._placed.order):
-            raise busy("the loop's next pass was asked for otherwise")
+            raise NotBegunError("the loop's next pass was asked for otherwise")
         future: asyncio.Future[LoopPass] = asyncio.get_running_loop().create_future()
         self._placed.waiting.append(future)
         return future

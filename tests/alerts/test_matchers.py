@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd.alerts.matchers import LABEL_NAMES, Matcher, matches, parse_matcher_text, parse_matchers
+from opsd.alerts.patterns import MAX_LABEL_CHARS
 from opsd.contract.errors import UsageError
 
 ROW = {"loopId": ("demo",), "category": ("health_critical",), "reasonCode": ("stale", "lagging")}
@@ -91,6 +94,42 @@ def test_what_is_no_list_of_matchers_is_refused_at_its_place(value: object, mess
 def test_a_broken_regular_expression_is_refused(pattern: str) -> None:
     with pytest.raises(UsageError, match="not a regular expression"):
         parse_matcher_text(f"loopId=~{pattern}")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a+)+!",
+        r"((\w|\w)|(\w|\w))*!",
+        "(aa|a)*!",
+        "(?:a?){30}a{30}",
+        "a?" * 30 + "a" * 30,
+        "(ab|a)" * 30,
+        ".*.*.*.*!",
+        "(?=(a+)+!)a",
+        "(?>a*)*!",
+        "(?P<x>a*)*!",
+        "(a)?(?(1)(b+)+|c)",
+    ],
+)
+def test_a_regular_expression_that_could_stop_the_daemon_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match="it could be tried for too long"):
+        parse_matcher_text(f"loopId=~{pattern}")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["web-.*", ".*-(eu|us)-.*", "(?:alpha|beta|gamma)", "[a-z]+-[0-9]{1,3}", "(?i)WEB-A-1", "(?!db).*-1", "(web-)+a-1"],
+)
+def test_what_people_write_is_taken(pattern: str) -> None:
+    matcher = parse_matcher_text(f"loopId=~{pattern}")
+    assert matcher.holds({"loopId": ("web-a-1",)}) is (re.compile(pattern).fullmatch("web-a-1") is not None)
+
+
+def test_of_a_label_no_more_is_compared_than_was_counted_with() -> None:
+    longest = "a" * MAX_LABEL_CHARS
+    assert parse_matcher_text("loopId=~a*").holds({"loopId": (longest + "b" * 1_000_000,)})
+    assert not parse_matcher_text("loopId=~a*").holds({"loopId": ("b" + longest,)})
 
 
 @pytest.mark.parametrize("text", ["", "loopId", "=a", "loop-id=a", "category~a"])

@@ -8,7 +8,7 @@ from opsd.cli.arguments import SERVER, CommandSpec, Flag
 from opsd.cli.help_text import paragraphs, two_columns
 from opsd.cli.main import main, table
 from opsd.cli.remote.refusals import HOST_ONLY
-from tests.cli.terminal import on_a_terminal
+from tests.cli.process import on_a_terminal
 
 SPEC = CommandSpec(
     "opsd probe",

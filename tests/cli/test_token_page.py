@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.cli.process import on_a_terminal
 from tests.cli.support import Shell
-from tests.cli.terminal import on_a_terminal
 
 
 async def test_principals_and_tokens_fit_80_columns_with_their_words_whole(opsd: Shell, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd.contract.errors import LockTimeoutError, ManagerFileError
-from opsd.storage import files, locks
+from opsd.storage import audit_chain, files, locks
+from opsd.storage.tail import lines_backwards, newest_row, tail_lines, tail_rows
 
 
 def test_a_file_is_replaced_as_a_whole_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -164,6 +165,27 @@ def test_a_device_or_pipe_is_never_replaced_nor_removed(tmp_path: Path) -> None:
     files.remove_file(str(pipe))
     assert pipe.is_fifo()
     assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_pipe_in_place_of_a_log_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    assert (tail_lines(pipe, 3), tail_rows(pipe, 3), newest_row(pipe)) == ([], [], None)
+    assert (list(lines_backwards(pipe)), files.last_complete_line(pipe), files.read_bytes(pipe)) == ([], b"", None)
+    with pytest.raises(ManagerFileError, match="pipe: not a regular file"):
+        files.append_lines(pipe, b"row\n")
+
+
+def test_a_pipe_in_place_of_an_audit_log_takes_no_row_and_is_not_waited_for(tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    audit_chain.append_audited(log, [{"number": 1}])
+    os.remove(log)
+    os.mkfifo(log)
+    report = audit_chain.verify(log)
+    assert report is not None
+    assert not report.ok
+    with pytest.raises(ManagerFileError):
+        audit_chain.append_audited(log, [{"number": 2}])
 
 
 def test_a_file_or_a_link_is_removed_and_a_missing_one_is_no_trouble(tmp_path: Path) -> None:

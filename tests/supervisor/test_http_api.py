@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -115,6 +116,11 @@ def test_metrics_are_served_in_the_text_format() -> None:
 
 def test_a_scraper_that_stops_reading_does_not_hold_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("opsd.supervisor.http_api.SCRAPE_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("opsd.supervisor.http_api.MAX_SCRAPES", 1)
+
+    async def scraped(client: Client) -> int:
+        async with client.session.head(client.base + "/metrics") as response:
+            return response.status
 
     async def scenario(client: Client) -> None:
         for index in range(5000):
@@ -123,9 +129,29 @@ def test_a_scraper_that_stops_reading_does_not_hold_its_place(monkeypatch: pytes
         writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await writer.drain()
         async with asyncio.timeout(10):
-            while (await client.get("/healthz"))[0] != 503:
+            while await scraped(client) != 503:
                 await asyncio.sleep(0.01)
-            while (await client.get("/healthz"))[0] != 200:
+            assert (await client.get("/v1/loops"))[0] == 200
+            while await scraped(client) != 200:
+                await asyncio.sleep(0.01)
+        writer.close()
+        assert not reader.at_eof()
+
+    run(scenario, limits=ApiLimits(max_requests=1))
+
+
+def test_a_client_that_does_not_take_its_answer_does_not_hold_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsd.supervisor.http_api.ANSWER_TIMEOUT_SECONDS", 0.3)
+
+    async def scenario(client: Client) -> None:
+        client.view.names = [f"loop-{index}-{'x' * 1000}" for index in range(20_000)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port, limit=1)
+        writer.write(b"GET /v1/loops HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await writer.drain()
+        async with asyncio.timeout(10):
+            while (await client.get("/v1/loops/alpha"))[0] != 503:
+                await asyncio.sleep(0.01)
+            while (await client.get("/v1/loops/alpha"))[0] != 200:
                 await asyncio.sleep(0.01)
         writer.close()
         assert not reader.at_eof()
@@ -233,17 +259,53 @@ def test_requests_beyond_the_limit_are_told_to_come_back() -> None:
         writer.write(b"POST /v1/loops/alpha/reconcile HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
         await writer.drain()
         async with asyncio.timeout(5):
-            while (await client.get("/healthz"))[0] != 503:
+            while (await client.get("/v1/loops"))[0] != 503:
                 await asyncio.sleep(0.01)
+        assert (await client.get("/healthz"))[0] == 200
+        assert (await client.get("/readyz"))[0] == 200
         writer.write(b"hello")
         await writer.drain()
         async with asyncio.timeout(5):
-            while (await client.get("/healthz"))[0] != 200:
+            while (await client.get("/v1/loops"))[0] != 200:
                 await asyncio.sleep(0.01)
         writer.close()
         assert client.view.requested == ["alpha"]
 
     run(scenario, limits=ApiLimits(max_requests=1))
+
+
+def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsd.supervisor.connections.SILENCE_S", 0.2)
+
+    async def scenario(client: Client) -> None:
+        opened = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(3)]
+        opened[0][1].write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        opened[1][1].write(b"GET /healthz HTTP/1.1\r\nHost: loc")
+        async with asyncio.timeout(10):
+            for reader, _writer in opened[1:]:
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+        opened[0][1].write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert (await opened[0][0].read()).count(b"HTTP/1.1 200 OK") == 2
+        for _reader, writer in opened:
+            writer.close()
+
+    run(scenario)
+
+
+def test_connections_beyond_the_limit_are_closed_and_the_others_served() -> None:
+    async def scenario(client: Client) -> None:
+        assert (await client.get("/healthz"))[0] == 200
+        others = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(5)]
+        async with asyncio.timeout(10):
+            for reader, _writer in others[3:]:  # with the client's own there were four
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+        assert (await client.get("/healthz"))[0] == 200
+        for _reader, writer in others:
+            writer.close()
+
+    run(scenario, limits=ApiLimits(max_requests=1, max_streams=1))
 
 
 def test_a_port_that_is_taken_is_an_error_that_names_the_settings() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from opsd import compose
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import ApiError, ErrorCode, NotBegunError
+from opsd.contract.errors import LockTimeoutError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.fleet.handoff.dispatch import Dispatch, Order
@@ -103,13 +105,13 @@ def handoff(
         anew: the keys are made of ``trace_id``, which was never used, and not of the policy's.
 
     Raises:
-        ApiError: there is no policy state yet.
+        ApiError: there is no policy state yet, or another run holds the fleet.
         OpsError: a filter that matches nothing, a registry or a document that cannot be used.
     """
     if not store.exists(FleetDocument.POLICY):
         raise ApiError(ErrorCode.NOT_FOUND, "there is no policy state of the fleet yet")
     is_busy = partial(compose.loop_is_controlled, repo)
-    runner = Handoff(store, partial(registry, store), dispatch, is_busy, lock_wait_s=lock_wait_s)
+    runner = Handoff(store, partial(registry, store), dispatch, is_busy)
     request = HandoffRequest(
         prefix=prefix or DEFAULT_PREFIX,
         trace_id=trace_id if anew else "",
@@ -118,4 +120,9 @@ def handoff(
         loops=loops,
         intent_ids=intent_ids,
     )
-    return runner.run(request)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(store.lock(wait_s=lock_wait_s))
+        except LockTimeoutError as error:
+            raise NotBegunError(error.message) from None
+        return runner.run_locked(request)

@@ -8,14 +8,14 @@ from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
 from opsd.alerts.matchers import parse_matchers
 from opsd.alerts.silence_book import SilenceBook, shown
-from opsd.api.failure import FILES, ApiError, ErrorCode, no_such_loop
+from opsd.api.failure import FILES, ApiError, ErrorCode, NotBegunError, no_such_loop
 from opsd.api.models import alerts as models
 from opsd.api.models.base import Nothing
 from opsd.api.operations import alerts
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.schemas import OBJECT, OBJECTS
-from opsd.contract.errors import UsageError
+from opsd.contract.errors import LockTimeoutError, UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import parse_epoch
 
@@ -39,9 +39,12 @@ async def add_silence(call: Call) -> Answer:
     matchers = parse_matchers([one.model_dump() for one in body.matchers], "matchers")
     book = SilenceBook(call.host.repo)
     ends_at = starts_at + body.durationSeconds
-    silence = await call.host.in_thread(
-        lambda: book.add(matchers, starts_at, ends_at, created_by=call.by, comment=body.comment, now=now)
-    )
+    try:
+        silence = await call.host.in_thread(
+            lambda: book.add(matchers, starts_at, ends_at, created_by=call.by, comment=body.comment, now=now)
+        )
+    except LockTimeoutError as error:
+        raise NotBegunError(error.message) from None
     return Answer({"silence": shown(silence, now)})
 
 

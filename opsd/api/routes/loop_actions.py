@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from opsd.access.model import Scope
 from opsd.api.command_route import command_route
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import ApiError, ErrorCode, NotBegunError
 from opsd.api.models import loops as models
 from opsd.api.models.base import Nothing
 from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.schemas import OBJECT, OBJECT_OR_NULL, TEXT
-from opsd.contract.errors import UsageError
+from opsd.contract.errors import LockTimeoutError, UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc
 from opsd.control.verdict import ControlRequest, Intent
@@ -72,9 +72,12 @@ async def control(call: Call) -> Answer:
         only_if_active=body.onlyIfActive,
         principal=call.by,
     )
-    row, exit_code, said = await in_own_thread(
-        lambda: call.host.loops.control(entry, request, body.commandTimeoutSeconds)
-    )
+    try:
+        row, exit_code, said = await in_own_thread(
+            lambda: call.host.loops.control(entry, request, body.commandTimeoutSeconds)
+        )
+    except LockTimeoutError as error:  # the intent could not even be written down
+        raise NotBegunError(error.message) from None
     if exit_code == 0:
         return Answer({"exitCode": exit_code, "result": row})
     code = ErrorCode.CONTROL_AMBIGUOUS if exit_code == 2 else ErrorCode.CONTROL_FAILED

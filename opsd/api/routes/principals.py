@@ -129,6 +129,7 @@ ROUTES = (
         "access",
         revoke_token,
         scope=Scope.ADMIN,
+        urgent=True,
         body=models.RevokeToken,
         members={"principal": TEXT, "token": OBJECT},
         errors=FILES,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from opsd.api.failure import ErrorCode
-from opsd.cli.api_client import SERVER_VARIABLE, ApiRequest, Server, answer_of, ask, refusal, server_of
+from opsd.cli.api_client import SERVER_VARIABLE, ApiRequest, Server, answer_of, as_promised, ask, refusal, server_of
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person
@@ -83,17 +83,20 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
         return command.perform(arguments, named)
     server = server_of(named, os.environ)
     if command.talk is not None:
-        ended = command.talk(arguments, partial(answer_of, server))
+        with as_promised(server):
+            ended = command.talk(arguments, partial(answer_of, server))
         if ended is not None:
             return ended
-    _status, document = ask(server, command.request(arguments))
-    if document["ok"] is not True:
-        return _refused(document, spec, arguments)
-    if command.further and for_a_person(arguments):
-        document = {**document, **_further(server, command.further)}
-    shown, code = command.answer(document) if command.answer is not None else (document.get(command.member), 0)
-    _present(command, spec, arguments, shown, ("--server", named))
-    return int(code)
+    request = command.request(arguments)
+    with as_promised(server):
+        _status, document = ask(server, request)
+        if document["ok"] is not True:
+            return _refused(document, spec, arguments)
+        if command.further and for_a_person(arguments):
+            document = {**document, **_further(server, command.further)}
+        shown, code = command.answer(document) if command.answer is not None else (document[command.member], 0)
+        _present(command, spec, arguments, shown, ("--server", named))
+        return int(code)
 
 
 def _refused(document: JsonObject, spec: CommandSpec, arguments: Arguments) -> int:
@@ -103,7 +106,8 @@ def _refused(document: JsonObject, spec: CommandSpec, arguments: Arguments) -> i
     if get(document, "error", "code") == ErrorCode.COMMAND_FAILED:  # others say all of it in their document
         sys.stderr.write(f"error: {refusal(document).message}\n")
     write_json(document["result"], pretty=_pretty(spec, arguments))
-    return int(document.get("exitCode", 1))
+    code = document.get("exitCode")
+    return code if isinstance(code, int) and 0 < code < 256 else 1  # a refusal is never a success
 
 
 def _further(server: Server, requests: Mapping[str, ApiRequest]) -> JsonObject:

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from opsd.cli.arguments import Arguments
 from opsd.cli.remote.command import spec_of
-from opsd.cli.views import CONFIG, View, asked_by_name
+from opsd.cli.views import CONFIG, View, perform
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ViewCommand:
             OpsError: there is no such daemon, it does not answer, or it refuses.
         """
         view: View = import_module(self.module).view
-        return view(arguments, asked_by_name(named))
+        return perform(view, arguments, named)
 
 
 COMMANDS: dict[str, ViewCommand] = {

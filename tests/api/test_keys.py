@@ -1,0 +1,96 @@
+"""Idempotency keys over the control API: whose they are, and what a refusal before anything was done makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from opsd.access.model import Scope
+from opsd.storage import locks
+from opsd.supervisor.commands import MAX_EACH, MAX_PARALLEL
+from tests.api.world import PREFIX, ApiWorld, Client
+
+_GOVERNED = {"approvalRef": "CHG-1", "rationale": "all is well", "reviewBy": "2099-01-01T00:00:00Z"}
+
+
+async def _begun(world: ApiWorld, count: int) -> bool:
+    """So many passes over the fleet were asked for, and are in the audit."""
+    rows = [row for row in world.operations() if row["action"] == "reconcileFleet"]
+    return len([row for row in rows if row["phase"] == "requested"]) == count
+
+
+async def _refused(client: Client, path: str, body: object, key: str) -> tuple[int, str, str | None]:
+    """Status, code and patience of an answer."""
+    headers = {**client.headers, **({"Idempotency-Key": key} if key else {})}
+    async with client.running.session.post(PREFIX + path, json=body, headers=headers) as response:
+        return response.status, (await response.json())["error"]["code"], response.headers.get("Retry-After")
+
+
+@pytest.mark.parametrize(
+    ("lock", "path", "body", "good"),
+    [
+        (
+            ".superloop/ops-manager/fleet/.lock",
+            "/fleet/handoff/execute",
+            {"confirm": True, "everything": True, "runtimeConfirm": False, "lockWaitSeconds": 0},
+            200,
+        ),
+        (
+            ".superloop/ops-manager/fleet/telemetry/.operations.jsonl.lock",
+            "/alerts/silences",
+            {"matchers": [{"name": "loopId", "value": "alpha"}], "durationSeconds": 60},
+            201,
+        ),
+    ],
+)
+async def test_who_was_told_to_come_again_may_come_with_the_same_key(
+    tmp_path: Path, lock: str, path: str, body: object, good: int
+) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.CONTROL, Scope.POLICY)
+    async with world.running("--fleet-enabled", "false") as running:
+        ann = world.client(running, "ann")
+        for step in ("/fleet/reconcile", "/fleet/policy", "/fleet/handoff/plan"):
+            assert (await ann.post(step))[0] == 200
+        assert (world.repo / lock).exists()
+        with locks.exclusive(str(world.repo / lock), wait_s=0):
+            assert await _refused(ann, path, body, "k1") == (503, "busy", "1")
+        status, answered = await ann.post(path, body, key="k1")
+        assert (status, answered.get("replayed")) == (good, False), answered
+        assert (await ann.post(path, body, key="k1"))[1]["replayed"] is True
+
+
+async def test_a_command_that_had_no_place_keeps_no_key(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.CONTROL, Scope.POLICY)
+    world.principal("bob", Scope.CONTROL)
+    body = {"intent": "rollback", "emergency": True, **_GOVERNED}
+    async with world.running("--fleet-enabled", "false") as running:
+        ann, bob = world.client(running, "ann"), world.client(running, "bob")
+        assert (await ann.post("/fleet/reconcile"))[0] == 200
+        with locks.exclusive(str(world.file(".lock")), wait_s=0):
+            order = {"lockWaitSeconds": 60}
+            waiting = [asyncio.create_task(ann.post("/fleet/reconcile", order)) for _ in range(MAX_EACH)]
+            await running.until(partial(_begun, world, 1 + MAX_EACH))
+            assert await _refused(ann, "/promotion/apply", body, "k1") == (503, "busy", "1")
+            waiting.append(asyncio.create_task(bob.post("/fleet/reconcile", order)))  # a place is left
+            await running.until(partial(_begun, world, 1 + MAX_PARALLEL))
+            assert await _refused(bob, "/fleet/reconcile", {}, "") == (503, "busy", "1")
+        assert [status for status, _ in await asyncio.gather(*waiting)] == [200] * MAX_PARALLEL
+        status, answered = await ann.post("/promotion/apply", body, key="k1")
+        assert (status, answered.get("replayed")) == (200, False), answered
+
+
+async def test_no_two_principals_have_the_same_key(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    for name in ("ci", "ci-x"):
+        world.principal(name, Scope.CONTROL)
+    order = {"intent": "cancel", "confirm": False}
+    async with world.running() as running:
+        _, first = await world.client(running, "ci").post("/loops/alpha/control", order, key="x-1")
+        _, second = await world.client(running, "ci-x").post("/loops/alpha/control", order, key="1")
+    assert first["result"]["idempotencyKey"] != second["result"]["idempotencyKey"]
+    assert "repeatedIdempotencyKey" not in second["result"]
