@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.measure import Figure, cpu_s, paired
 from bench.reconcile import daemon_settings
-from opsd.cli.fleet_runners import InProcessRunner
+from opsd.cli.fleet.runners import InProcessRunner
 from opsd.compose import local_transport, loop_store
 from opsd.contract.ids import parse_loop_id
 from opsd.contract.reasons import TransportKind

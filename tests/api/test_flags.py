@@ -67,7 +67,7 @@ _TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, 
 def test_there_and_back(values: dict[str, Any]) -> None:
     body = PromotionApply.model_validate({**values, "reviewBy": "2027-01-31T00:00:00Z"})
     known = fields_by_flag(PromotionApply)
-    spec = CommandSpec("x", "x", spec_of("opsd.cli.promotion_apply:SPEC").flags)
+    spec = CommandSpec("x", "x", spec_of("opsd.cli.promotion.apply:SPEC").flags)
     arguments = spec.parse(flags_of(body))
     given = {flag: [] if kind_of(PromotionApply, known[flag]) is bool else arguments.all(flag) for flag in known}
     said = {flag: value for flag, value in given.items() if arguments.given(flag) is not None}

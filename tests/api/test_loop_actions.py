@@ -44,7 +44,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("spec", "model"),
-    [("opsd.cli.profile_drift:SPEC", ProfileDrift), ("opsd.cli.alerts_dispatch:SPEC", AlertsDispatch)],
+    [("opsd.cli.loop.profile_drift:SPEC", ProfileDrift), ("opsd.cli.alerts.dispatch:SPEC", AlertsDispatch)],
 )
 def test_every_field_is_a_flag_of_the_command_and_none_names_a_file(spec: str, model: Any) -> None:
     assert all(spec_of(spec).declares(flag) for flag in fields_by_flag(model))

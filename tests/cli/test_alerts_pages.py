@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from opsd.cli.alerts_page import dead_letters_page, dispatch_page, route_page, sink_answer_page
+from opsd.cli.alerts.pages import dead_letters_page, dispatch_page, route_page, sink_answer_page
 from tests.alerts.catalogs import document, entry
 from tests.cli.support import Repo, Shell, printed
 

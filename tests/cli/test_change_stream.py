@@ -8,9 +8,9 @@ from itertools import islice
 
 import pytest
 
-from opsd.cli import change_stream
-from opsd.cli.api_client import Server
-from opsd.cli.change_stream import Heard, follow
+from opsd.cli.client import change_stream
+from opsd.cli.client.api_client import Server
+from opsd.cli.client.change_stream import Heard, follow
 from opsd.contract.errors import OpsError
 from tests.cli.watch_support import HEAD, answer, event, server, watch
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opsd.cli.config import check, show
+from opsd.cli.daemon.config import check, show
 from tests.cli.support import Shell
 
 

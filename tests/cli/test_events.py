@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from opsd.cli import events
+from opsd.cli.loop import events
 from tests.cli.support import Repo, Shell
 
 

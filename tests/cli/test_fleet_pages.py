@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from opsd.cli.fleet_handoff_page import confirm_command, handoff_page
-from opsd.cli.fleet_status_page import fleet_status_page
+from opsd.cli.fleet.handoff_page import confirm_command, handoff_page
+from opsd.cli.fleet.status_page import fleet_status_page
 from opsd.fleet.documents import Document
 from opsd.fleet.status.document import fleet_status
 from opsd.fleet.status.inputs import FleetStatusInputs

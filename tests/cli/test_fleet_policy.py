@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from opsd.cli.fleet_explain_page import explain_page
-from opsd.cli.fleet_policy_page import policy_page
+from opsd.cli.fleet.explain_page import explain_page
+from opsd.cli.fleet.policy_page import policy_page
 from opsd.fleet.policy.explain import explain
 from opsd.storage.fleet_parts import AUDITED
 from opsd.storage.fleet_store import FileFleetStore

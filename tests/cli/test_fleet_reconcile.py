@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from opsd.cli.fleet_reconcile_page import fleet_page
+from opsd.cli.fleet.reconcile_page import fleet_page
 from opsd.fleet import publish
 from opsd.storage.fleet_store import FileFleetStore
 from tests.cli.support import Shell, printed

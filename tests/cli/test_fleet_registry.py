@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from opsd.cli.fleet_registry_page import registry_page
-from opsd.cli.fleet_registry_step import normalized_registry
+from opsd.cli.fleet.registry_page import registry_page
+from opsd.cli.fleet.registry_step import normalized_registry
 from opsd.contract.errors import OpsError, RegistryError, ReplacedStepError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.registry import parse_registry

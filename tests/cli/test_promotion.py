@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from opsd.cli.promotion_gates_page import gates_page
+from opsd.cli.promotion.gates_page import gates_page
 from opsd.promotion.decision import evaluate_gates
 from opsd.promotion.inputs import DrillRecords, Missing
 from tests.cli.process import on_a_terminal

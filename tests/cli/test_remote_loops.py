@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from opsd.access.model import Scope
-from opsd.cli import api_client, status
+from opsd.cli.client import api_client
+from opsd.cli.loop import status
 from opsd.cli.main import main
 from opsd.cli.remote.command import spec_of
 from opsd.cli.remote.events import PAGE

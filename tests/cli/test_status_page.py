@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from opsd.cli.status_page import status_page
+from opsd.cli.loop.status_page import status_page
 from opsd.loop.status import StatusInputs, status
 from tests.cli.support import Repo, Shell
 

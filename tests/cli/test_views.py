@@ -14,11 +14,11 @@ import pytest
 
 from opsd.access.model import Scope
 from opsd.api.table import ROUTES
-from opsd.cli import loops
-from opsd.cli.api_client import ApiRequest, Server
+from opsd.cli.client.api_client import ApiRequest, Server
+from opsd.cli.client.views import Asked
+from opsd.cli.loop import loops
 from opsd.cli.main import main
 from opsd.cli.remote.views import COMMANDS
-from opsd.cli.views import Asked
 from opsd.contract.errors import OpsError
 from tests.api.world import ApiWorld
 from tests.cli.process import opsd

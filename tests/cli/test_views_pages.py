@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from opsd.cli import whoami
-from opsd.cli.alerts_page import all_dead_letters_page
-from opsd.cli.api_client import Server
-from opsd.cli.change_stream import DISCONNECTED, KINDS, Heard
-from opsd.cli.escalations_page import escalations_page
-from opsd.cli.fleet_policy_page import candidates_page
-from opsd.cli.loops_page import loop_page, loops_page
+from opsd.cli.alerts.pages import all_dead_letters_page
+from opsd.cli.client.api_client import Server
+from opsd.cli.client.change_stream import DISCONNECTED, KINDS, Heard
+from opsd.cli.client.views import Asked
+from opsd.cli.daemon import whoami
+from opsd.cli.daemon.watch_page import change_line
+from opsd.cli.fleet.policy_page import candidates_page
+from opsd.cli.loop.escalations_page import escalations_page
+from opsd.cli.loop.loops_page import loop_page, loops_page
 from opsd.cli.page import cells, kept_whole, line, table
-from opsd.cli.promotion_state_page import promotion_state_page
-from opsd.cli.views import Asked
-from opsd.cli.watch_page import change_line
+from opsd.cli.promotion.state_page import promotion_state_page
 from tests.cli.support import printed
 from tests.fleet.handoff_support import candidate
 

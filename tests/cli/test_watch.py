@@ -14,7 +14,7 @@ import pytest
 
 from opsd.access.model import Scope
 from opsd.api.stream import KEEPALIVE_S
-from opsd.cli.change_stream import SILENCE_S
+from opsd.cli.client.change_stream import SILENCE_S
 from tests.api.world import ApiWorld
 from tests.cli.process import on_a_terminal
 from tests.cli.support import free_port

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from opsd.cli.fleet_registry import main as fleet_registry
+from opsd.cli.fleet.registry import main as fleet_registry
 from opsd.contract import jsoncodec
 from opsd.supervisor.settings import env_name, load_settings, setting_fields
 from sprite_service.main import configure, parser

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from opsd.cli.fleet_registry import main as fleet_registry
+from opsd.cli.fleet.registry import main as fleet_registry
 from opsd.contract import jsoncodec
 from opsd.supervisor.settings import load_settings
 from tests.deploy.dockerfile import parse

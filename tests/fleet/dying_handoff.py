@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from opsd.cli.fleet_registry_step import normalized_registry
+from opsd.cli.fleet.registry_step import normalized_registry
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.handoff.dispatch import ControlAnswer, DispatchRequest, Order
 from opsd.fleet.handoff.run import Handoff, HandoffRequest

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from opsd.cli import horizon_bridge, promotion_controller, promotion_gates
+from opsd.cli import horizon_bridge
+from opsd.cli.promotion import controller as promotion_controller
+from opsd.cli.promotion import gates as promotion_gates
 from opsd.supervisor.jobs import JobName, job_of, misses_the_registry
 from opsd.supervisor.settings import SettingsError, load_settings
 from opsd.supervisor.settings_model import Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from opsd.cli.api_client import ApiRequest, get_request, loop_path, segment
 from opsd.cli.arguments import Arguments, loop_of
+from opsd.cli.client.api_client import ApiRequest, get_request, loop_path, segment
 from opsd.cli.remote.command import Answered, RemoteCommand, process_command
 from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError
@@ -13,7 +13,7 @@ from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import parse_epoch
 
-_SILENCE = "opsd.cli.alert_silence:"
+_SILENCE = "opsd.cli.alerts.silence:"
 
 
 def _silence_add(arguments: Arguments) -> ApiRequest:
@@ -84,7 +84,7 @@ def _dispatched(document: JsonObject) -> Answered:
 
 
 def _resolve(arguments: Arguments) -> ApiRequest:
-    from opsd.cli.alerts_resolve import wanted
+    from opsd.cli.alerts.resolve import wanted
 
     category, severity = wanted(arguments)
     checked = "false" if arguments.switch("--no-env-check") else "true"
@@ -100,7 +100,7 @@ def _resolved(document: JsonObject) -> Answered:
 
 
 _RUN = process_command(
-    "opsd.cli.alerts_dispatch:SPEC", "/loops/{loop}/alerts/dispatch", "opsd.api.models.alerts:AlertsDispatch"
+    "opsd.cli.alerts.dispatch:SPEC", "/loops/{loop}/alerts/dispatch", "opsd.api.models.alerts:AlertsDispatch"
 )
 
 COMMANDS: dict[str, RemoteCommand] = {
@@ -134,7 +134,7 @@ COMMANDS: dict[str, RemoteCommand] = {
         (*_RUN.own_flags, "--list-dead-letters", "--replay-dead-letters", "--delivery-id", "--test-sink"),
         _dispatch,
         answer=_dispatched,
-        present="opsd.cli.alerts_dispatch:present",
+        present="opsd.cli.alerts.dispatch:present",
         also=(
             "GET /loops/{loop}/dead-letters",
             "POST /loops/{loop}/dead-letters/replay",
@@ -143,12 +143,12 @@ COMMANDS: dict[str, RemoteCommand] = {
         model=_RUN.model,
     ),
     "alerts resolve": RemoteCommand(
-        "opsd.cli.alerts_resolve:SPEC",
+        "opsd.cli.alerts.resolve:SPEC",
         "GET /alerts/sinks",
         ("--category", "--severity", "--list-sinks", "--no-env-check"),
         _resolve,
         answer=_resolved,
-        present="opsd.cli.alerts_resolve:present",
+        present="opsd.cli.alerts.resolve:present",
         also=("GET /alerts/route",),
     ),
 }

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from opsd.cli.api_client import ApiRequest, get_request, loop_path
 from opsd.cli.arguments import Arguments, CommandSpec, loop_of
+from opsd.cli.client.api_client import ApiRequest, get_request, loop_path
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue

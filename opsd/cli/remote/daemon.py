@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsd.cli.api_client import ApiRequest, get_request, segment
 from opsd.cli.arguments import Arguments
+from opsd.cli.client.api_client import ApiRequest, get_request, segment
 from opsd.cli.output import write_json
 from opsd.cli.remote.command import Answered, RemoteCommand
 from opsd.contract.errors import UsageError
@@ -17,7 +17,7 @@ _HERE = "opsd.cli.remote.daemon:"
 
 
 def _ping(arguments: Arguments) -> ApiRequest:
-    from opsd.cli.ping import TIMEOUT_S, check_timeout
+    from opsd.cli.daemon.ping import TIMEOUT_S, check_timeout
 
     given = arguments.optional("--timeout")
     try:
@@ -60,21 +60,21 @@ def present_version(_arguments: Arguments, answered: JsonObject, _place: Sequenc
 
 def present_settings(arguments: Arguments, document: JsonObject, _place: Sequence[str]) -> None:
     """What ``opsd config show`` prints."""
-    from opsd.cli.config import print_settings
+    from opsd.cli.daemon.config import print_settings
 
     print_settings(document, as_json=arguments.switch("--json"))
 
 
 def present_check(_arguments: Arguments, document: JsonObject, _place: Sequence[str]) -> None:
     """What ``opsd config check`` prints."""
-    from opsd.cli.config import print_check
+    from opsd.cli.daemon.config import print_check
 
     print_check(document)
 
 
 def present_profile(arguments: Arguments, answered: JsonObject, _place: Sequence[str]) -> None:
     """What ``opsd threshold-profile`` prints: the profile that was named, the names, or the default."""
-    from opsd.cli.threshold_profile import list_names
+    from opsd.cli.loop.threshold_profile import list_names
 
     if arguments.switch("--list"):
         list_names(printable(str(name)) for name in answered["profiles"])
@@ -117,7 +117,7 @@ COMMANDS: dict[str, RemoteCommand] = {
         present=f"{_HERE}present_check",
     ),
     "threshold-profile": RemoteCommand(
-        "opsd.cli.threshold_profile:SPEC",
+        "opsd.cli.loop.threshold_profile:SPEC",
         "GET /threshold-profiles",
         ("--profile", "--list"),
         _profile,

@@ -12,9 +12,9 @@ import tempfile
 from dataclasses import replace
 from typing import IO
 
-from opsd.cli.api_client import ANSWER_TOO_LARGE, ApiRequest, get_request, loop_path
 from opsd.cli.arguments import Arguments, loop_of
-from opsd.cli.events import read_cursor, skipped_line
+from opsd.cli.client.api_client import ANSWER_TOO_LARGE, ApiRequest, get_request, loop_path
+from opsd.cli.loop.events import read_cursor, skipped_line
 from opsd.cli.output import encode
 from opsd.cli.remote.command import Ask
 from opsd.contract.errors import OpsError, UsageError

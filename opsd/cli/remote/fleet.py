@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from opsd.cli.api_client import ApiRequest, get_request
 from opsd.cli.arguments import Arguments
+from opsd.cli.client.api_client import ApiRequest, get_request
 from opsd.cli.remote.command import Answered, RemoteCommand, process_command
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
@@ -45,7 +45,7 @@ def _policy(arguments: Arguments) -> ApiRequest:
 
 
 def _handoff(arguments: Arguments) -> ApiRequest:
-    from opsd.cli.fleet_handoff import execution_mode
+    from opsd.cli.fleet.handoff import execution_mode
     from opsd.fleet.handoff.words import ExecutionMode
 
     mode = execution_mode(arguments)
@@ -78,7 +78,7 @@ def _lever(path: str, **body: JsonValue) -> Callable[[Arguments], ApiRequest]:
 
 
 def _kill_switch(arguments: Arguments) -> ApiRequest:
-    from opsd.cli.fleet_levers import engaged
+    from opsd.cli.fleet.levers import engaged
 
     body = {"engaged": engaged(arguments), "note": arguments.given("--note") or ""}
     return ApiRequest("POST", "/fleet/kill-switch", body=body)
@@ -86,7 +86,7 @@ def _kill_switch(arguments: Arguments) -> ApiRequest:
 
 def present_status(arguments: Arguments, answered: JsonObject, place: Sequence[str]) -> None:
     """What ``opsd fleet status`` shows, of the status and what came beside it."""
-    from opsd.cli.fleet_status import present
+    from opsd.cli.fleet.status import present
     from opsd.fleet.documents import Document
 
     policy, handoff = (
@@ -102,14 +102,14 @@ def present_registry(arguments: Arguments, document: JsonObject, place: Sequence
     Raises:
         UsageError: there is no such loop.
     """
-    from opsd.cli.fleet_registry import asked_for, present
+    from opsd.cli.fleet.registry import asked_for, present
 
     present(arguments, asked_for(arguments, document), place)
 
 
 COMMANDS: dict[str, RemoteCommand] = {
     "fleet status": RemoteCommand(
-        "opsd.cli.fleet_status:SPEC",
+        "opsd.cli.fleet.status:SPEC",
         "GET /fleet/status",
         (),
         lambda _given: get_request("/fleet/status"),
@@ -119,7 +119,7 @@ COMMANDS: dict[str, RemoteCommand] = {
         also=("GET /fleet/policy", "GET /fleet/handoff"),
     ),
     "fleet registry": RemoteCommand(
-        "opsd.cli.fleet_registry:SPEC",
+        "opsd.cli.fleet.registry:SPEC",
         "GET /fleet/registry",
         ("--loop",),
         lambda _given: get_request("/fleet/registry"),
@@ -127,44 +127,44 @@ COMMANDS: dict[str, RemoteCommand] = {
         present="opsd.cli.remote.fleet:present_registry",
     ),
     "fleet reconcile": process_command(
-        "opsd.cli.fleet_reconcile:SPEC",
+        "opsd.cli.fleet.reconcile:SPEC",
         "/fleet/reconcile",
         "opsd.api.models.fleet:FleetReconcile",
-        present="opsd.cli.fleet_reconcile:present",
+        present="opsd.cli.fleet.reconcile:present",
     ),
     "fleet policy": RemoteCommand(
-        "opsd.cli.fleet_policy:SPEC",
+        "opsd.cli.fleet.policy:SPEC",
         "POST /fleet/policy",
         ("--dedupe-window-seconds", "--max-fleet-state-age-seconds", "--autopause-skip-empty", _WAIT),
         _policy,
         "policy",
-        present="opsd.cli.fleet_policy:present",
+        present="opsd.cli.fleet.policy:present",
     ),
     "fleet explain": RemoteCommand(
-        "opsd.cli.fleet_explain:SPEC",
+        "opsd.cli.fleet.explain:SPEC",
         "GET /fleet/explain",
         (),
         _explain,
         answer=_explained,
-        present="opsd.cli.fleet_explain:present",
+        present="opsd.cli.fleet.explain:present",
     ),
     "fleet handoff": RemoteCommand(
-        "opsd.cli.fleet_handoff:SPEC",
+        "opsd.cli.fleet.handoff:SPEC",
         "POST /fleet/handoff/execute",
         _HANDOFF_FLAGS,
         _handoff,
         "handoff",
-        present="opsd.cli.fleet_handoff:present",
+        present="opsd.cli.fleet.handoff:present",
         also=("POST /fleet/handoff/plan", "POST /fleet/handoff/dispatch"),
     ),
     "fleet pause": RemoteCommand(
-        "opsd.cli.fleet_levers:PAUSE", "POST /fleet/pause", ("--note",), _lever("/fleet/pause"), "lever"
+        "opsd.cli.fleet.levers:PAUSE", "POST /fleet/pause", ("--note",), _lever("/fleet/pause"), "lever"
     ),
     "fleet resume": RemoteCommand(
-        "opsd.cli.fleet_levers:RESUME", "POST /fleet/resume", ("--note",), _lever("/fleet/resume"), "lever"
+        "opsd.cli.fleet.levers:RESUME", "POST /fleet/resume", ("--note",), _lever("/fleet/resume"), "lever"
     ),
     "fleet kill-switch": RemoteCommand(
-        "opsd.cli.fleet_levers:KILL_SWITCH",
+        "opsd.cli.fleet.levers:KILL_SWITCH",
         "POST /fleet/kill-switch",
         ("--engage", "--release", "--note"),
         _kill_switch,

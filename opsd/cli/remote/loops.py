@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from opsd.cli.api_client import ApiRequest, get_request, loop_path
 from opsd.cli.arguments import Arguments, loop_of
-from opsd.cli.events import skipped_line
+from opsd.cli.client.api_client import ApiRequest, get_request, loop_path
+from opsd.cli.loop.events import skipped_line
 from opsd.cli.remote import events
 from opsd.cli.remote.command import Answered, Ask, RemoteCommand, process_command, query_command
 from opsd.contract.errors import UsageError
@@ -32,7 +32,7 @@ def _reconciled(document: JsonObject) -> Answered:
 
 
 def _control(arguments: Arguments) -> ApiRequest:
-    from opsd.cli.control import INTENT_MESSAGE, INTENTS, TIMES_MESSAGE
+    from opsd.cli.loop.control import INTENT_MESSAGE, INTENTS, TIMES_MESSAGE
 
     loop, intent = loop_of(arguments), arguments.required("--intent")
     if intent not in INTENTS:
@@ -66,7 +66,7 @@ def _watch(arguments: Arguments, ask: Ask) -> int | None:
     """``opsd status --watch``: the page again and again."""
     if not arguments.switch("--watch"):
         return None
-    from opsd.cli.status import watch
+    from opsd.cli.loop.status import watch
 
     return watch(lambda: ask(_status(arguments))["status"])
 
@@ -74,7 +74,7 @@ def _watch(arguments: Arguments, ask: Ask) -> int | None:
 _MODELS = "opsd.api.models.loops:"
 
 _EVENTS = RemoteCommand(
-    "opsd.cli.events:SPEC",
+    "opsd.cli.loop.events:SPEC",
     "GET /loops/{loop}/events",
     ("--loop", "--cursor-file", "--from-start", "--max-events", "--trace-id", "--skip-bad-line"),
     events.first_page,
@@ -83,45 +83,45 @@ _EVENTS = RemoteCommand(
 
 COMMANDS: dict[str, RemoteCommand] = {
     "snapshot": query_command(
-        "opsd.cli.snapshot:SPEC", "/loops/{loop}/snapshot", f"{_MODELS}SnapshotQuery", "snapshot"
+        "opsd.cli.loop.snapshot:SPEC", "/loops/{loop}/snapshot", f"{_MODELS}SnapshotQuery", "snapshot"
     ),
     "events": _EVENTS,
     "poll-events": _EVENTS,
     "project-state": RemoteCommand(
-        "opsd.cli.project_state:SPEC", "POST /loops/{loop}/project-state", ("--loop",), _projected, "state"
+        "opsd.cli.loop.project_state:SPEC", "POST /loops/{loop}/project-state", ("--loop",), _projected, "state"
     ),
     "reconcile": RemoteCommand(
-        "opsd.cli.reconcile:SPEC",
+        "opsd.cli.loop.reconcile:SPEC",
         "POST /loops/{loop}/reconcile",
         ("--loop", "--from-start", "--max-events", "--skip-bad-line"),
         _reconcile,
         answer=_reconciled,
     ),
-    "health": query_command("opsd.cli.health:SPEC", "/loops/{loop}/health", f"{_MODELS}HealthQuery", "health"),
+    "health": query_command("opsd.cli.loop.health:SPEC", "/loops/{loop}/health", f"{_MODELS}HealthQuery", "health"),
     "status": RemoteCommand(
-        "opsd.cli.status:SPEC",
+        "opsd.cli.loop.status:SPEC",
         "GET /loops/{loop}/status",
         ("--loop", "--summary-window", "--watch"),
         _status,
         "status",
         talk=_watch,
-        present="opsd.cli.status:present",
+        present="opsd.cli.loop.status:present",
     ),
     "telemetry-summary": query_command(
-        "opsd.cli.telemetry_summary:SPEC", "/loops/{loop}/telemetry", f"{_MODELS}WindowQuery", "summary"
+        "opsd.cli.loop.telemetry_summary:SPEC", "/loops/{loop}/telemetry", f"{_MODELS}WindowQuery", "summary"
     ),
     "profile-drift": process_command(
-        "opsd.cli.profile_drift:SPEC", "/loops/{loop}/profile-drift", f"{_MODELS}ProfileDrift"
+        "opsd.cli.loop.profile_drift:SPEC", "/loops/{loop}/profile-drift", f"{_MODELS}ProfileDrift"
     ),
     "confirm-intent": query_command(
-        "opsd.cli.confirm_intent:SPEC",
+        "opsd.cli.loop.confirm_intent:SPEC",
         "/loops/{loop}/confirmation",
         f"{_MODELS}ConfirmationQuery",
         "confirmation",
         answer=_confirmed,
     ),
     "control": RemoteCommand(
-        "opsd.cli.control:SPEC",
+        "opsd.cli.loop.control:SPEC",
         "POST /loops/{loop}/control",
         (
             "--loop",

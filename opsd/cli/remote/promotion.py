@@ -8,19 +8,19 @@ _MODELS = "opsd.api.models.promotion:"
 
 COMMANDS: dict[str, RemoteCommand] = {
     "promotion gates": process_command(
-        "opsd.cli.promotion_gates:SPEC",
+        "opsd.cli.promotion.gates:SPEC",
         "/promotion/gates",
         f"{_MODELS}PromotionGates",
-        present="opsd.cli.promotion_gates:present",
+        present="opsd.cli.promotion.gates:present",
     ),
-    "promotion ci": process_command("opsd.cli.promotion_ci:SPEC", "/promotion/ci", f"{_MODELS}PromotionCi"),
+    "promotion ci": process_command("opsd.cli.promotion.ci:SPEC", "/promotion/ci", f"{_MODELS}PromotionCi"),
     "promotion apply": process_command(
-        "opsd.cli.promotion_apply:SPEC", "/promotion/apply", f"{_MODELS}PromotionApply", keyed=True
+        "opsd.cli.promotion.apply:SPEC", "/promotion/apply", f"{_MODELS}PromotionApply", keyed=True
     ),
     "promotion orchestrate": process_command(
-        "opsd.cli.promotion_orchestrate:SPEC", "/promotion/orchestrate", f"{_MODELS}PromotionOrchestrate", keyed=True
+        "opsd.cli.promotion.orchestrate:SPEC", "/promotion/orchestrate", f"{_MODELS}PromotionOrchestrate", keyed=True
     ),
     "promotion controller": process_command(
-        "opsd.cli.promotion_controller:SPEC", "/promotion/controller", f"{_MODELS}PromotionController", keyed=True
+        "opsd.cli.promotion.controller:SPEC", "/promotion/controller", f"{_MODELS}PromotionController", keyed=True
     ),
 }

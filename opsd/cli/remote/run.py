@@ -8,8 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from opsd.api.failure import ErrorCode
-from opsd.cli.api_client import SERVER_VARIABLE, ApiRequest, Server, answer_of, as_promised, ask, refusal, server_of
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.client.api_client import (
+    SERVER_VARIABLE,
+    ApiRequest,
+    Server,
+    answer_of,
+    as_promised,
+    ask,
+    refusal,
+    server_of,
+)
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person
 from opsd.cli.remote.command import RemoteCommand, present_of, spec_of

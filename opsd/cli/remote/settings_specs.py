@@ -5,9 +5,9 @@ On the host :mod:`argparse` reads them. Apart from :mod:`opsd.cli.remote.daemon`
 
 from __future__ import annotations
 
-from opsd.cli import config, ping
 from opsd.cli.arguments import Flag
-from opsd.cli.settings_flags import settings_spec
+from opsd.cli.daemon import config, ping
+from opsd.cli.daemon.settings_flags import settings_spec
 
 SHOW = settings_spec("opsd config show", config.SHOW_TEXT, Flag("--json", config.JSON_TEXT))
 CHECK = settings_spec("opsd config check", config.CHECK_TEXT)

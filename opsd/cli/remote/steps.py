@@ -6,7 +6,10 @@ from opsd.cli.remote.command import RemoteCommand, process_command
 
 COMMANDS: dict[str, RemoteCommand] = {
     "drill run": process_command(
-        "opsd.cli.drill_run:SPEC", "/drills", "opsd.api.models.steps:DrillRun", present="opsd.cli.drill_run:present"
+        "opsd.cli.promotion.drill_run:SPEC",
+        "/drills",
+        "opsd.api.models.steps:DrillRun",
+        present="opsd.cli.promotion.drill_run:present",
     ),
     "horizon-bridge": process_command(
         "opsd.cli.horizon_bridge:SPEC", "/horizon/bridge", "opsd.api.models.steps:BridgeRun"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from opsd.cli.api_client import ApiRequest, get_request, segment
 from opsd.cli.arguments import Arguments
+from opsd.cli.client.api_client import ApiRequest, get_request, segment
 from opsd.cli.remote.command import Answered, RemoteCommand
 from opsd.contract.jsoncodec import JsonObject
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from opsd.cli.arguments import Arguments
+from opsd.cli.client.views import CONFIG, View, perform
 from opsd.cli.remote.command import spec_of
-from opsd.cli.views import CONFIG, View, perform
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class ViewCommand:
 
 
 COMMANDS: dict[str, ViewCommand] = {
-    "loops": ViewCommand("opsd.cli.loops", "GET /loops", ("GET /loops/{loop}",)),
-    "watch": ViewCommand("opsd.cli.watch", "GET /stream"),
-    "escalations": ViewCommand("opsd.cli.escalations", "GET /loops/{loop}/escalations"),
-    "alerts dead-letters": ViewCommand("opsd.cli.alerts_dead_letters", "GET /alerts/dead-letters"),
-    "fleet candidates": ViewCommand("opsd.cli.fleet_candidates", "GET /fleet/candidates"),
-    "promotion state": ViewCommand("opsd.cli.promotion_state", "GET /promotion"),
-    "whoami": ViewCommand("opsd.cli.whoami", "GET /identity"),
+    "loops": ViewCommand("opsd.cli.loop.loops", "GET /loops", ("GET /loops/{loop}",)),
+    "watch": ViewCommand("opsd.cli.daemon.watch", "GET /stream"),
+    "escalations": ViewCommand("opsd.cli.loop.escalations", "GET /loops/{loop}/escalations"),
+    "alerts dead-letters": ViewCommand("opsd.cli.alerts.dead_letters", "GET /alerts/dead-letters"),
+    "fleet candidates": ViewCommand("opsd.cli.fleet.candidates", "GET /fleet/candidates"),
+    "promotion state": ViewCommand("opsd.cli.promotion.state", "GET /promotion"),
+    "whoami": ViewCommand("opsd.cli.daemon.whoami", "GET /identity"),
 }

@@ -1,0 +1,1 @@
+"""``opsd alerts``: deliveries, sinks and silences."""

@@ -1,0 +1,1 @@
+"""The control API as commands ask it: requests, the stream of changes, and which daemon is meant."""

@@ -1,0 +1,1 @@
+"""Commands that run the daemon, ask it about itself, or follow it."""

@@ -1,0 +1,1 @@
+"""``opsd fleet``: registry, passes, policy, handoff and the levers."""

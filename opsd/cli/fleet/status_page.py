@@ -1,0 +1,153 @@
+"""The fleet status as a readable page: who is in trouble, why, what the policy proposes, what waits for a person."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from opsd.cli.fleet.handoff_page import brake_lines, waiting
+from opsd.cli.page import SHOWN, autonomy_reasons, cells, line, more, table
+from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.values import compact_text, get
+from opsd.fleet.handoff.intents import candidate_id_of
+
+if TYPE_CHECKING:
+    from opsd.fleet.documents import Document
+
+_STYLES = {"success": "green", "healthy": "green", "degraded": "yellow", "partial_failure": "yellow"}
+_BAD = "bold red"
+
+
+def fleet_status_page(
+    document: JsonObject, policy: Document | None, handoff: Document | None, flags: Sequence[str]
+) -> list[RenderableType]:
+    """The page; ``flags`` (the repo and path flags as typed) are repeated in the commands that it shows."""
+    parts: list[RenderableType] = [*_summary(document), "", *_trouble(document["loops"])]
+    parts += ["", *_proposals(document, policy, flags)]
+    parts += ["", *_autonomy(document["autonomous"])]
+    if policy is not None:
+        parts += _waiting(policy, handoff, flags)
+    return parts
+
+
+def _waiting(policy: Document, handoff: Document | None, flags: Sequence[str]) -> list[RenderableType]:
+    """What the last plan left for a person, as far as the policy still asks for it: nothing else can be confirmed."""
+    if handoff is None:
+        return [_next("no intents are planned yet", "handoff", flags)]
+    asking = (one for one in policy.objects("candidates") if one["suppressed"] is None)
+    asked = {compact_text(candidate_id_of(candidate)) for candidate in asking}
+    planned = (intent.root for intent in handoff.objects("intents"))
+    intents = [intent for intent in planned if compact_text(intent.get("candidateId")) in asked]
+    parts: list[RenderableType] = [*brake_lines(handoff.root)]
+    if handoff["policyTraceId"] != policy["traceId"] or _text(handoff["generatedAt"]) < _text(policy["updatedAt"]):
+        parts.append(_next("the policy was evaluated after this plan", "handoff", flags))
+    return [*parts, "", *waiting(intents, flags)]
+
+
+def _text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _summary(document: JsonObject) -> list[Text]:
+    fleet, health = document["fleet"], document["healthRollup"]
+    age = get(document, "freshness", "fleetStateAgeSeconds")
+    counts = [f"{fleet[f'{word}Count']} {word}" for word in ("success", "failed", "skipped")]
+    return [
+        line(
+            f"fleet {document['source']['fleetId']}",
+            fleet["status"],
+            f"{fleet['loopCount']} loops",
+            *counts,
+            None if age is None else f"{age} s ago",
+            style=_STYLES.get(fleet["status"], _BAD),
+        ),
+        line("health", *(f"{count} {word}" for word, count in health.items())),
+    ]
+
+
+def _trouble(loops: Sequence[JsonObject]) -> list[RenderableType]:
+    """The loops that failed or are not healthy, the worst first."""
+    rank = {"critical": 1, "degraded": 2}
+    troubled = [loop for loop in loops if loop["status"] == "failed" or loop["healthStatus"] in rank]
+    if not troubled:
+        return [Text("no loop is in trouble", style="green")]
+    troubled.sort(key=lambda loop: 0 if loop["status"] == "failed" else rank.get(loop["healthStatus"], 3))
+    page = table("in trouble", "reconcile", "health", "why")
+    for loop in troubled[:SHOWN]:
+        reasons = loop["healthReasonCodes"] if isinstance(loop["healthReasonCodes"], list) else []
+        why = [loop["reasonCode"]] if loop.get("reasonCode") not in (None, *reasons) else []
+        _row(page, loop.get("loopId"), loop["status"], loop["healthStatus"], [*why, *reasons])
+    return [page, *more(len(troubled))]
+
+
+def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[str]) -> list[RenderableType]:
+    section = document["policy"]
+    if policy is None or section is None:
+        return [_next("the policy was not evaluated yet", "policy", flags)]
+    head = line(
+        f"policy {section['mode']}",
+        f"{section['candidateCount']} candidates",
+        f"{section['suppressedCount']} suppressed",
+    )
+    if not section["topCandidates"]:
+        return [head]
+    page = table("candidate", "severity", "proposes", "autonomy")
+    for candidate in section["topCandidates"]:
+        if candidate.get("suppressed") not in (None, False):
+            autonomy: JsonValue = ["suppressed", candidate.get("suppressionReason")]
+        elif get(candidate, "autonomous", "eligible") is True:
+            autonomy = "eligible"
+        else:
+            reasons = get(candidate, "autonomous", "reasons")
+            autonomy = autonomy_reasons(reasons if isinstance(reasons, list) else []) or "by hand"
+        proposal = candidate.get("recommendedIntent") or "nothing"
+        _row(page, candidate.get("candidateId"), candidate.get("severity"), proposal, autonomy)
+    left = section["candidateCount"] - len(section["topCandidates"])
+    return [head, page, *([Text(f"and {left} more", style="dim")] if left > 0 else [])]
+
+
+def _autonomy(autonomous: JsonValue) -> list[Text]:
+    if autonomous is None:
+        return []
+    governance, rollout = autonomous.get("governance"), autonomous.get("rollout")
+    decisions = autonomous["safetyGateDecisions"]
+    found = [line("autonomy", "on" if autonomous["enabled"] else "off", *decisions["suppressionReasonCodes"])]
+    if decisions["killSwitchActive"]:
+        found.append(line("kill switch", "on when the policy was evaluated", style=_BAD))
+    if governance is not None and governance["posture"] != "not_required":
+        until = governance.get("until")
+        style = "" if governance["posture"] == "active" else _BAD
+        found.append(
+            line(
+                "governance",
+                governance["posture"],
+                governance.get("changedBy"),
+                None if until is None else f"until {until}",
+                style=style,
+            )
+        )
+    if rollout is not None and rollout["state"]["active"] is True:
+        found.append(line("rollout", "paused", *rollout["state"]["reasonCodes"], style=_BAD))
+    elif rollout is not None and "canaryPercent" in rollout:
+        found.append(line("rollout", f"{rollout['canaryPercent']} % of the loops"))
+    outcomes = autonomous["outcomeRollup"]
+    if outcomes["attempted"]:
+        found.append(line("last autonomous run", *(f"{outcomes[word]} {word}" for word in outcomes)))
+    return found
+
+
+def _next(said: str, command: str, flags: Sequence[str]) -> Text:
+    # The other steps know the repo only by this flag.
+    return line(said, shlex.join(["opsd", "fleet", command, *flags[:2]]), style="cyan")
+
+
+def _row(page: Table, *values: JsonValue) -> None:
+    shown = cells(*values)
+    for cell in shown:
+        cell.stylize(_BAD if cell.plain in ("failed", "critical") else _STYLES.get(cell.plain, ""))
+    page.add_row(*shown)

@@ -1,0 +1,1 @@
+"""Commands about one loop, and about the list of them."""

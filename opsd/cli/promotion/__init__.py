@@ -1,0 +1,1 @@
+"""``opsd promotion`` and ``opsd drill``: how far autonomy may reach."""
