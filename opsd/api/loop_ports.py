@@ -57,6 +57,9 @@ class Loops(Protocol):
             ApiError: there is no such loop, or its next pass was asked for otherwise.
         """
 
+    def look_again(self, loop: str) -> None:
+        """Something was done about the loop: a pass comes soon, so that everybody sees what came of it."""
+
     async def status(self, loop: str, window: int | None) -> Mapping[str, object]:
         """The loop's operator status, from its files.
 

@@ -79,6 +79,10 @@ class DaemonLoops:
         self._fleet.request_reconcile(loop)
         return ended
 
+    def look_again(self, loop: str) -> None:
+        """A pass soon."""
+        self._fleet.request_reconcile(loop)
+
     async def status(self, loop: str, window: int | None) -> Mapping[str, object]:
         """The operator status, from the loop's files."""
         document: Mapping[str, object] = await self._from_files(self._managed(loop), loop_status, window)

@@ -25,6 +25,7 @@ from opsd.api.changes import ChangeKind
 from opsd.api.table import control_api
 from opsd.contract.errors import OpsError
 from opsd.control.recovery import recover_all
+from opsd.fleet.handoff.execution import acted_on
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
@@ -245,7 +246,9 @@ class Daemon:
         await self._watcher.run(heartbeat.beat, progress_s=self._settings.watchdog.task_deadline_seconds / 4)
 
     def _fleet_stepped(self, run: CycleRun) -> None:
-        """Whoever follows the fleet's changes hears that its steps were run."""
+        """Whoever follows the fleet's changes hears that its steps were run; who was acted on is looked at."""
+        for loop in acted_on({} if run.handoff is None else run.handoff):
+            self._fleet.request_reconcile(loop)
         failed = None if run.failure is None else run.failure[0].value
         steps = [step.value for step in run.durations]
         self._host.changes.publish(ChangeKind.FLEET, {"traceId": run.trace_id, "steps": steps, "failedStep": failed})

@@ -94,6 +94,11 @@ async def test_a_refused_intent_is_told_with_its_row(tmp_path: Path) -> None:
     world.runtime.write_text("#!/bin/sh\necho no such run >&2\nexit 3\n")
     async with world.running() as running:
         status, body = await world.client(running, "ann").post("/loops/alpha/control", {"intent": "approve"})
+
+        async def is_seen() -> bool:
+            return (await running.metrics()).get('opsd_loop_last_control{loop="alpha",status="failed_command"}') == 1
+
+        await running.until(is_seen)
     assert (status, body["ok"], body["error"]["code"], body["exitCode"]) == (409, False, "control_failed_command", 1)
     assert body["result"]["status"] == "failed_command"
     assert [row["code"] for row in world.operations() if row["phase"] == "ended"] == ["control_failed_command"]
@@ -102,10 +107,12 @@ async def test_a_refused_intent_is_told_with_its_row(tmp_path: Path) -> None:
 async def test_changes_side_by_side_leave_one_whole_chain(tmp_path: Path) -> None:
     """Two rows of each, whoever was faster: none is lost, and each follows the one before it."""
     world = ApiWorld(tmp_path, "alpha")
-    world.principal("ann", Scope.ADMIN)
+    for name in ("ann", "bob"):  # each has its share of what may run at a time
+        world.principal(name, Scope.ADMIN)
     async with world.running() as running:
-        ann = world.client(running, "ann")
-        answers = await asyncio.gather(*(ann.post("/loops/alpha/reconcile") for _ in range(MAX_RUNNING)))
+        ann, bob = world.client(running, "ann"), world.client(running, "bob")
+        each = (one.post("/loops/alpha/reconcile") for one in (ann, bob) for _ in range(MAX_RUNNING // 2))
+        answers = await asyncio.gather(*each)
         assert {status for status, _ in answers} == {200}
         (log,) = [
             one for one in (await ann.get("/audit"))[1]["audit"]["logs"] if one["file"].endswith("operations.jsonl")

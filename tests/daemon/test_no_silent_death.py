@@ -108,7 +108,7 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Running]:
         env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "100000"}
         loaded = load_settings(flags, {}, None)
         logs.configure("info", "json", stream=stream)
-        running = Daemon(loaded, env, lambda: loaded)
+        running = Daemon(loaded, env, lambda: loaded, lambda: loaded)
         task = asyncio.create_task(running.run())
         try:
             async with asyncio.timeout(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 import subprocess
@@ -308,3 +309,14 @@ async def test_a_passed_review_deadline_ends_autonomy_and_not_observation(tmp_pa
             {"ok": True, "reasons": ["the review deadline of the policy has passed, autonomy is off"]},
         )
         assert len(running.logged("registry.review_expired")) == 1
+
+
+async def test_the_daemon_takes_the_descriptors_that_the_host_allows(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))  # handed on to what is started
+    try:
+        LiveLoop(tmp_path / "repo")
+        async with daemon(tmp_path / "repo") as running:
+            assert (await running.metrics())["process_max_fds"] == min(hard, 65_536)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -17,6 +17,7 @@ from opsd.api.schemas import OBJECT, OBJECTS, TEXT_OR_NULL
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.fleet.handoff.dispatch import Order
+from opsd.fleet.handoff.execution import acted_on
 from opsd.fleet.handoff.words import ExecutionMode
 from opsd.fleet.policy.explain import explain
 from opsd.promotion.rollout.levers import Lever, pull
@@ -117,7 +118,10 @@ async def _handoff(call: Call, body: models.HandoffPlan, **options: Any) -> Answ
         lock_wait_s=body.lockWaitSeconds,
         **options,
     )
-    return Answer({"handoff": await in_own_thread(work)})
+    handoff = await in_own_thread(work)
+    for loop in acted_on(handoff):
+        call.host.loops.look_again(loop)
+    return Answer({"handoff": handoff})
 
 
 async def _pull(call: Call, lever: Lever, *, stop: bool) -> Answer:

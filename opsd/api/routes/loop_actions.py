@@ -78,6 +78,8 @@ async def control(call: Call) -> Answer:
         )
     except LockTimeoutError as error:  # the intent could not even be written down
         raise NotBegunError(error.message) from None
+    finally:
+        call.host.loops.look_again(entry.loop_id)
     if exit_code == 0:
         return Answer({"exitCode": exit_code, "result": row})
     code = ErrorCode.CONTROL_AMBIGUOUS if exit_code == 2 else ErrorCode.CONTROL_FAILED

@@ -55,6 +55,12 @@ def execution_of(
     return execution
 
 
+def acted_on(state: JsonObject) -> list[str]:
+    """The loops that the execution of a handoff state did something about; none where nothing was carried out."""
+    execution = state.get("execution")
+    return [] if execution is None else [result["loopId"] for result in execution["results"]]
+
+
 def executed_state(state: JsonObject, execution: JsonObject) -> JsonObject:
     """The state after an execution, which is its last key."""
     last_result = {result["intentId"]: result for result in execution["results"]}
