@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from opsd.cli.help_text import columns_of_terminal, paragraphs, two_columns
+from opsd.cli.host_only import HOST_ONLY
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import parse_loop_id
 
@@ -105,8 +106,6 @@ class CommandSpec:
         return flag in self._by_name
 
     def _through_a_server(self) -> list[Flag]:
-        from opsd.cli.remote.refusals import HOST_ONLY
-
         return [] if self.name.removeprefix("opsd ") in HOST_ONLY else [SERVER]
 
     def _print_usage(self) -> None:

@@ -8,10 +8,11 @@ really made.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from opsd.cli.arguments import Arguments
+from opsd.cli.output import write_json
 from opsd.contract.jsoncodec import JsonValue
 from opsd.contract.values import compact_text, printable
 
@@ -28,9 +29,20 @@ _PREFIX = "autonomous_"
 _LEAST_LEFT = 12
 
 
+Page: TypeAlias = "Sequence[RenderableType]"
+
+
 def for_a_person(arguments: Arguments) -> bool:
     """Whether the answer is read by a person: stdout is a terminal and ``--pretty`` did not ask for the document."""
     return sys.stdout.isatty() and not arguments.switch("--pretty")
+
+
+def tell(arguments: Arguments, document: JsonValue, page: Callable[[], Page]) -> None:
+    """Print a document: its page for a person, else as JSON."""
+    if for_a_person(arguments):
+        show(page())
+    else:
+        write_json(document, pretty=arguments.switch("--pretty"))
 
 
 def as_typed(arguments: Arguments, *flags: str) -> list[str]:

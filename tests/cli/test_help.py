@@ -6,8 +6,8 @@ import pytest
 
 from opsd.cli.arguments import SERVER, CommandSpec, Flag
 from opsd.cli.help_text import paragraphs, two_columns
+from opsd.cli.host_only import HOST_ONLY
 from opsd.cli.main import main, table
-from opsd.cli.remote.refusals import HOST_ONLY
 from tests.cli.process import on_a_terminal
 
 SPEC = CommandSpec(

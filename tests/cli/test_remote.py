@@ -13,9 +13,9 @@ import pytest
 from opsd.access.model import Scope
 from opsd.api.routes.system import openapi_route
 from opsd.api.table import ROUTES
+from opsd.cli.host_only import HOST_ONLY
 from opsd.cli.main import main, table
 from opsd.cli.remote.command import present_of, spec_of
-from opsd.cli.remote.refusals import HOST_ONLY
 from opsd.cli.remote.run import wanted_server
 from opsd.cli.remote.table import COMMANDS
 from tests.api.world import ApiWorld

@@ -244,7 +244,7 @@ def test_nothing_that_comes_from_outside_is_obeyed_by_the_terminal(
         assert "\x1b" not in shown, name
         assert "[bold]" in shown or name == "fleet", name
     monkeypatch.setattr(whoami, "answer_of", lambda *_: {"identity": {"name": EVIL, "scopes": [EVIL], "loops": EVIL}})
-    monkeypatch.setattr(whoami, "for_a_person", lambda _: True)
+    monkeypatch.setattr("opsd.cli.page.for_a_person", lambda _: True)
     assert whoami.view(whoami.SPEC.parse([]), Asked(Server("http://127.0.0.1:1"), FLAGS)) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out
@@ -254,7 +254,7 @@ def test_nothing_that_comes_from_outside_is_obeyed_by_the_terminal(
 def test_who_has_no_token_is_told_what_is_open_without_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(whoami, "for_a_person", lambda _: True)
+    monkeypatch.setattr("opsd.cli.page.for_a_person", lambda _: True)
     for name, told in (("local", True), ("api_token", False)):
         identity = {"name": name, "scopes": ["read", "control"], "loops": ["*"], "credential": None}
         monkeypatch.setattr(whoami, "answer_of", lambda *_, identity=identity: {"identity": identity})

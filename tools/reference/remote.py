@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from opsd.cli.host_only import HOST_ONLY
 from opsd.cli.main import table as command_table
-from opsd.cli.remote.refusals import HOST_ONLY
 from opsd.cli.remote.table import COMMANDS
 from tools.reference.markdown import code, table
 

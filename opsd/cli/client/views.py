@@ -41,16 +41,17 @@ def asked_by_name(named: str) -> Asked:
     return Asked(server_of(named, os.environ), ("--server", named))
 
 
-def ask_here(spec: CommandSpec, argv: Sequence[str], view: View) -> int:
-    """Run a view over the daemon of this host; its exit code.
+def of_this_host(spec: CommandSpec, view: View) -> Callable[[Sequence[str]], int]:
+    """The command that runs a view over the daemon of this host; it raises OpsError as views do."""
 
-    Raises:
-        OpsError: bad arguments or settings, no answer, or a refusal.
-    """
-    from opsd.cli.client.this_host import daemon_url  # the settings are much to import: not where a server is named
+    def main(argv: Sequence[str]) -> int:
+        # The settings are much to import: not where a server is named.
+        from opsd.cli.client.this_host import daemon_url
 
-    arguments = spec.parse(argv)
-    return perform(view, arguments, daemon_url(arguments.optional("--config")))
+        arguments = spec.parse(argv)
+        return perform(view, arguments, daemon_url(arguments.optional("--config")))
+
+    return main
 
 
 def perform(view: View, arguments: Arguments, named: str) -> int:

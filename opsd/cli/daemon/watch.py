@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag, loop_of
 from opsd.cli.client.change_stream import ABOUT_THE_STREAM, KINDS, Heard, follow
-from opsd.cli.client.views import CONFIG, WHOM, Asked, ask_here
+from opsd.cli.client.views import CONFIG, WHOM, Asked, of_this_host
 from opsd.cli.output import write_json
 from opsd.cli.page import show
 from opsd.contract.durations import parse_duration
@@ -34,15 +34,6 @@ SPEC = CommandSpec(
     ),
     exits={0: "ended by Ctrl-C, --for or --max-changes"},
 )
-
-
-def main(argv: Sequence[str]) -> int:
-    """Follow this host's daemon.
-
-    Raises:
-        OpsError: bad arguments or settings, no answer, or a refusal.
-    """
-    return ask_here(SPEC, argv, view)
 
 
 def view(arguments: Arguments, asked: Asked) -> int:
@@ -96,3 +87,6 @@ def _tell_a_person(heard: Heard) -> None:
     from opsd.cli.daemon.watch_page import change_line
 
     show([change_line(heard, time.time())])
+
+
+main = of_this_host(SPEC, view)

@@ -5,13 +5,10 @@ On a terminal it is a readable page, elsewhere (and with ``--pretty``) one JSON 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from opsd.cli.arguments import Arguments, CommandSpec, Flag, loop_of
 from opsd.cli.client.api_client import answer_of, get_request
-from opsd.cli.client.views import CONFIG, PRETTY, WHOM, Asked, ask_here
-from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person, show
+from opsd.cli.client.views import CONFIG, PRETTY, WHOM, Asked, of_this_host
+from opsd.cli.page import Page, tell
 from opsd.contract.jsoncodec import JsonObject
 
 SPEC = CommandSpec(
@@ -27,15 +24,6 @@ SPEC = CommandSpec(
 )
 
 
-def main(argv: Sequence[str]) -> int:
-    """Show what this host's daemon says.
-
-    Raises:
-        OpsError: bad arguments or settings, no answer, or a refusal.
-    """
-    return ask_here(SPEC, argv, view)
-
-
 def view(arguments: Arguments, asked: Asked) -> int:
     """Show what ``asked`` says.
 
@@ -49,10 +37,14 @@ def view(arguments: Arguments, asked: Asked) -> int:
     document: JsonObject = {"schemaVersion": "v1"} | {
         name: answer[name] for name in ("decidedAt", "mode", "candidates")
     }
-    if for_a_person(arguments):
+
+    def page() -> Page:
         from opsd.cli.fleet.policy_page import candidates_page
 
-        show(candidates_page(document, asked.flags))
-    else:
-        write_json(document, pretty=arguments.switch("--pretty"))
+        return candidates_page(document, asked.flags)
+
+    tell(arguments, document, page)
     return 0
+
+
+main = of_this_host(SPEC, view)

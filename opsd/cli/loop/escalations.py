@@ -5,13 +5,10 @@ On a terminal it is a readable page, elsewhere (and with ``--pretty``) one JSON 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from opsd.cli.arguments import Arguments, CommandSpec, Flag, loop_of
 from opsd.cli.client.api_client import answer_of, get_request, loop_path
-from opsd.cli.client.views import CONFIG, PRETTY, WHOM, Asked, ask_here
-from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person, show
+from opsd.cli.client.views import CONFIG, PRETTY, WHOM, Asked, of_this_host
+from opsd.cli.page import Page, tell
 
 _LIMIT = 100
 
@@ -27,15 +24,6 @@ SPEC = CommandSpec(
 )
 
 
-def main(argv: Sequence[str]) -> int:
-    """Show what this host's daemon says.
-
-    Raises:
-        OpsError: bad arguments or settings, no answer, or a refusal.
-    """
-    return ask_here(SPEC, argv, view)
-
-
 def view(arguments: Arguments, asked: Asked) -> int:
     """Show what ``asked`` says.
 
@@ -45,10 +33,14 @@ def view(arguments: Arguments, asked: Asked) -> int:
     loop, limit = loop_of(arguments), arguments.positive("--limit", _LIMIT)
     rows = answer_of(asked.server, get_request(loop_path(loop, "/escalations"), limit=limit))["escalations"]
     document = {"schemaVersion": "v1", "loopId": loop, "escalations": rows}
-    if for_a_person(arguments):
+
+    def page() -> Page:
         from opsd.cli.loop.escalations_page import escalations_page
 
-        show(escalations_page(document))
-    else:
-        write_json(document, pretty=arguments.switch("--pretty"))
+        return escalations_page(document)
+
+    tell(arguments, document, page)
     return 0
+
+
+main = of_this_host(SPEC, view)

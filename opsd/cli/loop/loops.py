@@ -6,14 +6,11 @@ for it, one call shows all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from opsd.cli.arguments import Arguments, CommandSpec, Flag, loop_of
 from opsd.cli.client.api_client import answer_of, get_request, loop_path
-from opsd.cli.client.views import CONFIG, PRETTY, WHOM, Asked, ask_here
+from opsd.cli.client.views import CONFIG, PRETTY, WHOM, Asked, of_this_host
 from opsd.cli.help_text import columns_of_terminal
-from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person, show
+from opsd.cli.page import Page, tell
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import HealthStatus
@@ -39,15 +36,6 @@ SPEC = CommandSpec(
 )
 
 
-def main(argv: Sequence[str]) -> int:
-    """Show what this host's daemon says.
-
-    Raises:
-        OpsError: bad arguments or settings, no answer, or a refusal.
-    """
-    return ask_here(SPEC, argv, view)
-
-
 def view(arguments: Arguments, asked: Asked) -> int:
     """Show what ``asked`` says; 0 whatever the health.
 
@@ -56,12 +44,13 @@ def view(arguments: Arguments, asked: Asked) -> int:
     """
     one = arguments.given("--loop") is not None
     document = _loop(arguments, asked) if one else _loops(arguments, asked)
-    if for_a_person(arguments):
+
+    def page() -> Page:
         from opsd.cli.loop.loops_page import loop_page, loops_page
 
-        show(loop_page(document) if one else loops_page(document, asked.flags, columns_of_terminal()))
-    else:
-        write_json(document, pretty=arguments.switch("--pretty"))
+        return loop_page(document) if one else loops_page(document, asked.flags, columns_of_terminal())
+
+    tell(arguments, document, page)
     return 0
 
 
@@ -91,3 +80,6 @@ def _loops(arguments: Arguments, asked: Asked) -> JsonObject:
         if not page["loops"] or not isinstance(following, str):
             raise OpsError(f"{asked.server.url} answered a page of loops that leads nowhere")
         cursor = following
+
+
+main = of_this_host(SPEC, view)

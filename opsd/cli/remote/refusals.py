@@ -1,18 +1,11 @@
-"""What means nothing to a server, and why: commands that work on this host only, and flags of the others."""
+"""What is said of commands and flags that mean nothing to a server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from opsd.cli.arguments import Flag
-
-#: Each of these is a process or a client of its own; there is nothing that a daemon could do in its place.
-HOST_ONLY: Mapping[str, str] = {
-    "run": "it is the daemon itself",
-    "demo": "it plays recorded runs to services that it starts for that",
-    "simulate": "it is a runtime and writes a loop's own files",
-    "service-client": "it is itself a client, of one sprite service",
-}
+from opsd.cli.host_only import HOST_ONLY
 
 _PRINCIPAL = "the principal of the token is who does it"
 _REGISTRY = "the server's registry says how a loop is reached"
