@@ -13,7 +13,7 @@ from opsd.contract.timestamps import format_utc
 from opsd.contract.values import get, last_lines
 from opsd.control.confirm import Observed, TakeSnapshot, confirm, observe
 from opsd.control.verdict import ControlRequest, ControlStatus, Intent, Verdict
-from opsd.runtime.process import Answer, run_program
+from opsd.runtime.process import TIMEOUT_S, Answer, run_program
 from opsd.runtime.reader import LoopReader
 from opsd.runtime.superloop import shown_command, superloop_arguments, superloop_program
 from opsd.storage import files, locks
@@ -143,14 +143,17 @@ def snapshot_taker(repo: str, loop_id: str) -> TakeSnapshot:
     return take
 
 
-def chosen_taker(env: Mapping[str, str], repo: str, loop_id: str) -> TakeSnapshot:
-    """Snapshots by the operator's program where ``OPS_MANAGER_SNAPSHOT_SCRIPT`` names one, else by ours (section 1)."""
+def chosen_taker(env: Mapping[str, str], repo: str, loop_id: str, *, timeout_s: float = TIMEOUT_S) -> TakeSnapshot:
+    """Snapshots by the operator's program where ``OPS_MANAGER_SNAPSHOT_SCRIPT`` names one, else by ours (section 1).
+
+    The program is stopped after ``timeout_s`` seconds.
+    """
     program = env.get("OPS_MANAGER_SNAPSHOT_SCRIPT")
     if not program:
         return snapshot_taker(repo, loop_id)
 
     def take() -> JsonObject | None:
-        answer = run_program([program, "--repo", repo, "--loop", loop_id])
+        answer = run_program([program, "--repo", repo, "--loop", loop_id], timeout_s=timeout_s)
         try:
             value = jsoncodec.loads(answer.stdout) if answer.exit == 0 else None
         except ValueError:

@@ -59,6 +59,7 @@ class DaemonLoops:
     def stop(self) -> None:
         """Look for no effect of a control any longer: what runs is told as ambiguous."""
         self._stopping.set()
+        self._reads.stop()
 
     def views(self) -> Sequence[Mapping[str, object]]:
         """Every supervised loop."""

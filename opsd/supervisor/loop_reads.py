@@ -25,6 +25,7 @@ from opsd.contract.values import as_object
 from opsd.control.confirm import StopLooking, TakeSnapshot, confirm
 from opsd.control.local import chosen_taker
 from opsd.loop.records import cursor_document
+from opsd.runtime.process import Ending
 from opsd.runtime.reader import LoopReader
 from opsd.runtime.readers import Readers
 from opsd.runtime.threads import InThread
@@ -38,6 +39,8 @@ MAX_READERS = 32
 MAX_LOOKS = 16
 #: Requests at a time that wait for one loop's sprite service: one that does not answer costs no more places.
 MAX_ASKING = 4
+#: A program that takes snapshots in our place has so many seconds, however short the look for an effect is.
+_LEAST_LOOK_S = 10
 #: Lines of a journal that make a page, however many events were asked for.
 MAX_PAGE_BYTES = 8 * 1024 * 1024
 
@@ -64,7 +67,12 @@ class LoopReads:
         self._readers = Readers(repo, in_thread, max_cached=MAX_READERS, max_line_bytes=max_line_bytes)
         self._pause = pause
         self._looks = 0
+        self._ending = Ending()
         self._asking: Counter[str] = Counter()
+
+    def stop(self) -> None:
+        """End programs that look at loops in our place."""
+        self._ending.begin()
 
     async def snapshot(self, loop: ManagedLoop, run_id: str | None, trace_id: str | None) -> JsonObject:
         """The snapshot envelope; ``run_id`` is reported instead of the inferred one.
@@ -153,27 +161,29 @@ class LoopReads:
         """
         if self._looks >= MAX_LOOKS:
             raise NotBegunError("too many look for effects at a time")
-        take = self._taker(loop, trace_id)
+        take = self._taker(loop, trace_id, max(question.timeout_s, _LEAST_LOOK_S))
 
         def pause(seconds: float) -> None:
             self._pause(seconds)
             if gone():
                 raise StopLooking
 
-        self._looks += 1
-        try:
-            return await in_own_thread(
-                lambda: confirm(
+        def look() -> JsonObject:
+            with self._ending.ends():
+                return confirm(
                     question.intent, take, timeout_s=question.timeout_s, interval_s=question.interval_s, sleep=pause
                 )
-            )
+
+        self._looks += 1
+        try:
+            return await in_own_thread(look)
         finally:
             self._looks -= 1
 
-    def _taker(self, loop: ManagedLoop, trace_id: str) -> TakeSnapshot:
+    def _taker(self, loop: ManagedLoop, trace_id: str, timeout_s: float) -> TakeSnapshot:
         transport = loop.transport
         if isinstance(transport, LocalTransport):
-            return chosen_taker(self._env, self._repo, loop.entry.loop_id)
+            return chosen_taker(self._env, self._repo, loop.entry.loop_id, timeout_s=timeout_s)
         events = asyncio.get_running_loop()
 
         async def look() -> JsonObject | None:

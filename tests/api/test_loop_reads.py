@@ -151,6 +151,32 @@ async def test_looks_are_bounded_and_end_with_the_daemon(tmp_path: Path) -> None
         assert {body["confirmation"]["confirmed"] for _, body in answers} == {False}
 
 
+class ScriptWorld(ApiWorld):
+    """Snapshots are taken by a program that does not come back."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        script = self.repo / "snapshot.sh"
+        script.write_text(f"#!/bin/sh\necho $$ > {self.repo}/looking\nexec sleep 600\n")
+        script.chmod(0o755)
+        return {**super().env, "OPS_MANAGER_SNAPSHOT_SCRIPT": str(script)}
+
+
+async def test_a_program_that_looks_in_our_place_ends_with_the_daemon(tmp_path: Path) -> None:
+    world = ScriptWorld(tmp_path, "alpha")
+    async with world.running() as running:
+        path = "/loops/alpha/confirmation?intent=cancel&timeoutSeconds=600"
+        looking = asyncio.create_task(world.client(running).get(path))
+
+        async def has_begun() -> bool:
+            return (world.repo / "looking").exists() and (world.repo / "looking").read_text() != ""
+
+        await running.until(has_begun)
+        assert running.stop() == 0
+        assert (await looking)[1]["confirmation"]["confirmed"] is False
+    assert not Path(f"/proc/{(world.repo / 'looking').read_text().strip()}").exists()
+
+
 async def test_a_look_that_nobody_waits_for_gives_its_place_back(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha")
     async with world.running() as running:
