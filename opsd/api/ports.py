@@ -16,6 +16,7 @@ from opsd.api.loop_ports import Loops
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.handoff.dispatch import Dispatch
+from opsd.loop.outcome import PassOrder
 from opsd.storage.fleet_store import FileFleetStore
 
 
@@ -109,6 +110,16 @@ class Host(Protocol):
 
         Raises:
             OpsError: there is none, or it is damaged.
+        """
+
+    async def reconcile_fleet(
+        self, order: PassOrder, trace_id: str, *, pass_wait_s: float, lock_wait_s: float
+    ) -> JsonObject:
+        """A new pass over every loop of the registry, and the fleet's state.
+
+        Raises:
+            ApiError: a loop's next pass was asked for otherwise.
+            OpsError: the registry cannot be used, or another run holds the fleet.
         """
 
     async def run_command(self, argv: Sequence[str], deadline_s: float, *, by: str = "", alone: str = "") -> CommandEnd:

@@ -13,12 +13,14 @@ from opsd.contract.errors import RegistryError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.fleet.handoff.dispatch import Dispatch
+from opsd.loop.outcome import PassOrder
 from opsd.runtime.threads import InThread
 from opsd.storage.fleet_store import FileFleetStore
 from opsd.supervisor.alert_run import alert_options
 from opsd.supervisor.api_loops import DaemonLoops
 from opsd.supervisor.commands import Commands
-from opsd.supervisor.fleet_means import fleet_store, fleet_view, handoff_dispatch
+from opsd.supervisor.fleet_means import RollupMaker, fleet_store, fleet_view, handoff_dispatch
+from opsd.supervisor.fleet_reconcile import reconcile_fleet
 from opsd.supervisor.fleet_supervisor import FleetSupervisor
 from opsd.supervisor.loop_factory import threshold_catalog_file
 from opsd.supervisor.principals_watch import PrincipalsWatch
@@ -32,6 +34,7 @@ class DaemonHost:
     Args:
         settings: those that are in force, asked each time, and what a reload would find.
         usable: tries what a reload makes of settings; blocking, raises what is wrong.
+        rollup: makes the fleet's rollup by the settings in force.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class DaemonHost:
         fleet: FleetSupervisor,
         in_thread: InThread,
         usable: Callable[[Settings], object],
+        rollup: Callable[[], RollupMaker],
     ) -> None:
         self.repo = repo
         self.env = env
@@ -51,6 +55,7 @@ class DaemonHost:
         self.loops = DaemonLoops(repo, env, lambda: settings.current, fleet, in_thread)
         self._running = settings
         self._usable = usable
+        self._rollup = rollup
         self._commands = Commands(env)
         #: The principals file in force; None without one. It is opened after this was made.
         self.principals: PrincipalsWatch | None = None
@@ -81,6 +86,19 @@ class DaemonHost:
         except UsageError as error:
             raise ApiError(ErrorCode.NOT_FOUND, error.message) from None
         return document
+
+    async def reconcile_fleet(
+        self, order: PassOrder, trace_id: str, *, pass_wait_s: float, lock_wait_s: float
+    ) -> JsonObject:
+        """A new pass over every loop of the registry."""
+        return await reconcile_fleet(
+            self.fleet_store(),
+            self._rollup(),
+            lambda loop: self.loops.try_order(loop, order),
+            trace_id,
+            pass_wait_s=pass_wait_s,
+            lock_wait_s=lock_wait_s,
+        )
 
     async def run_command(self, argv: Sequence[str], deadline_s: float, *, by: str = "", alone: str = "") -> CommandEnd:
         """Run a command of this manager."""

@@ -80,6 +80,11 @@ class DaemonLoops:
         self._fleet.request_reconcile(loop)
         return ended
 
+    def try_order(self, loop: str, order: PassOrder) -> asyncio.Future[LoopPass] | None:
+        """The same, and None for a loop that is not supervised, or whose pass hangs."""
+        found = self._fleet.fleet.get(loop)
+        return None if found is None or found.stuck else self.order_pass(loop, order)
+
     def look_again(self, loop: str) -> None:
         """A pass soon."""
         self._fleet.request_reconcile(loop)

@@ -108,7 +108,15 @@ class Daemon:
             alerts=self._alerts,
             on_change=self._fleet.tell,
         )
-        self._host = DaemonHost(self._repo, env, self._running, self._fleet, self._in_thread, self._check_settings)
+        self._host = DaemonHost(
+            self._repo,
+            env,
+            self._running,
+            self._fleet,
+            self._in_thread,
+            self._check_settings,
+            lambda: self._rollup(self._settings),
+        )
         self._timer = FleetTimer(None, timer_settings(settings), self.metrics.fleet, on_end=self._fleet_stepped)
         self._principals: PrincipalsWatch | None = None
         self._jobs = JobGroup(self._repo, settings, self.metrics.jobs, env)
@@ -134,10 +142,12 @@ class Daemon:
         self._means(settings).registry.read()
 
     def _cycle(self, settings: Settings) -> FleetCycle | None:
+        return fleet_cycle(self._repo, self._env, settings, self._rollup(settings))
+
+    def _rollup(self, settings: Settings) -> RollupMaker:
         passes = FleetPasses(self._fleet, lambda: self.check.unusable, self.queue)
         loop = asyncio.get_running_loop()
-        rollup = RollupMaker(self._repo, self._env, settings, passes, loop, lambda: self._timer.stopping)
-        return fleet_cycle(self._repo, self._env, settings, rollup)
+        return RollupMaker(self._repo, self._env, settings, passes, loop, lambda: self._timer.stopping)
 
     def _alert_worker(self, settings: Settings) -> AlertWorker:
         return AlertWorker(

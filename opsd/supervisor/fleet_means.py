@@ -82,7 +82,7 @@ class RollupMaker:
         return observed_state(self.repo, registry, options, observations, taken, env=self.env)
 
     def _observations(self, registry: JsonObject, *, max_age_s: float, wait_s: float) -> Mapping[str, Observation]:
-        names = [item["loopId"] for item in registry["loops"] if item.get("enabled") is not False]
+        names = enabled_loops(registry)
         asked = asyncio.run_coroutine_threadsafe(
             self.passes.observe(names, max_age_s=max_age_s, wait_s=wait_s), self.loop
         )
@@ -93,6 +93,11 @@ class RollupMaker:
                 if self.stopping():
                     asked.cancel()
                     raise OpsError("the daemon ends") from None
+
+
+def enabled_loops(registry: JsonObject) -> list[str]:
+    """The loops of a normalized registry that are looked at, in its order."""
+    return [item["loopId"] for item in registry["loops"] if item.get("enabled") is not False]
 
 
 def fleet_store(repo: str, settings: Settings) -> FileFleetStore:

@@ -198,3 +198,21 @@ async def test_every_flag_of_the_handoff_means_the_same_over_a_server(tmp_path: 
             assert (remote.returncode, remote.stdout, remote.stderr) == (1, local.stdout, local.stderr)
     both = world.opsd("fleet", "handoff", "--execute", "--confirm", "--anew", "--trace-id", "t")
     assert both.stderr == "error: --anew and --trace-id are mutually exclusive\n"
+
+
+async def test_a_pass_over_the_fleet_is_the_daemons_own_and_judges_as_it_does(tmp_path: Path) -> None:
+    """A run whose process died is critical by the daemon's settings; the command's own defaults would call it well."""
+    world = ApiWorld(tmp_path, "alpha", "beta")
+    world.live["alpha"].active(False)
+    world.crash("alpha")
+    world.principal("ann", Scope.CONTROL)
+    async with world.running("--fleet-enabled", "false") as running:
+        ann = world.client(running, "ann")
+        status, answered = await ann.post("/fleet/reconcile", {"fromStart": True})
+        assert status == 200, answered
+        assert answered["fleet"] == json.loads(world.file("state.json").read_text())
+        assert answered["fleet"]["traceId"] == answered["traceId"]
+        by_loop = {one["loopId"]: one for one in answered["fleet"]["results"]}
+        assert (by_loop["alpha"]["healthStatus"], by_loop["alpha"]["passSource"]) == ("critical", "requested_pass")
+        world.file("registry.v1.json").unlink()
+        assert (await ann.post("/fleet/reconcile"))[0] == 404

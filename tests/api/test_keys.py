@@ -17,8 +17,8 @@ _GOVERNED = {"approvalRef": "CHG-1", "rationale": "all is well", "reviewBy": "20
 
 
 async def _begun(world: ApiWorld, count: int) -> bool:
-    """So many passes over the fleet were asked for, and are in the audit."""
-    rows = [row for row in world.operations() if row["action"] == "reconcileFleet"]
+    """So many runs of the bridge were asked for, and are in the audit."""
+    rows = [row for row in world.operations() if row["action"] == "runHorizonBridge"]
     return len([row for row in rows if row["phase"] == "requested"]) == count
 
 
@@ -66,19 +66,19 @@ async def test_who_was_told_to_come_again_may_come_with_the_same_key(
 async def test_a_command_that_had_no_place_keeps_no_key(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha")
     world.principal("ann", Scope.CONTROL, Scope.POLICY)
-    world.principal("bob", Scope.CONTROL)
+    world.principal("bob", Scope.POLICY)
     body = {"intent": "rollback", "emergency": True, **_GOVERNED}
     async with world.running("--fleet-enabled", "false") as running:
         ann, bob = world.client(running, "ann"), world.client(running, "bob")
         assert (await ann.post("/fleet/reconcile"))[0] == 200
-        with locks.exclusive(str(world.file(".lock")), wait_s=0):
-            order = {"lockWaitSeconds": 60}
-            waiting = [asyncio.create_task(ann.post("/fleet/reconcile", order)) for _ in range(MAX_EACH)]
-            await running.until(partial(_begun, world, 1 + MAX_EACH))
+        bridge = "/horizon/bridge"
+        with locks.exclusive(str(world.file(".horizon-bridge-queue.json.lock")), wait_s=0):
+            waiting = [asyncio.create_task(ann.post(bridge)) for _ in range(MAX_EACH)]
+            await running.until(partial(_begun, world, MAX_EACH))
             assert await _refused(ann, "/promotion/apply", body, "k1") == (503, "busy", "1")
-            waiting.append(asyncio.create_task(bob.post("/fleet/reconcile", order)))  # a place is left
-            await running.until(partial(_begun, world, 1 + MAX_PARALLEL))
-            assert await _refused(bob, "/fleet/reconcile", {}, "") == (503, "busy", "1")
+            waiting.append(asyncio.create_task(bob.post(bridge)))  # a place is left
+            await running.until(partial(_begun, world, MAX_PARALLEL))
+            assert await _refused(bob, bridge, {}, "") == (503, "busy", "1")
         assert [status for status, _ in await asyncio.gather(*waiting)] == [200] * MAX_PARALLEL
         status, answered = await ann.post("/promotion/apply", body, key="k1")
         assert (status, answered.get("replayed")) == (200, False), answered

@@ -18,8 +18,8 @@ async def test_gates_hold_and_the_record_is_the_answer(tmp_path: Path) -> None:
     world.principal("ann", Scope.POLICY, Scope.CONTROL, Scope.READ)
     async with world.running() as running:
         ann = world.client(running, "ann")
-        status, answered = await ann.post("/fleet/reconcile", {"deterministicOrder": True})
-        assert (status, answered["result"]) == (200, json.loads(world.file("state.json").read_text()))
+        status, answered = await ann.post("/fleet/reconcile")
+        assert (status, answered["fleet"]) == (200, json.loads(world.file("state.json").read_text()))
         status, answered = await ann.post("/promotion/gates", {"failOnHold": True, "minSampleSize": 3})
         assert (status, answered["exitCode"]) == (200, 2), answered
         record = json.loads(world.file("promotion-state.json").read_text())

@@ -35,14 +35,10 @@ class CandidatesQuery(Query):
 
 
 class FleetReconcile(Body):
-    """A pass over every loop of the registry. Every field is a flag of the command (:mod:`opsd.api.flags`)."""
+    """A pass over every loop of the registry, by the daemon's own queue and settings."""
 
-    maxParallel: int = Field(default=2, ge=1, le=64)
-    """Loops at a time."""
-    deterministicOrder: bool = False
-    """Loops sorted by id, not in the registry's order."""
     maxEvents: int = Field(default=0, ge=0, le=1_000_000_000)
-    """Ingest at most so many per loop; 0 is all."""
+    """Ingest at most so many per loop; 0 is as many as the settings permit."""
     fromStart: bool = False
     """Begin at each journal's first line, whatever the cursors say."""
     loopTimeoutSeconds: int = Field(default=300, ge=1, le=600)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from opsd.access.model import Scope
-from opsd.api.command_route import command_route
 from opsd.api.failure import FILES, ApiError, ErrorCode
 from opsd.api.models import fleet as models
 from opsd.api.operations import fleet
@@ -20,8 +19,8 @@ from opsd.fleet.handoff.dispatch import Order
 from opsd.fleet.handoff.execution import acted_on
 from opsd.fleet.handoff.words import ExecutionMode
 from opsd.fleet.policy.explain import explain
+from opsd.loop.outcome import PassOrder
 from opsd.promotion.rollout.levers import Lever, pull
-from opsd.storage.fleet_parts import FleetDocument
 
 _FILES = (*FILES, ErrorCode.REGISTRY_UNUSABLE)
 
@@ -75,8 +74,16 @@ async def run_policy(call: Call) -> Answer:
     return Answer({"policy": await in_own_thread(work)})
 
 
-def _registry_file(call: Call) -> Sequence[str]:
-    return "--registry-file", call.host.fleet_store().location(FleetDocument.REGISTRY)
+async def reconcile(call: Call) -> Answer:
+    """What ``opsd fleet reconcile`` does, by the daemon's own passes: never others beside them."""
+    body: models.FleetReconcile = call.body
+    state = await call.host.reconcile_fleet(
+        PassOrder(from_start=body.fromStart, max_events=body.maxEvents),
+        call.trace_id,
+        pass_wait_s=body.loopTimeoutSeconds,
+        lock_wait_s=body.lockWaitSeconds,
+    )
+    return Answer({"fleet": state})
 
 
 async def plan(call: Call) -> Answer:
@@ -198,15 +205,17 @@ ROUTES = (
         members={"explanation": OBJECT},
         errors=_FILES,
     ),
-    command_route(
+    Route(
+        "POST",
         "/fleet/reconcile",
         "reconcileFleet",
-        "fleet reconcile",
         "One pass over every loop of the registry, and the fleet's state",
         "fleet",
-        models.FleetReconcile,
+        reconcile,
         scope=Scope.CONTROL,
-        more=_registry_file,
+        body=models.FleetReconcile,
+        members={"fleet": OBJECT},
+        errors=_FILES,
     ),
     Route(
         "POST",

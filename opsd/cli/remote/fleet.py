@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from opsd.cli.arguments import Arguments
 from opsd.cli.client.api_client import ApiRequest, get_request
-from opsd.cli.remote.command import Answered, RemoteCommand, process_command
+from opsd.cli.remote.command import Answered, RemoteCommand
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue
@@ -28,6 +28,16 @@ def _explain(arguments: Arguments) -> ApiRequest:
 def _explained(document: JsonObject) -> Answered:
     found = document["explanation"]
     return found, 1 if found["derivation"]["matches"] is False else 0
+
+
+def _reconcile(arguments: Arguments) -> ApiRequest:
+    body: JsonObject = {
+        "fromStart": arguments.switch("--from-start"),
+        "maxEvents": arguments.non_negative("--max-events", 0),
+        "loopTimeoutSeconds": arguments.positive("--loop-timeout-seconds", 300),
+        "lockWaitSeconds": arguments.non_negative(_WAIT, 30),
+    }
+    return ApiRequest("POST", "/fleet/reconcile", body=body)
 
 
 def _policy(arguments: Arguments) -> ApiRequest:
@@ -126,10 +136,12 @@ COMMANDS: dict[str, RemoteCommand] = {
         "registry",
         present="opsd.cli.remote.fleet:present_registry",
     ),
-    "fleet reconcile": process_command(
+    "fleet reconcile": RemoteCommand(
         "opsd.cli.fleet.reconcile:SPEC",
-        "/fleet/reconcile",
-        "opsd.api.models.fleet:FleetReconcile",
+        "POST /fleet/reconcile",
+        ("--max-events", "--from-start", "--loop-timeout-seconds", "--lock-wait-seconds"),
+        _reconcile,
+        "fleet",
         present="opsd.cli.fleet.reconcile:present",
     ),
     "fleet policy": RemoteCommand(

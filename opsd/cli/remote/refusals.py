@@ -9,7 +9,10 @@ from opsd.cli.host_only import HOST_ONLY
 
 _PRINCIPAL = "the principal of the token is who does it"
 _REGISTRY = "the server's registry says how a loop is reached"
+_DAEMON = "the passes are the daemon's own, as its settings have them"
 _FLAGS: Mapping[str, str] = {
+    "--max-parallel": _DAEMON,
+    "--deterministic-order": _DAEMON,
     "--by": _PRINCIPAL,
     "--created-by": _PRINCIPAL,
     "--trace-id": "the server gives every request a trace id of its own",
