@@ -33,7 +33,9 @@ async def reconcile_fleet(
     pass_wait_s: float,
     lock_wait_s: float,
 ) -> JsonObject:
-    """The fleet's state after new passes. A loop whose pass does not end within ``pass_wait_s`` seconds has failed.
+    """The fleet's state after new passes, which all together are waited for ``pass_wait_s`` seconds.
+
+    A loop whose pass has not ended by then is told by the one before, where that is fresh enough, and else has failed.
 
     Raises:
         ApiError: there is no registry, or a loop's next pass was asked for otherwise.
@@ -44,7 +46,7 @@ async def reconcile_fleet(
     asked = {name: ended for name in names if (ended := order_pass(name)) is not None}
     if asked:
         await asyncio.wait(asked.values(), timeout=pass_wait_s)
-    run.requested = frozenset(asked)
+    run.requested = frozenset(name for name, ended in asked.items() if ended.done())
 
     def publish_state() -> JsonObject:
         prepare(store)

@@ -42,7 +42,7 @@ class FleetReconcile(Body):
     fromStart: bool = False
     """Begin at each journal's first line, whatever the cursors say."""
     loopTimeoutSeconds: int = Field(default=300, ge=1, le=600)
-    """Give a loop up after that long."""
+    """Wait that long for all passes together; a loop is told by its pass before then, or has failed."""
     lockWaitSeconds: int = Field(default=30, ge=0, le=300)
     """Wait that long for another run over this fleet."""
 
