@@ -71,9 +71,13 @@ async def test_any_status_of_a_control_is_one_of_few_in_the_metrics(tmp_path: Pa
     intents = tmp_path / ".superloop" / "ops-manager" / "demo" / "intents.jsonl"
     intents.parent.mkdir(parents=True)
     async with daemon(tmp_path, "--reconcile-resync-seconds", "60") as running:
-        for number, (status, shown) in enumerate((("confirmed", "confirmed"), ("a\nb" * 9999, "other")), start=1):
+        for status, shown in (("confirmed", "confirmed"), ("a\nb" * 9999, "other")):
             intents.write_text(json.dumps({"status": status}) + "\n")
             loop.append("iteration_start")
-            await running.until_state("demo", "running", number)
-            found = [name for name in await running.metrics() if name.startswith("opsd_loop_last_control{")]
-            assert found == [f'opsd_loop_last_control{{loop="demo",status="{shown}"}}']
+
+            async def only_that_one(expected: str = f'opsd_loop_last_control{{loop="demo",status="{shown}"}}') -> bool:
+                found = [name for name in await running.metrics() if name.startswith("opsd_loop_last_control{")]
+                return found == [expected]
+
+            # A pass that runs already may have read the control log before the line, and the journal behind it.
+            await running.until(only_that_one)
