@@ -13,7 +13,7 @@ from opsd.contract.ids import LoopId
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
 from opsd.storage.layout import ManagerLayout
 from opsd.storage.model import Document, RowLog
-from opsd.supervisor.settings import load_settings, setting_fields
+from opsd.supervisor.settings.load import load_settings, setting_fields
 from tools.declared_metrics import daemon_metrics, sprite_metrics
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
-from opsd.supervisor.exposition import Family, Histogram
-from opsd.supervisor.loop_metrics import GaugeSpec, LoopMetrics, LoopSample
-from opsd.supervisor.metrics import DaemonMetrics
+from opsd.supervisor.daemon_metrics import DaemonMetrics
+from opsd.supervisor.metrics.exposition import Family, Histogram
+from opsd.supervisor.metrics.loops import GaugeSpec, LoopMetrics, LoopSample
 from sprite_service.metrics import ServiceMetrics
 
 _LABEL = re.compile(r'([a-z_]+)="')
@@ -55,7 +56,8 @@ class Metric:
 
 def daemon_metrics() -> list[Metric]:
     """The daemon's, by name."""
-    return sorted(_of(DaemonMetrics("0")), key=lambda metric: metric.name)
+    metrics = DaemonMetrics("0")
+    return sorted(chain.from_iterable(map(_of, (metrics, *metrics.parts))), key=lambda metric: metric.name)
 
 
 def sprite_metrics() -> list[Metric]:
@@ -77,8 +79,6 @@ def _of(part: object) -> Iterator[Metric]:
             yield Metric(item.name, "histogram", item.text, ())
         elif isinstance(item, LoopMetrics):
             yield from _per_loop(item)
-        elif type(item).__module__.startswith("opsd.supervisor.") and type(item).__module__.endswith("_metrics"):
-            yield from _of(item)
 
 
 def _per_loop(loops: LoopMetrics) -> Iterator[Metric]:

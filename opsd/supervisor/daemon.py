@@ -29,32 +29,32 @@ from opsd.fleet.handoff.execution import acted_on
 from opsd.runtime.layout import absolute_repo
 from opsd.runtime.watcher import JournalWatcher
 from opsd.supervisor import logs
-from opsd.supervisor.alert_run import alert_means
-from opsd.supervisor.alert_worker import AlertWorker
-from opsd.supervisor.api_host import DaemonHost
-from opsd.supervisor.fleet_cycle import CycleRun, FleetCycle
-from opsd.supervisor.fleet_means import RollupMaker, fleet_cycle, timer_settings
-from opsd.supervisor.fleet_passes import FleetPasses
-from opsd.supervisor.fleet_supervisor import FleetSupervisor, Means
-from opsd.supervisor.fleet_timer import FleetTimer
-from opsd.supervisor.http_api import ApiLimits, HttpApi
-from opsd.supervisor.job_group import JobGroup
-from opsd.supervisor.live_view import DaemonView
-from opsd.supervisor.loop_factory import LoopFactory
-from opsd.supervisor.managed_loop import ManagedLoop
-from opsd.supervisor.metrics import DaemonMetrics
-from opsd.supervisor.notify import ServiceManager
-from opsd.supervisor.pass_runner import PassLimits, PassRunner
-from opsd.supervisor.principals_watch import PrincipalsWatch, open_access
-from opsd.supervisor.registry_source import RegistrySource
-from opsd.supervisor.self_check import SelfCheck
-from opsd.supervisor.settings import LoadedSettings, Settings
-from opsd.supervisor.settings_doubts import doubts
-from opsd.supervisor.settings_model import needs_restart
-from opsd.supervisor.settings_view import Load, RunningSettings
-from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
-from opsd.supervisor.watchdog import BlockDetector, LoopLagMonitor
-from opsd.supervisor.workqueue import WorkQueue
+from opsd.supervisor.alerts.run import alert_means
+from opsd.supervisor.alerts.worker import AlertWorker
+from opsd.supervisor.daemon_metrics import DaemonMetrics
+from opsd.supervisor.fleet.cycle import CycleRun, FleetCycle
+from opsd.supervisor.fleet.means import RollupMaker, fleet_cycle, timer_settings
+from opsd.supervisor.fleet.passes import FleetPasses
+from opsd.supervisor.fleet.timer import FleetTimer
+from opsd.supervisor.http.api_host import DaemonHost
+from opsd.supervisor.http.listener import ApiLimits, HttpApi
+from opsd.supervisor.http.live_view import DaemonView
+from opsd.supervisor.http.principals_watch import PrincipalsWatch, open_access
+from opsd.supervisor.jobs.group import JobGroup
+from opsd.supervisor.loops.factory import LoopFactory
+from opsd.supervisor.loops.managed_loop import ManagedLoop
+from opsd.supervisor.loops.pass_runner import PassLimits, PassRunner
+from opsd.supervisor.loops.registry_source import RegistrySource
+from opsd.supervisor.loops.supervisor import FleetSupervisor, Means
+from opsd.supervisor.settings.doubts import doubts
+from opsd.supervisor.settings.load import LoadedSettings
+from opsd.supervisor.settings.model import Settings, needs_restart
+from opsd.supervisor.settings.view import Load, RunningSettings
+from opsd.supervisor.tasks.supervisor import Heartbeat, TaskSupervisor
+from opsd.supervisor.tasks.workqueue import WorkQueue
+from opsd.supervisor.vitals.notify import ServiceManager
+from opsd.supervisor.vitals.self_check import SelfCheck
+from opsd.supervisor.vitals.watchdog import BlockDetector, LoopLagMonitor
 from opsd.transport.http_client import ClientLimits, ServiceClient
 
 #: Threads beyond the configured ones: passes that hang keep one each until they return.

@@ -10,7 +10,7 @@ import pytest
 
 from opsd.access.model import Scope
 from opsd.storage import locks
-from opsd.supervisor.commands import MAX_EACH, MAX_PARALLEL
+from opsd.supervisor.jobs.commands import MAX_EACH, MAX_PARALLEL
 from tests.api.world import PREFIX, ApiWorld, Client
 
 _GOVERNED = {"approvalRef": "CHG-1", "rationale": "all is well", "reviewBy": "2099-01-01T00:00:00Z"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from opsd.access.model import Scope
-from opsd.supervisor.loop_reads import MAX_LOOKS
+from opsd.supervisor.loops.reads import MAX_LOOKS
 from tests.api.world import ApiWorld, Client
 from tests.daemon.support import TOKEN, LiveLoop, daemon, remote, sprite, write_registry
 from tests.transport.misbehaving import Answer, respond, serving

@@ -14,7 +14,7 @@ from aiohttp import web
 from opsd.access.model import Scope
 from opsd.api.failure import NotBegunError
 from opsd.api.shares import Place, Shares
-from opsd.supervisor.loop_reads import MAX_ASKING
+from opsd.supervisor.loops.reads import MAX_ASKING
 from tests.api.world import ApiWorld, Client
 from tests.daemon.support import remote, write_registry
 

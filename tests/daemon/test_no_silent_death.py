@@ -20,8 +20,8 @@ import pytest
 
 from opsd.supervisor import logs
 from opsd.supervisor.daemon import Daemon
-from opsd.supervisor.settings import load_settings
-from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
+from opsd.supervisor.settings.load import load_settings
+from opsd.supervisor.tasks.supervisor import Heartbeat, TaskSupervisor
 from tests.daemon.support import LiveLoop
 
 TASKS = [

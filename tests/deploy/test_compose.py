@@ -15,7 +15,7 @@ import yaml
 
 from opsd.cli.fleet.registry import main as fleet_registry
 from opsd.contract import jsoncodec
-from opsd.supervisor.settings import env_name, load_settings, setting_fields
+from opsd.supervisor.settings.load import env_name, load_settings, setting_fields
 from sprite_service.main import configure, parser
 from tests.deploy.dockerfile import parse
 from tests.deploy.documents import ROOT, blocks

@@ -12,7 +12,7 @@ import yaml
 
 from opsd.cli.fleet.registry import main as fleet_registry
 from opsd.contract import jsoncodec
-from opsd.supervisor.settings import load_settings
+from opsd.supervisor.settings.load import load_settings
 from tests.deploy.dockerfile import parse
 from tests.deploy.documents import ROOT
 from tests.monitoring.known import groups, promtool

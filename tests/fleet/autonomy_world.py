@@ -41,7 +41,7 @@ from opsd.fleet.policy.run import PolicyRequest, run_policy
 from opsd.fleet.rollup import FleetOptions
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
 from opsd.storage.follow import Fold
-from opsd.supervisor.fleet_cycle import CycleRun, CycleSettings, FleetCycle, Step
+from opsd.supervisor.fleet.cycle import CycleRun, CycleSettings, FleetCycle, Step
 from tests.fleet.handoff_support import AUTONOMOUS, MANUAL, Crash, MemoryStore
 
 LOOPS = ("a", "b", "c", "d")

@@ -8,8 +8,8 @@ import pytest
 
 from opsd.contract.errors import UsageError
 from opsd.runtime.credentials import MAX_CREDENTIAL_BYTES, CredentialEnvironment
-from opsd.supervisor.settings import Origin, load_settings
-from opsd.supervisor.tokens import api_token, service_token
+from opsd.supervisor.settings.load import Origin, load_settings
+from opsd.supervisor.settings.tokens import api_token, service_token
 
 
 def environment(folder: Path, **variables: str) -> CredentialEnvironment:

@@ -15,7 +15,7 @@ from opsd.access.limiter import BURST, REFILL_S
 from opsd.access.model import Principal, Scope
 from opsd.access.source import PrincipalsSource
 from opsd.access.token_format import TokenPurpose
-from opsd.supervisor.access import (
+from opsd.supervisor.http.access import (
     API_TOKEN,
     LOCAL,
     AccessRefused,
@@ -24,7 +24,7 @@ from opsd.supervisor.access import (
     identified,
     log_fields,
 )
-from opsd.supervisor.access_metrics import AccessMetrics
+from opsd.supervisor.http.access_metrics import AccessMetrics
 from tests.access.factories import NOW, principal, secret, token, write
 
 SHARED = "a-shared-token"

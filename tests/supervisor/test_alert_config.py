@@ -9,7 +9,7 @@ import pytest
 
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.errors import UsageError
-from opsd.supervisor.alert_config import ByStat, look, remembered
+from opsd.supervisor.alerts.config import ByStat, look, remembered
 from tests.alerts.catalogs import document, entry
 
 

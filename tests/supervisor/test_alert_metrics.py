@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin
 from opsd.alerts.rows import Escalation, read_line
-from opsd.supervisor.alert_metrics import AlertMetrics
+from opsd.supervisor.alerts.metrics import AlertMetrics
 
 
 def entry(origin: Origin = Origin.ROW) -> Entry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsd.supervisor.alert_schedule import (
+from opsd.supervisor.alerts.schedule import (
     LOOK_INTERVAL_S,
     QUIET_LOOK_INTERVAL_S,
     SHORTEST_PAUSE_S,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.supervisor.backoff import next_delay, resync_delay
+from opsd.supervisor.tasks.backoff import next_delay, resync_delay
 
 SHARE = st.floats(0, 1, exclude_max=True)
 

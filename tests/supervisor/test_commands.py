@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsd.runtime.process import Answer
-from opsd.supervisor.commands import complaint
+from opsd.supervisor.jobs.commands import complaint
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from opsd.contract.errors import LockTimeoutError, OpsError
 from opsd.fleet.handoff.dispatch import Order
 from opsd.fleet.handoff.words import ExecutionMode
 from opsd.storage.fleet_store import FileFleetStore
-from opsd.supervisor.fleet_cycle import CycleRun, CycleSettings, FleetCycle, Step
+from opsd.supervisor.fleet.cycle import CycleRun, CycleSettings, FleetCycle, Step
 from tests.daemon.support import write_registry
 
 

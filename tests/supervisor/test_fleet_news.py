@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from opsd.supervisor.fleet_cycle import CycleRun, Step
-from opsd.supervisor.fleet_news import FleetNews
+from opsd.supervisor.fleet.cycle import CycleRun, Step
+from opsd.supervisor.fleet.news import FleetNews
 
 
 def _candidate(name: str, *reasons: str, suppressed: bool = False) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 from opsd.fleet.loop_answer import LoopAnswer
 from opsd.fleet.loop_result import LoopTime
 from opsd.fleet.observed import LoopPass, Observation
-from opsd.supervisor.fleet_passes import FleetPasses
-from opsd.supervisor.managed_loop import Knowledge
-from opsd.supervisor.workqueue import WorkQueue
+from opsd.supervisor.fleet.passes import FleetPasses
+from opsd.supervisor.loops.managed_loop import Knowledge
+from opsd.supervisor.tasks.workqueue import WorkQueue
 
 NOW = 1_780_000_000.0
 

@@ -10,8 +10,8 @@ import pytest
 
 from opsd.contract.errors import OpsError
 from opsd.storage.fleet_store import FileFleetStore
-from opsd.supervisor.fleet_cycle import CycleRun
-from opsd.supervisor.fleet_reconcile import reconcile_fleet
+from opsd.supervisor.fleet.cycle import CycleRun
+from opsd.supervisor.fleet.reconcile import reconcile_fleet
 from tests.daemon.support import write_registry
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import structlog
 
-from opsd.supervisor.fleet_cycle import CycleRun, Step
-from opsd.supervisor.fleet_metrics import FleetMetrics
-from opsd.supervisor.fleet_timer import FleetTimer, TimerSettings
-from opsd.supervisor.heartbeat import Heartbeat
+from opsd.supervisor.fleet.cycle import CycleRun, Step
+from opsd.supervisor.fleet.metrics import FleetMetrics
+from opsd.supervisor.fleet.timer import FleetTimer, TimerSettings
+from opsd.supervisor.tasks.heartbeat import Heartbeat
 
 
 class Cycle:

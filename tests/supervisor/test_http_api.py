@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from opsd.access.model import Scope
 from opsd.access.source import PrincipalsSource
 from opsd.contract.errors import ManagerFileError, UsageError
-from opsd.supervisor.access import Authenticator, is_loopback
-from opsd.supervisor.http_api import ApiLimits, HttpApi
-from opsd.supervisor.metrics import DaemonMetrics
+from opsd.supervisor.daemon_metrics import DaemonMetrics
+from opsd.supervisor.http.access import Authenticator, is_loopback
+from opsd.supervisor.http.listener import ApiLimits, HttpApi
 from tests.access.factories import principal, secret, token, write
 
 
@@ -115,8 +115,8 @@ def test_metrics_are_served_in_the_text_format() -> None:
 
 
 def test_a_scraper_that_stops_reading_does_not_hold_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opsd.supervisor.http_api.SCRAPE_TIMEOUT_SECONDS", 0.3)
-    monkeypatch.setattr("opsd.supervisor.http_api.MAX_SCRAPES", 1)
+    monkeypatch.setattr("opsd.supervisor.http.listener.SCRAPE_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("opsd.supervisor.http.listener.MAX_SCRAPES", 1)
 
     async def scraped(client: Client) -> int:
         async with client.session.head(client.base + "/metrics") as response:
@@ -141,7 +141,7 @@ def test_a_scraper_that_stops_reading_does_not_hold_its_place(monkeypatch: pytes
 
 
 def test_a_client_that_does_not_take_its_answer_does_not_hold_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opsd.supervisor.http_api.ANSWER_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("opsd.supervisor.http.listener.ANSWER_TIMEOUT_SECONDS", 0.3)
 
     async def scenario(client: Client) -> None:
         client.view.names = [f"loop-{index}-{'x' * 1000}" for index in range(20_000)]
@@ -275,7 +275,7 @@ def test_requests_beyond_the_limit_are_told_to_come_back() -> None:
 
 
 def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opsd.supervisor.connections.SILENCE_S", 0.2)
+    monkeypatch.setattr("opsd.supervisor.http.connections.SILENCE_S", 0.2)
 
     async def scenario(client: Client) -> None:
         opened = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(3)]

@@ -15,10 +15,10 @@ import pytest
 from opsd.runtime.process import Answer
 from opsd.storage.fleet_parts import FleetDocument
 from opsd.storage.fleet_store import FileFleetStore
-from opsd.supervisor.heartbeat import Heartbeat
-from opsd.supervisor.job_metrics import JobMetrics
-from opsd.supervisor.job_timer import JobTimer
-from opsd.supervisor.jobs import Job, JobName
+from opsd.supervisor.jobs.job import Job, JobName
+from opsd.supervisor.jobs.metrics import JobMetrics
+from opsd.supervisor.jobs.timer import JobTimer
+from opsd.supervisor.tasks.heartbeat import Heartbeat
 
 NOW = 1_795_680_000.0  # 2026-11-26T08:00:00Z
 DECISION = {

@@ -10,9 +10,10 @@ import pytest
 from opsd.cli import horizon_bridge
 from opsd.cli.promotion import controller as promotion_controller
 from opsd.cli.promotion import gates as promotion_gates
-from opsd.supervisor.jobs import JobName, job_of, misses_the_registry
-from opsd.supervisor.settings import SettingsError, load_settings
-from opsd.supervisor.settings_model import Settings
+from opsd.supervisor.jobs.job import JobName, job_of
+from opsd.supervisor.settings.doubts import misses_the_registry
+from opsd.supervisor.settings.load import SettingsError, load_settings
+from opsd.supervisor.settings.model import Settings
 
 GOVERNED = {"by": "lead", "approval_ref": "CHG-1", "rationale": "two words", "review_by": "2096-01-01T00:00:00Z"}
 SPECS = {

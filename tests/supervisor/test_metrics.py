@@ -9,8 +9,9 @@ import subprocess
 
 import pytest
 
-from opsd.supervisor.exposition import MAX_CHILDREN, Family, Histogram, label_value, number
-from opsd.supervisor.metrics import DaemonMetrics, LoopSample
+from opsd.supervisor.daemon_metrics import DaemonMetrics
+from opsd.supervisor.metrics.exposition import MAX_CHILDREN, Family, Histogram, label_value, number
+from opsd.supervisor.metrics.loops import LoopSample
 
 SAMPLE = LoopSample(
     state="running",
@@ -233,7 +234,7 @@ async def _turns_beside_a_scrape(metrics: DaemonMetrics) -> int:
 
 
 def test_a_scrape_of_a_thousand_changed_loops_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opsd.supervisor.loop_metrics.SLICE_SECONDS", 0.0)
+    monkeypatch.setattr("opsd.supervisor.metrics.loops.SLICE_SECONDS", 0.0)
     metrics = DaemonMetrics("1")
     for index in range(1000):
         metrics.loops.add_loop(f"loop-{index}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from opsd.supervisor.notify import ServiceManager
+from opsd.supervisor.vitals.notify import ServiceManager
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -10,8 +10,8 @@ import pytest
 from opsd.contract.errors import UsageError
 from opsd.contract.timestamps import parse_epoch
 from opsd.fleet.registry import ObserveMode
-from opsd.supervisor.observation import Follow, ObservationPeriods, plan_observation
-from opsd.supervisor.registry_source import RegistrySource
+from opsd.supervisor.loops.observation import Follow, ObservationPeriods, plan_observation
+from opsd.supervisor.loops.registry_source import RegistrySource
 from tests.fleet.factories import FUTURE, NOW, PAST, guarded
 
 PERIODS = ObservationPeriods(active_poll_s=2, resync_s=30, idle_resync_s=900)

@@ -12,7 +12,7 @@ from opsd.fleet.loop_result import LoopTime
 from opsd.fleet.observed import LoopPass
 from opsd.loop.outcome import PassOrder, PassSettings
 from opsd.loop.thresholds import Thresholds
-from opsd.supervisor.pass_orders import PassOrders
+from opsd.supervisor.loops.pass_orders import PassOrders
 
 
 def a_pass(trace: str) -> LoopPass:

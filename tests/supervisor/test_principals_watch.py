@@ -19,11 +19,11 @@ from opsd.storage import files
 from opsd.storage.audit_chain import verify
 from opsd.storage.fleet_parts import FleetLog
 from opsd.storage.fleet_store import FileFleetStore
-from opsd.supervisor.access_metrics import AccessMetrics
-from opsd.supervisor.principals_watch import PrincipalsWatch
-from opsd.supervisor.self_check import SelfCheck
-from opsd.supervisor.tasks import TaskSupervisor
-from opsd.supervisor.watchdog import BlockDetector
+from opsd.supervisor.http.access_metrics import AccessMetrics
+from opsd.supervisor.http.principals_watch import PrincipalsWatch
+from opsd.supervisor.tasks.supervisor import TaskSupervisor
+from opsd.supervisor.vitals.self_check import SelfCheck
+from opsd.supervisor.vitals.watchdog import BlockDetector
 from tests.access.factories import NOW, principal, token, write
 
 READ = {"scopes": ["read"], "loops": ["*"]}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from opsd.supervisor.settings import Origin, Settings, SettingsError, load_settings, setting_fields
-from opsd.supervisor.tokens import api_token, service_token
+from opsd.supervisor.settings.load import Origin, Settings, SettingsError, load_settings, setting_fields
+from opsd.supervisor.settings.tokens import api_token, service_token
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from opsd.supervisor.settings import load_settings
-from opsd.supervisor.settings_doubts import doubts
-from opsd.supervisor.settings_model import Settings
+from opsd.supervisor.settings.doubts import doubts
+from opsd.supervisor.settings.load import load_settings
+from opsd.supervisor.settings.model import Settings
 
 
 def settings(flags: dict[str, Any]) -> Settings:

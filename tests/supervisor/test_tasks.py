@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from opsd.supervisor.redaction import redact
-from opsd.supervisor.tasks import Heartbeat, RestartPolicy, TaskEvent, TaskState, TaskSupervisor
+from opsd.supervisor.tasks.supervisor import Heartbeat, RestartPolicy, TaskEvent, TaskState, TaskSupervisor
 
 POLICY = RestartPolicy(base_s=1.0, cap_s=4.0, cancel_grace_s=2.0)
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from opsd.supervisor.tasks import Heartbeat, TaskSupervisor
-from opsd.supervisor.watchdog import BlockDetector, LoopLagMonitor
+from opsd.supervisor.tasks.supervisor import Heartbeat, TaskSupervisor
+from opsd.supervisor.vitals.watchdog import BlockDetector, LoopLagMonitor
 
 
 def until(condition: Callable[[], bool]) -> None:

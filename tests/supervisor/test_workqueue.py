@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from opsd.supervisor.workqueue import Priority, WorkItem, WorkQueue
+from opsd.supervisor.tasks.workqueue import Priority, WorkItem, WorkQueue
 
 MAX_WAIT_S = 10.0
 KEYS = st.sampled_from("abcdef")

@@ -12,7 +12,7 @@ import pytest
 
 import opsd
 from opsd.cli.main import table
-from opsd.supervisor.settings import env_name, setting_fields
+from opsd.supervisor.settings.load import env_name, setting_fields
 from sprite_service.main import parser as sprite_parser
 from tests.supervisor.test_metrics import busy_metrics, text_of
 from tools.__main__ import ROOT, generate, main

@@ -12,8 +12,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from opsd.supervisor.settings import CONTRACT_VARIABLES, Settings, env_name, flag_name, is_secret, setting_fields
-from opsd.supervisor.settings_model import is_fixed
+from opsd.supervisor.settings.load import CONTRACT_VARIABLES, Settings, env_name, flag_name, is_secret, setting_fields
+from opsd.supervisor.settings.model import is_fixed
 from tools.reference.markdown import code, page, table
 
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "text", Path: "path", SecretStr: "secret"}

@@ -25,7 +25,7 @@ from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
 from opsd.contract.jsoncodec import JsonValue
 from opsd.contract.values import get
-from opsd.supervisor.backoff import next_delay
+from opsd.supervisor.tasks.backoff import next_delay
 from opsd.transport.sse import Frame, SseParser
 
 PATH = "/stream"

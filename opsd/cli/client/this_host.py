@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from opsd.contract.errors import UsageError
 from opsd.net.probe import local_address
 from opsd.runtime.credentials import CredentialEnvironment
-from opsd.supervisor.settings import load_settings
+from opsd.supervisor.settings.load import load_settings
 
 
 def listener_address(flags: Mapping[str, object], config_file: str | None) -> tuple[str, int]:

@@ -18,8 +18,8 @@ from opsd.cli.daemon.settings_flags import add_settings_flags, collect_flags
 from opsd.cli.output import write_json
 from opsd.contract.values import printable
 from opsd.runtime.credentials import CredentialEnvironment
-from opsd.supervisor.settings import LoadedSettings, SettingsError, load_settings
-from opsd.supervisor.settings_view import check_settings, shown_settings
+from opsd.supervisor.settings.load import LoadedSettings, SettingsError, load_settings
+from opsd.supervisor.settings.view import check_settings, shown_settings
 
 if TYPE_CHECKING:
     from opsd.contract.jsoncodec import JsonObject, JsonValue

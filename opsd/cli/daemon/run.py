@@ -13,7 +13,7 @@ from opsd.cli.daemon.settings_flags import add_settings_flags, collect_flags
 from opsd.runtime.credentials import CredentialEnvironment
 from opsd.supervisor import logs
 from opsd.supervisor.daemon import Daemon
-from opsd.supervisor.settings import LoadedSettings, load_settings
+from opsd.supervisor.settings.load import LoadedSettings, load_settings
 
 #: Of a daemon, at most.
 _DESCRIPTORS = 65_536

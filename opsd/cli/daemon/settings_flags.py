@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from opsd.cli.arguments import SERVER, CommandSpec, Flag
-from opsd.supervisor.settings import flag_name, is_secret, setting_fields
+from opsd.supervisor.settings.load import flag_name, is_secret, setting_fields
 
 _DEST = "setting:"
 _ELSEWHERE = "not with --server"
@@ -39,7 +39,7 @@ def settings_spec(name: str, summary: str, *own: Flag) -> CommandSpec:
 
 
 def collect_flags(arguments: argparse.Namespace) -> dict[str, object]:
-    """What was given, by dotted key: the ``flags`` of :func:`opsd.supervisor.settings.load_settings`."""
+    """What was given, by dotted key: the ``flags`` of :func:`opsd.supervisor.settings.load.load_settings`."""
     return {
         name.removeprefix(_DEST): value
         for name, value in vars(arguments).items()

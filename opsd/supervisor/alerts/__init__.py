@@ -1,0 +1,1 @@
+"""Delivery of alerts beside the loops' passes."""

@@ -1,0 +1,1 @@
+"""The fleet's steps on a timer, and what they work with."""

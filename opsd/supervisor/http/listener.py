@@ -1,0 +1,313 @@
+"""The daemon's own listener: ``/metrics``, ``/healthz``, ``/readyz``, the API under ``/v1``, and the
+control API (:mod:`opsd.api`), which is mounted beside it.
+
+Guarantees:
+
+* metrics and probes are open and cheap; a scrape is sent in pieces and gives way to the event loop;
+* the API asks :mod:`opsd.supervisor.http.access` about every request; who asks is bound to the log, and sees only
+  the loops that they may read;
+* headers, bodies and the number of requests at a time are bounded, a client that does not take its answer is cut off;
+  probes and what ends a danger are answered however many requests there are, and scrapes keep nobody out but scrapes;
+* an error is ``{"ok": false, "error": {"code", "message"}}``; a stack trace goes to the log and never to the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+
+from opsd.access.authenticate import Extent, Identity, authorize
+from opsd.access.model import Scope
+from opsd.api.application import Api
+from opsd.api.stream import STREAM_PATH
+from opsd.contract import jsoncodec
+from opsd.contract.errors import OpsError, UsageError
+from opsd.supervisor.http.access import AccessRefused, Authenticator, current_identity, identified
+from opsd.supervisor.http.connections import BoundedRunner
+from opsd.supervisor.http.places import NoPlaceError, Places
+from opsd.supervisor.metrics.exposition import CONTENT_TYPE
+from opsd.supervisor.metrics.supervision import SupervisionMetrics
+
+log = structlog.get_logger("opsd.supervisor.http")
+
+BODY_TIMEOUT_SECONDS = 5.0
+SCRAPE_TIMEOUT_SECONDS = 30.0
+#: How long a client may take to take its answer.
+ANSWER_TIMEOUT_SECONDS = 30.0
+SHUTDOWN_TIMEOUT_SECONDS = 5.0
+#: Scrapes at a time: they are open to everybody.
+MAX_SCRAPES = 8
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class LiveView(Protocol):
+    """What the API asks of the daemon. All calls are made on the event loop and must be cheap."""
+
+    def readiness(self) -> tuple[bool, Sequence[str]]:
+        """Whether the daemon does its work, and every reason why not."""
+
+    def loops(self) -> Sequence[Mapping[str, object]]:
+        """What is known of every loop, as JSON objects."""
+
+    def loop(self, loop: str) -> Mapping[str, object] | None:
+        """What is known of one loop; None when there is no such loop."""
+
+    async def status(self, loop: str) -> Mapping[str, object] | None:
+        """The operator status of one loop, from its files; None when there is no such loop.
+
+        Raises:
+            OpsError: nothing is known of it yet.
+        """
+
+    async def fleet(self, name: str) -> Mapping[str, object]:
+        """The fleet's ``status``, ``policy`` or ``handoff``, from its files.
+
+        Raises:
+            OpsError: there is none yet, or a file cannot be used.
+        """
+
+    def request_reconcile(self, loop: str) -> bool:
+        """Queue an operator's request; False when there is no such loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """Bounds of the listener, sizes in bytes."""
+
+    max_body_bytes: int = 65_536
+    max_header_bytes: int = 8_192
+    max_requests: int = 64
+    max_streams: int = 1_024
+
+    @property
+    def max_connections(self) -> int:
+        """Those of streams and requests, and as many again that wait for something to ask."""
+        return 2 * (self.max_requests + self.max_streams)
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """``value`` as a JSON answer."""
+    body = jsoncodec.dumps(value) + b"\n"
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
+
+
+def error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """The one form that errors have."""
+    return json_response({"ok": False, "error": {"code": code, "message": message}}, status, headers)
+
+
+class HttpApi:
+    """The listener. Make one, ``await start()``, and ``await stop()`` at the end."""
+
+    def __init__(
+        self,
+        metrics: SupervisionMetrics,
+        view: LiveView,
+        *,
+        access: Authenticator,
+        control: Api | None = None,
+        host: str = "127.0.0.1",
+        port: int = 9464,
+        limits: ApiLimits | None = None,
+    ) -> None:
+        self._metrics = metrics
+        self._view = view
+        self._host = host
+        self._port = port
+        self._access = access
+        self._control = control
+        self._limits = limits or ApiLimits()
+        self._requests = Places(self._limits.max_requests)
+        self._scrapes = Places(MAX_SCRAPES)
+        self._unbounded = {STREAM_PATH, "/healthz", "/readyz"} | (control.urgent_paths if control else frozenset())
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> tuple[str, int]:
+        """Listen, and tell the address and the port that were taken.
+
+        Raises:
+            UsageError: the address cannot be listened on.
+        """
+        runner = BoundedRunner(
+            self.app(),
+            self._limits.max_connections,
+            access_log=None,
+            max_line_size=self._limits.max_header_bytes,
+            max_field_size=self._limits.max_header_bytes,
+            keepalive_timeout=75.0,
+            shutdown_timeout=SHUTDOWN_TIMEOUT_SECONDS,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+            raise UsageError(f"http.host, http.port: cannot listen on {self._host}:{self._port}: {why}") from None
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        host, port = runner.addresses[0][:2]
+        return str(host), int(port)
+
+    async def stop(self) -> None:
+        """Stop listening and let running requests end. May be called more than once."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+        if self._control is not None:
+            await self._control.drain(SHUTDOWN_TIMEOUT_SECONDS)
+
+    def app(self) -> web.Application:
+        """The application itself, without a listener."""
+        app = web.Application(middlewares=[self._guard], client_max_size=self._limits.max_body_bytes)
+        app.router.add_get("/metrics", self._metrics_page)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/v1/loops", self._loops)
+        app.router.add_get("/v1/loops/{loop}", self._loop)
+        app.router.add_get("/v1/loops/{loop}/status", self._status)
+        app.router.add_get("/v1/fleet/{name:status|policy|handoff}", self._fleet)
+        app.router.add_post("/v1/loops/{loop}/reconcile", self._reconcile)
+        if self._control is not None:
+            self._control.mount(app)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Bounds, authorization, and the one form of errors."""
+        try:
+            with self._place(_route(request)):
+                identity = await self._identify(request)
+                with nullcontext() if identity is None else identified(identity):
+                    return await _taken(request, await handler(request))
+        except NoPlaceError:
+            return error_response(503, "busy", "too many requests at a time", {"Retry-After": "1"})
+        except AccessRefused as refused:
+            return error_response(refused.status, refused.code, refused.message, refused.headers)
+        except web.HTTPException as error:
+            allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            return error_response(error.status, _code(error.status), _MESSAGES.get(error.status, error.reason), allow)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            log.exception("http.request_failed", method=request.method, route=_route(request))
+            return error_response(500, "internal_error", "the request could not be answered; see the daemon's log")
+
+    def _place(self, route: str) -> AbstractContextManager[None]:
+        """What a request takes while it is answered. Streams have a limit of their own."""
+        if route in self._unbounded:
+            return nullcontext()
+        return (self._scrapes if route == "/metrics" else self._requests).taking()
+
+    async def _identify(self, request: web.Request) -> Identity | None:
+        """Who asks the API, None for what is open to everybody.
+
+        Raises:
+            AccessRefused: they may not.
+        """
+        if not request.path.startswith("/v1/"):
+            return None
+        scope = Scope.READ if request.method in ("GET", "HEAD") else Scope.CONTROL
+        everything = Extent.LISTING if request.path == "/v1/loops" else Extent.FLEET
+        target = request.match_info.get("loop", everything)
+        return await self._access.check(request, scope, target, open_on_loopback=True)
+
+    async def _metrics_page(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
+        await response.prepare(request)
+        try:
+            async with asyncio.timeout(SCRAPE_TIMEOUT_SECONDS):
+                if request.method != "HEAD":
+                    async for piece in self._metrics.render():
+                        await response.write(piece)
+                await response.write_eof()
+        except TimeoutError:  # a scraper that stopped reading must not hold its place for ever
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return json_response({"ok": True})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        ready, reasons = self._view.readiness()
+        self._metrics.set_ready(ready)
+        return json_response({"ok": ready, "reasons": list(reasons)}, 200 if ready else 503)
+
+    async def _loops(self, _request: web.Request) -> web.Response:
+        identity = current_identity()
+        seen = [loop for loop in self._view.loops() if authorize(identity, Scope.READ, str(loop["loopId"]))]
+        return json_response({"ok": True, "loops": seen})
+
+    async def _loop(self, request: web.Request) -> web.Response:
+        found = self._view.loop(request.match_info["loop"])
+        if found is None:
+            return error_response(404, "not_found", "no such loop")
+        return json_response({"ok": True, "loop": found})
+
+    async def _status(self, request: web.Request) -> web.Response:
+        try:
+            found = await self._view.status(request.match_info["loop"])
+        except OpsError as error:
+            return error_response(404, "not_found", error.message)
+        if found is None:
+            return error_response(404, "not_found", "no such loop")
+        return json_response({"ok": True, "status": found})
+
+    async def _fleet(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        try:
+            found = await self._view.fleet(name)
+        except UsageError as error:
+            return error_response(404, "not_found", error.message)
+        except OpsError as error:
+            return error_response(500, error.code, error.message)
+        return json_response({"ok": True, name: found})
+
+    async def _reconcile(self, request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+                await request.read()
+        except TimeoutError:
+            return error_response(408, "timeout", "the request's body did not arrive in time")
+        loop = request.match_info["loop"]
+        if not self._view.request_reconcile(loop):
+            return error_response(404, "not_found", "no such loop")
+        log.info("http.reconcile_requested", loop=loop)
+        return json_response({"ok": True, "loopId": loop, "queued": True}, 202)
+
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 401: "unauthorized", 403: "forbidden"}
+_MESSAGES = {404: "no such page", 405: "this method is not offered here", 413: "the request's body is too large"}
+
+
+async def _taken(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    """The answer, once its client has taken it: until then it costs memory, and the request its place."""
+    if isinstance(answer, web.Response):
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                await answer.prepare(request)
+                await answer.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+    return answer
+
+
+def _code(status: int) -> str:
+    return _CODES.get(status, "invalid_request" if status < 500 else "internal_error")
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"

@@ -1,0 +1,1 @@
+"""Commands of this manager as processes of their own, on timers and on request."""

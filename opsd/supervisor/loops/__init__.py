@@ -1,0 +1,1 @@
+"""The supervised loops: how each is followed, passed over, and known."""

@@ -1,0 +1,1 @@
+"""Whether the daemon itself lives, and whom it tells."""
