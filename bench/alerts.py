@@ -16,8 +16,8 @@ from typing import Any
 
 from bench.measure import Figure, paired
 from bench.processes import running, wait_until
-from opsd.alerts.drive import Drive
 from opsd.alerts.model import HttpAnswer, SinkRequest
+from opsd.alerts.run.drive import Drive
 from opsd.compose_alerts import AlertOptions, dispatch_run
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc

@@ -28,8 +28,8 @@ from opsd.storage.store import FileLoopStore, LoopStore
 from opsd.transport.local import LocalTransport
 
 if TYPE_CHECKING:
-    from opsd.alerts.catalog import Catalog
-    from opsd.alerts.delivery_settings import DeliverySettings
+    from opsd.alerts.routing.catalog import Catalog
+    from opsd.alerts.routing.delivery_settings import DeliverySettings
     from opsd.fleet.handoff.dispatch import Dispatch
 
 _CATALOG_NAME = "config/ops-manager-threshold-profiles.v1.json"
@@ -99,8 +99,8 @@ def alert_catalog(path: str | None) -> Catalog:
     Raises:
         UsageError: the file is missing, is not JSON, or fails one of the passes of 50, 2.3.
     """
-    from opsd.alerts.catalog import EMBEDDED_CATALOG as EMBEDDED_SINKS
-    from opsd.alerts.catalog import parse_catalog
+    from opsd.alerts.routing.catalog import EMBEDDED_CATALOG as EMBEDDED_SINKS
+    from opsd.alerts.routing.catalog import parse_catalog
 
     if path is None:
         return parse_catalog(EMBEDDED_SINKS, source_file=_SINKS_NAME)
@@ -125,7 +125,7 @@ def alert_delivery_settings(path: str | None, env: Mapping[str, str]) -> Deliver
     Raises:
         UsageError: a file that was named is missing; a file is not JSON or says what cannot be meant.
     """
-    from opsd.alerts.delivery_settings import DeliverySettings, parse_delivery_settings
+    from opsd.alerts.routing.delivery_settings import DeliverySettings, parse_delivery_settings
 
     used = path or alert_delivery_file(env)
     data = read_bytes(used) if used is not None else None

@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opsd import compose
-from opsd.alerts.catalog import Catalog, check_environment
 from opsd.alerts.decide import Routed, Unrouted
-from opsd.alerts.dispatcher import dispatch
-from opsd.alerts.means import NOBODY, Means, Observer
 from opsd.alerts.model import AlertSeverity, Environment, ResolvedSink
-from opsd.alerts.routing import parse_severity, resolve_route, resolved_sink, sink_view
-from opsd.alerts.run import DispatchRun
-from opsd.alerts.silences import silences_or_warning
-from opsd.alerts.sink_health import SinkHealth
-from opsd.alerts.telemetry import Run, dispatcher_failed
+from opsd.alerts.muting.silences import silences_or_warning
+from opsd.alerts.records.telemetry import Run, dispatcher_failed
+from opsd.alerts.routing.catalog import Catalog, check_environment
+from opsd.alerts.routing.resolve import parse_severity, resolve_route, resolved_sink, sink_view
+from opsd.alerts.run.dispatch_run import DispatchRun
+from opsd.alerts.run.dispatcher import dispatch
+from opsd.alerts.run.means import NOBODY, Means, Observer
+from opsd.alerts.targets.sink_health import SinkHealth
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.ids import LoopId
@@ -35,8 +35,8 @@ from opsd.storage.model import Document, RowLog
 from opsd.storage.shared_document import SharedDocument
 
 if TYPE_CHECKING:
-    from opsd.alerts.delivery_settings import DeliverySettings
-    from opsd.alerts.drive import Sender
+    from opsd.alerts.routing.delivery_settings import DeliverySettings
+    from opsd.alerts.run.drive import Sender
 
 #: An operator's resolver may take so long for one row, in seconds; an operator's dispatcher for a whole run.
 _RESOLVER_TIMEOUT_S = 30.0
@@ -47,7 +47,7 @@ _DISPATCHER_TIMEOUT_S = 300.0
 class AlertOptions:
     """What flags and environment say; None takes the default of the contract (50, 4.1).
 
-    ``budget_s``: seconds within which a run ends (R3). ``long_lived``: see :class:`opsd.alerts.means.Means`.
+    ``budget_s``: seconds within which a run ends (R3). ``long_lived``: see :class:`opsd.alerts.run.means.Means`.
     """
 
     config_file: str | None = None
@@ -187,14 +187,14 @@ def sink_health(repo: str) -> SinkHealth:
 
 def open_sender() -> Sender:
     """The sender of a run; imported only where there is something to send."""
-    from opsd.alerts.sender import Sender as HttpSender
+    from opsd.alerts.targets.sender import Sender as HttpSender
 
     return HttpSender()
 
 
 def open_shared_sender() -> Sender:
     """The sender of many runs at once, whose number bounds the connections."""
-    from opsd.alerts.sender import Sender as HttpSender
+    from opsd.alerts.targets.sender import Sender as HttpSender
 
     return HttpSender(connections_per_host=0)
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 
-from opsd.alerts.delivery_settings import CategoryRules, GroupRules
-from opsd.alerts.incidents import Ledger, fingerprint, incident_key
-from opsd.alerts.inhibition import InhibitRule, inhibiting
-from opsd.alerts.matchers import Labels
 from opsd.alerts.model import AlertSeverity, ResolvedSink
-from opsd.alerts.rows import Escalation
-from opsd.alerts.silences import Silence, silencing
+from opsd.alerts.muting.inhibition import InhibitRule, inhibiting
+from opsd.alerts.muting.matchers import Labels
+from opsd.alerts.muting.silences import Silence, silencing
+from opsd.alerts.records.incidents import Ledger, fingerprint, incident_key
+from opsd.alerts.records.rows import Escalation
+from opsd.alerts.routing.delivery_settings import CategoryRules, GroupRules
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
 

@@ -24,7 +24,7 @@ def delivery_standing(repo: str, dispatch_state_file: str, now: float) -> JsonOb
 def _dead_letters(path: str) -> int:
     if signature(path) is None:
         return 0
-    from opsd.alerts.dead_letters import outstanding
+    from opsd.alerts.records.dead_letters import outstanding
     from opsd.storage.store import parse_row
 
     lines = (read_bytes(path) or b"").split(b"\n")[:-1]
@@ -35,6 +35,6 @@ def _sinks(repo: str, now: float) -> list[JsonObject]:
     data = FileFleetStore(repo).read(FleetDocument.SINK_HEALTH)
     if data is None:
         return []
-    from opsd.alerts.sink_health import sink_views
+    from opsd.alerts.targets.sink_health import sink_views
 
     return sink_views(data, now)

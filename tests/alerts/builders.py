@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from opsd.alerts.model import AlertSeverity
-from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin
-from opsd.alerts.rows import Escalation, read_line
+from opsd.alerts.records.outbox import Delivery, DeliveryState, Entry, Origin
+from opsd.alerts.records.rows import Escalation, read_line
 
 NOW = 1_795_521_600.0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from opsd.alerts.catalog import Catalog, parse_catalog
 from opsd.alerts.model import Action, AlertSeverity, Environment, Notification, ResolvedSink, SinkRequest
-from opsd.alerts.routing import resolved_sink, sink_view
+from opsd.alerts.routing.catalog import Catalog, parse_catalog
+from opsd.alerts.routing.resolve import resolved_sink, sink_view
 from opsd.alerts.sinks import SINK_TYPES
 
 NOW = "2026-11-24T12:00:00Z"

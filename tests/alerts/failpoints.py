@@ -22,9 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import opsd.alerts.drive
+import opsd.alerts.run.drive
 import opsd.compose_alerts  # noqa: F401 - what a process needs is there before it is forked
-from opsd.alerts.sender import Sender
+from opsd.alerts.targets.sender import Sender
 from opsd.cli.main import main
 from opsd.storage import files
 from opsd.storage.alert_store import AlertStore

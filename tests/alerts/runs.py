@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from opsd.alerts.drive import Drive
 from opsd.alerts.model import HttpAnswer, SinkRequest
-from opsd.alerts.reporting import report_late
-from opsd.alerts.run import DispatchRun
+from opsd.alerts.run.dispatch_run import DispatchRun
+from opsd.alerts.run.drive import Drive
+from opsd.alerts.run.reporting import report_late
 from opsd.compose_alerts import AlertOptions, dispatch_run
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject

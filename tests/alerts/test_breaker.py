@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from opsd.alerts.breaker import FIRST_PAUSE_S, MAX_PAUSE_S, THRESHOLD, Breaker, Phase
+from opsd.alerts.targets.breaker import FIRST_PAUSE_S, MAX_PAUSE_S, THRESHOLD, Breaker, Phase
 from tests.alerts.factories import SUCCESS, http_error
 
 T = 1_000_000.0

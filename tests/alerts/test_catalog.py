@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd import compose
-from opsd.alerts.catalog import EMBEDDED_CATALOG, check_environment, parse_catalog
 from opsd.alerts.model import DedupKeyMode, RateRules, RetryRules
+from opsd.alerts.routing.catalog import EMBEDDED_CATALOG, check_environment, parse_catalog
 from opsd.contract.alert_schemas import generate
 from opsd.contract.errors import UsageError
 from tests.alerts.catalogs import MINIMAL, catalog, document, entry

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 
 from opsd import compose
-from opsd.alerts.delivery_settings import (
+from opsd.alerts.muting.matchers import LABEL_NAMES, Matcher
+from opsd.alerts.routing.delivery_settings import (
     CategoryRules,
     DeliverySettings,
     GroupRules,
     InhibitRule,
     parse_delivery_settings,
 )
-from opsd.alerts.matchers import LABEL_NAMES, Matcher
 from opsd.contract.alert_schemas import generate
 from opsd.contract.errors import UsageError
 from tests.contract.test_values import json_values

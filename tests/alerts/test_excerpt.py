@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.alerts.excerpt import excerpt, secrets_in
 from opsd.alerts.model import SinkRequest
+from opsd.alerts.targets.excerpt import excerpt, secrets_in
 
 URL = "https://user:pa55word@hooks.example/services/T0/B0/abcDEF123456xyz?key=q1w2e3r4"
 REQUEST = SinkRequest(URL, (("Authorization", "Bearer tok-9876"),), b"{}", secrets=("routing-key-0123",))

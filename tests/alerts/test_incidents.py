@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.alerts.incidents import (
+from opsd.alerts.model import AlertSeverity
+from opsd.alerts.records.incidents import (
     MAX_KEYS,
     RESEND_RESOLVED_S,
     Ledger,
@@ -20,7 +21,6 @@ from opsd.alerts.incidents import (
     record_row,
     record_told,
 )
-from opsd.alerts.model import AlertSeverity
 from opsd.alerts.recovery import EVIDENCE, has_recovered
 from opsd.contract import jsoncodec
 from opsd.contract.timestamps import format_utc

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from opsd.alerts.inhibition import InhibitRule, inhibiting, parse_inhibit_rules
-from opsd.alerts.matchers import Matcher
+from opsd.alerts.muting.inhibition import InhibitRule, inhibiting, parse_inhibit_rules
+from opsd.alerts.muting.matchers import Matcher
 from opsd.contract.errors import UsageError
 
 CRITICAL_MUTES_DEGRADED = {

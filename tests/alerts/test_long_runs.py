@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from opsd.alerts.conclusion import next_wake
-from opsd.alerts.matchers import parse_matchers
 from opsd.alerts.model import HttpAnswer
-from opsd.alerts.silences import Silence
+from opsd.alerts.muting.matchers import parse_matchers
+from opsd.alerts.muting.silences import Silence
+from opsd.alerts.run.conclusion import next_wake
 from tests.alerts.runs import LongRun, until
 
 FAILED = HttpAnswer(status=500)

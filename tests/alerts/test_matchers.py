@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.alerts.matchers import LABEL_NAMES, Matcher, matches, parse_matcher_text, parse_matchers
-from opsd.alerts.patterns import MAX_LABEL_CHARS
+from opsd.alerts.muting.matchers import LABEL_NAMES, Matcher, matches, parse_matcher_text, parse_matchers
+from opsd.alerts.muting.patterns import MAX_LABEL_CHARS
 from opsd.contract.errors import UsageError
 
 ROW = {"loopId": ("demo",), "category": ("health_critical",), "reasonCode": ("stale", "lagging")}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd.alerts.model import AttemptResult
-from opsd.alerts.outbox import (
+from opsd.alerts.records.outbox import (
     Delivery,
     DeliveryState,
     Entry,
@@ -20,7 +20,7 @@ from opsd.alerts.outbox import (
     has_told,
     reported_line,
 )
-from opsd.alerts.rows import Escalation, read_line
+from opsd.alerts.records.rows import Escalation, read_line
 from opsd.storage.alert_store import AlertPaths, AlertStore
 from tests.alerts.builders import NOW, delivery, entry, row, settled
 

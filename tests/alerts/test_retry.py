@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd.alerts.model import AttemptResult, HttpAnswer, RetryRules
-from opsd.alerts.retry import GiveUp, NextAttempt, delay_s, is_too_old, judge, missing_secret, next_attempt
+from opsd.alerts.targets.retry import GiveUp, NextAttempt, delay_s, is_too_old, judge, missing_secret, next_attempt
 from tests.alerts.factories import FakeSinkType, http_error
 
 NOW = 1_000_000.0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd.alerts.model import AlertSeverity, RateRules
-from opsd.alerts.routing import list_sinks, parse_severity, resolve_route, resolved_sink, summary
+from opsd.alerts.routing.resolve import list_sinks, parse_severity, resolve_route, resolved_sink, summary
 from opsd.contract.errors import UsageError
 from tests.alerts.catalogs import catalog, entry
 from tests.contract.test_values import json_values

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.alerts.outbox import DeliveryState, Entry
-from opsd.alerts.row_order import ORDER_GRACE_S, Place, RowOrder
+from opsd.alerts.records.outbox import DeliveryState, Entry
+from opsd.alerts.run.row_order import ORDER_GRACE_S, Place, RowOrder
 from tests.alerts.builders import NOW, delivery, entry
 
 

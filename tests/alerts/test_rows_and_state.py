@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.alerts.rows import Escalation, Unusable, UnusableLine, delivery_id, field, read_line
-from opsd.alerts.state import Counters, position_json, previous_offset, previous_position
+from opsd.alerts.records.rows import Escalation, Unusable, UnusableLine, delivery_id, field, read_line
+from opsd.alerts.records.state import Counters, position_json, previous_offset, previous_position
 from opsd.storage.alert_store import Position
 
 

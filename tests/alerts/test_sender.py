@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from opsd.alerts import resolver
 from opsd.alerts.model import HttpAnswer, SinkRequest
-from opsd.alerts.sender import Sender
+from opsd.alerts.targets import resolver
+from opsd.alerts.targets.sender import Sender
 from tests.transport.misbehaving import respond, send, serving
 
 PATH = "/services/T0/B0/abcDEF123456xyz"

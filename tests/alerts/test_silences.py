@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.alerts.matchers import Matcher
-from opsd.alerts.silences import (
+from opsd.alerts.muting.matchers import Matcher
+from opsd.alerts.muting.silences import (
     Silence,
     SilenceState,
     active_silences,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from opsd.alerts.breaker import Breaker, Span
 from opsd.alerts.model import RateRules
-from opsd.alerts.sink_health import SinkHealth, sink_views
-from opsd.alerts.target_codec import from_json, to_json
-from opsd.alerts.target_state import Admission, LastError, Refusal, TargetState, admit, record, target_of, view
-from opsd.alerts.throttle import Bucket
+from opsd.alerts.targets.breaker import Breaker, Span
+from opsd.alerts.targets.sink_health import SinkHealth, sink_views
+from opsd.alerts.targets.target_codec import from_json, to_json
+from opsd.alerts.targets.target_state import Admission, LastError, Refusal, TargetState, admit, record, target_of, view
+from opsd.alerts.targets.throttle import Bucket
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage.fleet_parts import FleetDocument

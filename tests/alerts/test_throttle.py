@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd.alerts.model import RateRules
-from opsd.alerts.throttle import Bucket, take
+from opsd.alerts.targets.throttle import Bucket, take
 
 SLACK = RateRules(per_second=1, burst=3)
 rates = st.builds(RateRules, per_second=st.floats(0.01, 100), burst=st.floats(1, 50))

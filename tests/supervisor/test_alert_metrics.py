@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin
-from opsd.alerts.rows import Escalation, read_line
+from opsd.alerts.records.outbox import Delivery, DeliveryState, Entry, Origin
+from opsd.alerts.records.rows import Escalation, read_line
 from opsd.supervisor.alerts.metrics import AlertMetrics
 
 

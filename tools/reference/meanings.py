@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from opsd.access.authenticate import RefusalReason
 from opsd.alerts.decide import Reason as AlertReason
-from opsd.alerts.retry import GiveUp
-from opsd.alerts.rows import Unusable
-from opsd.alerts.target_state import Refusal
+from opsd.alerts.records.rows import Unusable
+from opsd.alerts.targets.retry import GiveUp
+from opsd.alerts.targets.target_state import Refusal
 from opsd.api.failure import ERRORS, ErrorCode
 from opsd.contract.reasons import EscalationCategory, FailureCode, ReasonCode, SequenceViolation
 from opsd.fleet.handoff.words import Brake, Guard, HandoffReason, ResultReason
@@ -126,7 +126,7 @@ GROUPS = (
         "Requests to sinks that did not work",
         "`lastError` of a sink, `telemetry/alert-deliveries.jsonl`, `opsd_alert_attempts_total{reason}` "
         "(`ok`: it worked).",
-        "opsd/alerts/retry.py",
+        "opsd/alerts/targets/retry.py",
         {
             "http_error": "the sink answered with an error status",
             "request_failed": "no answer: refused, timed out, or broken off",
@@ -155,7 +155,7 @@ GROUPS = (
     Codes(
         "Rows of alert telemetry",
         "`reasonCode` of `telemetry/alerts.jsonl` beside those above.",
-        "opsd/alerts/telemetry.py",
+        "opsd/alerts/records/telemetry.py",
         {
             "route_resolution_failed": "catalog or program could not tell a route",
             "invalid_route_resolution": "a replaced resolver answered something that is no route",

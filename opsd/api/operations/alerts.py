@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from opsd import compose, compose_alerts
-from opsd.alerts import rehearsal, routing
-from opsd.alerts.catalog import Catalog, check_environment
-from opsd.alerts.dispatcher import dispatch
-from opsd.alerts.run import DispatchRun
+from opsd.alerts.routing import resolve
+from opsd.alerts.routing.catalog import Catalog, check_environment
+from opsd.alerts.run import rehearsal
+from opsd.alerts.run.dispatch_run import DispatchRun
+from opsd.alerts.run.dispatcher import dispatch
 from opsd.api.ports import Host
 from opsd.compose_alerts import AlertOptions
 from opsd.contract import jsoncodec
@@ -79,7 +80,7 @@ def sinks(means: AlertMeans, env_checked: bool) -> JsonObject:
     Raises:
         OpsError: the catalog cannot be used, or with ``env_checked`` a secret of an enabled sink is not set.
     """
-    document = routing.summary(_catalog(means, env_checked), means.env, env_checked=env_checked)
+    document = resolve.summary(_catalog(means, env_checked), means.env, env_checked=env_checked)
     try:
         health = jsoncodec.loads(means.store.read(FleetDocument.SINK_HEALTH) or b"null")
     except ValueError:
@@ -93,8 +94,8 @@ def route_of(means: AlertMeans, category: str, severity: str | None, env_checked
     Raises:
         OpsError: as above.
     """
-    wanted = None if severity is None else routing.parse_severity(severity)
-    return routing.resolve_route(_catalog(means, env_checked), category, wanted, means.env, env_checked=env_checked)
+    wanted = None if severity is None else resolve.parse_severity(severity)
+    return resolve.resolve_route(_catalog(means, env_checked), category, wanted, means.env, env_checked=env_checked)
 
 
 def _catalog(means: AlertMeans, env_checked: bool) -> Catalog:

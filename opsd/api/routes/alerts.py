@@ -6,8 +6,8 @@ import time
 
 from opsd.access.authenticate import Extent, authorize
 from opsd.access.model import Scope
-from opsd.alerts.matchers import parse_matchers
-from opsd.alerts.silence_book import SilenceBook, shown
+from opsd.alerts.muting.matchers import parse_matchers
+from opsd.alerts.muting.silence_book import SilenceBook, shown
 from opsd.api.failure import FILES, ApiError, ErrorCode, NotBegunError, no_such_loop
 from opsd.api.models import alerts as models
 from opsd.api.models.base import Nothing

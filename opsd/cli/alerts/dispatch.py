@@ -19,7 +19,7 @@ from opsd.runtime.credentials import CredentialEnvironment
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.alerts.run import DispatchRun
+    from opsd.alerts.run.dispatch_run import DispatchRun
 
 SPEC = CommandSpec(
     "opsd alerts dispatch",
@@ -111,8 +111,8 @@ def present(arguments: Arguments, document: object, place: Sequence[str]) -> Non
 
 def _perform(arguments: Arguments, run: DispatchRun) -> object:
     from opsd import compose_alerts
-    from opsd.alerts import rehearsal
-    from opsd.alerts.dispatcher import dispatch
+    from opsd.alerts.run import rehearsal
+    from opsd.alerts.run.dispatcher import dispatch
 
     sink_id = arguments.optional("--test-sink")
     replay = arguments.switch("--replay-dead-letters")

@@ -43,8 +43,8 @@ def main(argv: Sequence[str]) -> int:
     category, severity = wanted(arguments)
 
     from opsd import compose
-    from opsd.alerts import routing
-    from opsd.alerts.catalog import check_environment
+    from opsd.alerts.routing import resolve
+    from opsd.alerts.routing.catalog import check_environment
 
     catalog = compose.alert_catalog(
         arguments.optional("--config-file", "OPS_MANAGER_ALERT_SINKS_FILE") or compose.alert_catalog_file(os.environ)
@@ -54,9 +54,9 @@ def main(argv: Sequence[str]) -> int:
     if checked:
         check_environment(catalog, env)
     if category is None:
-        document = routing.summary(catalog, env, env_checked=checked)
+        document = resolve.summary(catalog, env, env_checked=checked)
     else:
-        document = routing.resolve_route(catalog, category, severity, env, env_checked=checked)
+        document = resolve.resolve_route(catalog, category, severity, env, env_checked=checked)
     present(arguments, document)
     return 0
 
@@ -73,7 +73,7 @@ def wanted(arguments: Arguments) -> tuple[str | None, AlertSeverity | None]:
     if severity is not None and category is None:
         raise UsageError("--severity requires --category")
 
-    from opsd.alerts.routing import parse_severity
+    from opsd.alerts.routing.resolve import parse_severity
 
     return category, parse_severity(severity) if severity is not None else None
 
@@ -81,7 +81,7 @@ def wanted(arguments: Arguments) -> tuple[str | None, AlertSeverity | None]:
 def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
     """Print the catalog, or where the category goes."""
     if arguments.switch("--list-sinks"):
-        from opsd.alerts.routing import list_sinks
+        from opsd.alerts.routing.resolve import list_sinks
 
         write_bytes(list_sinks(document).encode("utf-8", "replace"))
     elif for_a_person(arguments):

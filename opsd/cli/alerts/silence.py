@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from opsd.alerts.matchers import LABEL_NAMES, parse_matcher_text, parse_matchers
-from opsd.alerts.silence_book import SilenceBook, shown
-from opsd.alerts.silences import SilenceState
+from opsd.alerts.muting.matchers import LABEL_NAMES, parse_matcher_text, parse_matchers
+from opsd.alerts.muting.silence_book import SilenceBook, shown
+from opsd.alerts.muting.silences import SilenceState
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.help_text import columns_of_terminal, two_columns
 from opsd.cli.output import write_json

@@ -17,7 +17,7 @@ _SILENCE = "opsd.cli.alerts.silence:"
 
 
 def _silence_add(arguments: Arguments) -> ApiRequest:
-    from opsd.alerts.matchers import parse_matcher_text
+    from opsd.alerts.muting.matchers import parse_matcher_text
 
     matchers = [parse_matcher_text(text).as_json() for text in arguments.all("--matcher")]
     if not matchers:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from opsd import compose
-from opsd.alerts.silences import SilenceState, silences_or_warning
+from opsd.alerts.muting.silences import SilenceState, silences_or_warning
 from opsd.compose_alerts import AlertOptions, Configuration, catalog_file, delivery_file
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject

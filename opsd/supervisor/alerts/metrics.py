@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from opsd.alerts.outbox import Delivery, DeliveryState, Entry, Origin
+from opsd.alerts.records.outbox import Delivery, DeliveryState, Entry, Origin
 from opsd.contract.jsoncodec import JsonObject
 from opsd.supervisor.metrics.exposition import Family, Histogram
 
@@ -66,7 +66,7 @@ class AlertMetrics:
         self._durations: list[float] = []
 
     def attempted(self, delivery: Delivery, duration_s: float) -> None:
-        """See :class:`opsd.alerts.run.Observer`."""
+        """See :class:`opsd.alerts.run.means.Observer`."""
         code = delivery.last.get("reasonCode")
         if code:
             self._log.warning(
@@ -87,8 +87,8 @@ class AlertMetrics:
                 del self._durations[:5_000]
 
     def ended(self, entry: Entry, delivery: Delivery) -> None:
-        """See :class:`opsd.alerts.run.Observer`. What is only told again to a receiver that forgets does not count, and
-        is not worth a line in the log.
+        """See :class:`opsd.alerts.run.means.Observer`. What is only told again to a receiver that forgets does not
+        count, and is not worth a line in the log.
         """
         outcome = _OUTCOMES.get(delivery.state)
         if outcome is None or entry.origin is Origin.REFRESH:

@@ -1,6 +1,6 @@
 """The blocking parts of one run over one loop's alerts, and what they leave to know (contract 50, R5 and R6).
 
-The run itself is the dispatcher's (:mod:`opsd.alerts.run`); here it gets its means, its lock and its end.
+The run itself is the dispatcher's (:mod:`opsd.alerts.run.dispatch_run`); here it gets its means, its lock and its end.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from opsd import compose_alerts
-from opsd.alerts.conclusion import next_wake, reroute
-from opsd.alerts.dead_letters import outstanding
-from opsd.alerts.means import Observer
-from opsd.alerts.reporting import report_late
-from opsd.alerts.run import DispatchRun
-from opsd.alerts.sink_health import SinkHealth
-from opsd.alerts.telemetry import Run, dispatcher_failed
+from opsd.alerts.records.dead_letters import outstanding
+from opsd.alerts.records.telemetry import Run, dispatcher_failed
+from opsd.alerts.run.conclusion import next_wake, reroute
+from opsd.alerts.run.dispatch_run import DispatchRun
+from opsd.alerts.run.means import Observer
+from opsd.alerts.run.reporting import report_late
+from opsd.alerts.targets.sink_health import SinkHealth
 from opsd.compose_alerts import AlertOptions, Configuration, alert_paths, sink_health
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc, parse_epoch

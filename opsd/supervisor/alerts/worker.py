@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from opsd.alerts.drive import Drive, Sender
+from opsd.alerts.run.drive import Drive, Sender
 from opsd.contract.errors import LockTimeoutError, OpsError
 from opsd.contract.ids import new_trace_id
 from opsd.supervisor.alerts.metrics import AlertMetrics

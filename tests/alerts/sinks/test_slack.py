@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsd.alerts.model import Action, AlertSeverity, Environment, HttpAnswer, Member
-from opsd.alerts.routing import resolved_sink
+from opsd.alerts.routing.resolve import resolved_sink
 from opsd.alerts.sinks import SINK_TYPES
 from opsd.alerts.sinks.base import MissingSecretError
 from opsd.alerts.sinks.slack import escape

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from opsd.alerts.model import Action, AlertSeverity, Environment, HttpAnswer, Member
-from opsd.alerts.routing import resolved_sink
+from opsd.alerts.routing.resolve import resolved_sink
 from opsd.alerts.sinks import SINK_TYPES
 from opsd.alerts.sinks.base import MissingSecretError
 from tests.alerts.catalogs import NOW, NOW_EPOCH, ROW, SECRETS, body, notification, request, sink
