@@ -62,7 +62,10 @@ ERRORS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.TOO_MANY_FAILURES: (429, "too many wrong tokens came from this address; see `Retry-After`"),
     ErrorCode.INTERNAL_ERROR: (500, "a mistake of the daemon's; its log tells more"),
     ErrorCode.MANAGER_FILE: (500, "a file of the manager's own is damaged or cannot be written"),
-    ErrorCode.BUSY: (503, "too many requests or streams at a time, or a lock that others hold; try again"),
+    ErrorCode.BUSY: (
+        503,
+        "too many requests or streams at a time or keys in a day, or a lock that others hold; see `Retry-After`",
+    ),
 }
 
 #: What any route may answer.
@@ -110,8 +113,8 @@ class ApiError(Exception):
 class NotBegunError(ApiError):
     """Refused as busy before anything was done: the same request, with the same key, may succeed a moment later."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(ErrorCode.BUSY, message, headers={"Retry-After": "1"})
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(ErrorCode.BUSY, message, headers={"Retry-After": str(retry_after_s)})
 
 
 def no_such_loop() -> ApiError:

@@ -1,8 +1,8 @@
 """One execution per ``Idempotency-Key``: also when two requests come at once, and also across a crash.
 
-The records are those of the sprite service's control (:mod:`opsd.control.idempotency`): reserved on disk before
-anything is done, and given back when the request is refused before anything is done: whoever is told to come again may
-come with the same key. A key belongs to a principal, so nobody meets the keys of another.
+A key is taken on disk before anything is done (:mod:`opsd.storage.key_records`), and given back when the request is
+refused before anything is done: whoever is told to come again may come with the same key. A key belongs to a principal,
+so nobody meets the keys of another.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from opsd.api.failure import ApiError, ErrorCode
+from opsd.api.failure import ApiError, ErrorCode, NotBegunError
 from opsd.api.ports import Host
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.control.idempotency import IdempotencyRecords, KeyConflictError
-from opsd.storage.fleet_parts import FleetDocument
+from opsd.contract.values import get
+from opsd.storage.key_records import KeysFullError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class Once:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._running: dict[str, asyncio.Event] = {}
+        self._running: dict[tuple[str, str], asyncio.Event] = {}
 
     async def run(
-        self, principal: str, key: str, bound: RequestPrint, execute: Callable[[], Awaitable[Outcome]]
+        self, principal: str, key: str, request: RequestPrint, execute: Callable[[], Awaitable[Outcome]]
     ) -> tuple[Outcome, bool]:
         """The outcome of the first request with the key, and whether this was another one.
 
@@ -61,36 +61,47 @@ class Once:
             ApiError: the key belongs to another request, or nobody knows what became of the first.
             OpsError: the records cannot be used, or ``execute`` raised it; nothing was executed.
         """
-        slot = f"{principal}/{key}"
+        slot = (principal, key)
         while (before := self._running.get(slot)) is not None:
             await before.wait()
         done = self._running[slot] = asyncio.Event()
         try:
-            return await self._first(slot, bound, execute)
+            return await self._first(principal, key, request, execute)
         finally:
             del self._running[slot]
             done.set()
 
     async def _first(
-        self, slot: str, bound: RequestPrint, execute: Callable[[], Awaitable[Outcome]]
+        self, principal: str, key: str, request: RequestPrint, execute: Callable[[], Awaitable[Outcome]]
     ) -> tuple[Outcome, bool]:
-        records = IdempotencyRecords.at(self._host.fleet_store().location(FleetDocument.API_KEYS))
+        records, in_thread = self._host.fleet_store().key_records(), self._host.in_thread
+        taken: JsonObject = {"owner": principal, "key": key, "request": request.document()}
         try:
-            known = await self._host.in_thread(records.reserve, slot, bound)
-        except KeyConflictError as error:
-            raise ApiError(ErrorCode.IDEMPOTENCY_CONFLICT, error.message) from None
+            known = await in_thread(records.take, principal, key, taken)
+        except KeysFullError as error:
+            raise NotBegunError(error.message, retry_after_s=error.retry_after_s) from None
         if known is not None:
-            if "body" not in known:
-                raise ApiError(ErrorCode.OUTCOME_UNKNOWN, str(known.get("stderr", "")))
-            return Outcome(known["status"], known["body"]), True
+            return _known(known, taken), True
         try:
             outcome = await execute()
         except OpsError:
-            await self._host.in_thread(records.forget, slot)
+            await in_thread(records.free, principal, key)
             raise
         if outcome.begun:
             answer = {"status": outcome.status, "body": outcome.body}
-            await self._host.in_thread(records.settle, slot, bound, answer)
+            await in_thread(records.settle, principal, key, {**taken, "answer": answer})
         else:
-            await self._host.in_thread(records.forget, slot)
+            await in_thread(records.free, principal, key)
         return outcome, False
+
+
+def _known(record: JsonObject, wanted: JsonObject) -> Outcome:
+    """What was answered to the first request with the key, where it was this one."""
+    if any(record.get(name) != value for name, value in wanted.items()):
+        raise ApiError(ErrorCode.IDEMPOTENCY_CONFLICT, "the idempotency key was used for another request")
+    status, body = get(record, "answer", "status"), get(record, "answer", "body")
+    if not isinstance(status, int) or not isinstance(body, dict):
+        raise ApiError(
+            ErrorCode.OUTCOME_UNKNOWN, "the outcome of this request is not known: look at the loop before you repeat it"
+        )
+    return Outcome(status, body)

@@ -11,7 +11,6 @@ import os
 import time as clocks
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError, OpsError
@@ -37,14 +36,6 @@ class KeyConflictError(OpsError):
     default_code = "idempotency_conflict"
 
 
-class Bound(Protocol):
-    """What a key is bound to: equal for the same request, whatever happens in between."""
-
-    def document(self) -> JsonObject:
-        """As it is recorded."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """What a key of a sprite service's control is bound to."""
@@ -59,23 +50,15 @@ class Fingerprint:
 
 
 class IdempotencyRecords:
-    """Records in one file, by default those of one loop, ``service-idempotency.json``."""
+    """The records of one loop, ``service-idempotency.json``."""
 
-    def __init__(
-        self, repo: str, loop_id: LoopId, *, clock: Callable[[], float] = clocks.time, path: str | None = None
-    ) -> None:
-        layout = ManagerLayout(repo, loop_id)
-        self._path = path or layout.idempotency_file
+    def __init__(self, repo: str, loop_id: LoopId, *, clock: Callable[[], float] = clocks.time) -> None:
+        self._path = ManagerLayout(repo, loop_id).idempotency_file
         folder, name = os.path.split(self._path)
         self._lock_path = f"{folder}/.{name.removesuffix('.json')}.lock"
         self._clock = clock
 
-    @classmethod
-    def at(cls, path: str, *, clock: Callable[[], float] = clocks.time) -> IdempotencyRecords:
-        """The records in the file at ``path``."""
-        return cls("", LoopId(""), clock=clock, path=path)
-
-    def reserve(self, key: str, fingerprint: Bound, *, look_only: bool = False) -> JsonObject | None:
+    def reserve(self, key: str, fingerprint: Fingerprint, *, look_only: bool = False) -> JsonObject | None:
         """The response of the first request with the key, marked as a replay; None when there was none.
 
         Then the key is reserved and ours, unless ``look_only``.
@@ -105,7 +88,7 @@ class IdempotencyRecords:
             self._save(records)
             return None
 
-    def settle(self, key: str, fingerprint: Bound, response: JsonObject) -> None:
+    def settle(self, key: str, fingerprint: Fingerprint, response: JsonObject) -> None:
         """Record the response of a reserved key.
 
         Raises:
@@ -122,18 +105,6 @@ class IdempotencyRecords:
                 "recordedAt": now,
             }
             self._save(records)
-
-    def forget(self, key: str) -> None:
-        """Give a reserved key back: nothing was executed under it, and the next request with it is the first one.
-
-        Raises:
-            ManagerFileError: it cannot be written; the reservation stays, and answers as ambiguous.
-        """
-        with locks.exclusive(self._lock_path, wait_s=_LOCK_WAIT_S):
-            records = self._load()
-            if get(records, key, "state") == "reserved":
-                del records[key]
-                self._save(records)
 
     def _load(self) -> JsonObject:
         data = files.read_bytes(self._path)
@@ -154,7 +125,7 @@ class IdempotencyRecords:
         files.replace_file(self._path, jsoncodec.dumps(records) + b"\n", durable=True)
 
 
-def _replay(record: JsonObject, fingerprint: Bound) -> JsonObject:
+def _replay(record: JsonObject, fingerprint: Fingerprint) -> JsonObject:
     bound = record.get("fingerprint")
     if isinstance(bound, dict) and bound != fingerprint.document():
         raise KeyConflictError("the idempotency key was used for another request")

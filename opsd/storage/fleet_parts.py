@@ -21,7 +21,6 @@ class FleetDocument(StrEnum):
     PROMOTION_CONTROLLER = "promotion-controller-state.json"
     BRIDGE_QUEUE = "horizon-bridge-queue.json"
     BRIDGE_STATE = "horizon-bridge-state.json"
-    API_KEYS = "api-idempotency.json"
 
 
 class FleetLog(StrEnum):

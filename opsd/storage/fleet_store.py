@@ -17,6 +17,7 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.storage import audit_chain, files, locks, tail
 from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart, FleetReport
 from opsd.storage.follow import Fold, LogFollower
+from opsd.storage.key_records import KeyRecords
 from opsd.storage.run_journal import RunJournal
 from opsd.storage.shared_document import SharedDocument
 
@@ -205,6 +206,10 @@ class FileFleetStore:
             yield
         finally:
             locks.release(held)
+
+    def key_records(self) -> KeyRecords:
+        """What became of the requests to the control API that carried a key."""
+        return KeyRecords(f"{self.folder}/api-keys")
 
     def location(self, part: FleetPart) -> str:
         """The path of the file, absolute for defaults and as given for path flags."""

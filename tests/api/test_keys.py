@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from opsd.access.model import Scope
 from opsd.storage import locks
+from opsd.storage.key_records import MAX_RECORDS
 from opsd.supervisor.jobs.commands import MAX_EACH, MAX_PARALLEL
 from tests.api.world import PREFIX, ApiWorld, Client
 
@@ -94,3 +97,49 @@ async def test_no_two_principals_have_the_same_key(tmp_path: Path) -> None:
         _, second = await world.client(running, "ci-x").post("/loops/alpha/control", order, key="1")
     assert first["result"]["idempotencyKey"] != second["result"]["idempotencyKey"]
     assert "repeatedIdempotencyKey" not in second["result"]
+
+
+def _silence(minutes: int) -> dict[str, object]:
+    return {"matchers": [{"name": "loopId", "value": "alpha"}], "durationSeconds": minutes * 60}
+
+
+async def test_a_principal_has_so_many_keys_in_a_day_and_others_have_theirs(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    for name in ("busy", "calm"):
+        world.principal(name, Scope.CONTROL)
+    path, body = "/alerts/silences", _silence(1)
+    async with world.running() as running:
+        busy, calm = world.client(running, "busy"), world.client(running, "calm")
+        status, first = await busy.post(path, body, key="first")
+        assert (status, first["replayed"]) == (201, False)
+        folder = world.file("api-keys/busy")
+        for number in range(MAX_RECORDS - 1):
+            (folder / f"{number}.json").touch()
+        status, code, patience = await _refused(busy, path, body, "one-more")
+        assert (status, code) == (503, "busy")
+        assert 80_000 < int(patience or 0) <= 86_401
+        assert (await busy.post(path, body, key="first"))[1]["replayed"] is True
+        assert (await busy.post(path, body))[0] == 201
+        assert (await calm.post(path, body, key="one-more"))[0] == 201
+        os.utime(folder / "0.json", (0, 0))
+        assert (await busy.post(path, body, key="one-more"))[0] == 201
+        assert not (folder / "0.json").exists()
+
+
+async def test_what_a_crash_cut_off_is_not_carried_out_again(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.CONTROL)
+    path, body = "/alerts/silences", _silence(1)
+    async with world.running() as running:
+        ann = world.client(running, "ann")
+        assert (await ann.post(path, body, key="k"))[0] == 201
+        (record,) = world.file("api-keys/ann").glob("*.json")
+        known = json.loads(record.read_text())
+        assert known.pop("answer")["status"] == 201
+        record.write_text(json.dumps(known))
+        carried_out = world.operations()
+        assert (await _refused(ann, path, body, "k"))[:2] == (409, "outcome_unknown")
+        assert (await _refused(ann, path, _silence(2), "k"))[:2] == (422, "idempotency_conflict")
+        record.write_text("{")
+        assert (await _refused(ann, path, body, "k"))[:2] == (500, "manager_file")
+        assert world.operations() == carried_out
