@@ -48,7 +48,7 @@ from opsd.supervisor.loops.registry_source import RegistrySource
 from opsd.supervisor.loops.supervisor import FleetSupervisor, Means
 from opsd.supervisor.settings.doubts import doubts
 from opsd.supervisor.settings.load import LoadedSettings
-from opsd.supervisor.settings.model import Settings, needs_restart
+from opsd.supervisor.settings.model import Settings
 from opsd.supervisor.settings.view import Load, RunningSettings
 from opsd.supervisor.tasks.supervisor import Heartbeat, TaskSupervisor
 from opsd.supervisor.tasks.workqueue import WorkQueue
@@ -292,9 +292,9 @@ class Daemon:
             self._log.error("config.refused", message=str(error))
             self._fleet.rebuild()
         else:
-            ignored = needs_restart(self._settings, settings)
-            if ignored:
-                self._log.warning("config.needs_restart", settings=ignored)
+            waiting = self._running.waiting(settings)
+            if waiting:
+                self._log.warning("config.needs_restart", settings=waiting)
             logs.configure(settings.log.level, settings.log.format)
             self._warn(settings)
             self._running.loaded = loaded
