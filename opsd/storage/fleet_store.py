@@ -14,7 +14,7 @@ from typing import Protocol
 from opsd.contract import jsoncodec
 from opsd.contract.errors import LockTimeoutError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage import audit_chain, files, locks, tail
+from opsd.storage import audit_chain, files, locks, row_files, tail
 from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart, FleetReport
 from opsd.storage.follow import Fold, LogFollower
 from opsd.storage.run_journal import RunJournal
@@ -233,11 +233,11 @@ class FileFleetStore:
 
     def append(self, log: FleetLog, rows: Sequence[JsonObject], *, durable: bool = False, rotate_over: int = 0) -> None:
         """See :meth:`FleetStore.append`."""
-        files.append_lines(self._paths[log], _lines(rows), durable=durable, rotate_over=rotate_over)
+        row_files.append_lines(self._paths[log], _lines(rows), durable=durable, rotate_over=rotate_over)
 
     def drop_torn_row(self, log: FleetLog) -> None:
         """See :meth:`FleetStore.drop_torn_row`."""
-        files.cut_torn_line(self._paths[log], _parses)
+        row_files.cut_torn_line(self._paths[log], _parses)
 
     def append_audited(self, log: FleetLog, rows: Sequence[JsonObject], *, wait_s: float | None = None) -> None:
         """See :meth:`FleetStore.append_audited`."""
@@ -267,7 +267,7 @@ class FileFleetStore:
 
     def begin_anew(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
         """See :meth:`FleetStore.begin_anew`."""
-        files.begin_anew(self._paths[log], _lines(rows))
+        row_files.begin_anew(self._paths[log], _lines(rows))
 
     def follower(self, log: FleetLog, fold: Fold, *, what: str) -> LogFollower:
         """See :meth:`FleetStore.follower`."""
