@@ -18,7 +18,7 @@ from opsd.promotion.run import Evaluation
 from opsd.promotion.words import Decision, Reason
 from opsd.storage import files, row_files
 from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetReport
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 _EVIDENCE = (FleetLog.HANDOFF, FleetDocument.DRILLS)
 _OUTPUTS = (FleetReport.PROMOTION_CI_SUMMARY, FleetDocument.PROMOTION_CI_RESULT)
