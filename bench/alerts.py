@@ -21,7 +21,7 @@ from opsd.alerts.run.drive import Drive
 from opsd.compose_alerts import AlertOptions, dispatch_run
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc
-from opsd.storage import files
+from opsd.storage import row_files
 
 _ALERTS = 200
 _HANGING_ALERTS = 40
@@ -170,7 +170,7 @@ def outbox_throughput() -> Iterator[Figure]:
 
         def bare() -> None:
             for _ in range(2 * _ROWS):
-                files.append_lines(f"{name}/bare.jsonl", line, durable=True)
+                row_files.append_lines(f"{name}/bare.jsonl", line, durable=True)
 
         mine, theirs, ratio = paired(ours, bare, rounds=5)
         yield Figure(

@@ -27,7 +27,7 @@ from opsd.fleet.handoff.attempts import rows_of
 from opsd.fleet.handoff.words import ExecutionMode, ResultStatus
 from opsd.fleet.policy.words import Mode
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 #: The manager is waited for so many seconds; it evaluates a changed registry in its next run.
 PATIENCE_S = 300.0

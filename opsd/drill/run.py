@@ -21,7 +21,7 @@ from opsd.drill.evidence import DrillResult, Observed, parse_evidence, with_resu
 from opsd.promotion.words import Drill
 from opsd.runtime.process import run_program
 from opsd.storage.fleet_parts import FleetDocument
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 #: Another process that edits the evidence file is waited for so many seconds.
 _LOCK_WAIT_S = 30.0

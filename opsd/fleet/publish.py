@@ -8,7 +8,7 @@ from __future__ import annotations
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.rollup import telemetry_row
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 #: A row holds every loop's result. The telemetry of about 100 passes over 1,000 loops stays, and as much again.
 _ROTATE_TELEMETRY_OVER_BYTES = 64 * 1024 * 1024

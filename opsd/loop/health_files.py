@@ -15,10 +15,11 @@ from opsd.contract.reasons import TransportKind
 from opsd.contract.values import as_object, get, optional_text
 from opsd.loop.health import HealthInputs, judge
 from opsd.loop.thresholds import Thresholds
-from opsd.storage.files import last_complete_line, read_bytes, signature
+from opsd.storage.files import read_bytes, signature
 from opsd.storage.layout import Part
 from opsd.storage.model import Document, RowLog
 from opsd.storage.store import parse_document, parse_row
+from opsd.storage.tail import last_complete_line
 
 #: The limits by their name in a health document, and in :class:`Thresholds`.
 LIMITS = {

@@ -16,9 +16,9 @@ from opsd.contract.timestamps import format_utc
 from opsd.promotion.ci_summary import decision_of, evaluated_summary, skipped_summary
 from opsd.promotion.run import Evaluation
 from opsd.promotion.words import Decision, Reason
-from opsd.storage import files
+from opsd.storage import files, row_files
 from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetReport
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 _EVIDENCE = (FleetLog.HANDOFF, FleetDocument.DRILLS)
 _OUTPUTS = (FleetReport.PROMOTION_CI_SUMMARY, FleetDocument.PROMOTION_CI_RESULT)
@@ -118,4 +118,4 @@ def _keep(store: FleetStore, request: CiRequest, document: JsonObject, summary: 
     store.replace(FleetDocument.PROMOTION_CI_RESULT, document)
     store.replace_report(FleetReport.PROMOTION_CI_SUMMARY, summary)
     if request.step_summary is not None:
-        files.append_lines(request.step_summary, summary.encode("utf-8", "backslashreplace"))
+        row_files.append_lines(request.step_summary, summary.encode("utf-8", "backslashreplace"))

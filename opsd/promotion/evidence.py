@@ -23,7 +23,7 @@ from opsd.promotion.inputs import (
     Missing,
 )
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 #: No execution has more intents; a count beyond, below zero or not finite could hide every other.
 _MAX_COUNT = 10**12

@@ -16,7 +16,7 @@ from opsd.promotion.decision import evaluate_gates
 from opsd.promotion.evidence import read_drills, read_handoff
 from opsd.promotion.inputs import GateInputs, Source, Thresholds
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 _LOCK_WAIT_S = 30.0
 

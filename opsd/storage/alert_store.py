@@ -13,7 +13,7 @@ from hashlib import sha256
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage import files, locks
+from opsd.storage import files, locks, row_files
 from opsd.storage.store import parse_document, parse_row
 
 #: Telemetry is put aside as ``<file>.1`` once it is larger (W16); a reader of its end goes on reading there.
@@ -151,7 +151,7 @@ class AlertStore:
         """Append to the journal; on disk when this returns, if ``durable``."""
         if lines:
             self.journal_has_grown = True
-            files.append_lines(self.outbox_file, _encode(lines), durable=durable)
+            row_files.append_lines(self.outbox_file, _encode(lines), durable=durable)
 
     def replace_outbox(self, lines: list[JsonObject]) -> None:
         """Compact the journal to ``lines``; none: remove it."""
@@ -175,17 +175,17 @@ class AlertStore:
     def append_telemetry(self, rows: list[JsonObject]) -> None:
         """Append to ``telemetry/alerts.jsonl``."""
         if rows:
-            files.append_lines(self.paths.telemetry, _encode(rows), rotate_over=_ROTATE_OVER)
+            row_files.append_lines(self.paths.telemetry, _encode(rows), rotate_over=_ROTATE_OVER)
 
     def append_attempts(self, rows: list[JsonObject]) -> None:
         """Append to ``telemetry/alert-deliveries.jsonl`` (R20)."""
         if rows:
-            files.append_lines(self.attempts_file, _encode(rows), rotate_over=_ROTATE_OVER)
+            row_files.append_lines(self.attempts_file, _encode(rows), rotate_over=_ROTATE_OVER)
 
     def append_dead_letters(self, rows: list[JsonObject]) -> None:
         """Append to ``alert-dead-letter.jsonl``, synced (R11)."""
         if rows:
-            files.append_lines(self.dead_letter_file, _encode(rows), durable=True)
+            row_files.append_lines(self.dead_letter_file, _encode(rows), durable=True)
 
     def read_dead_letters(self) -> list[JsonObject]:
         """All rows of the dead letter file, replays included."""

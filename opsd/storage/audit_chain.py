@@ -14,7 +14,7 @@ from io import BufferedReader
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage import files
+from opsd.storage import files, row_files
 from opsd.storage.audit_verify import (
     LINK,
     ChainReport,
@@ -40,9 +40,9 @@ def append_audited(path: str, rows: Sequence[JsonObject]) -> None:
     Raises:
         ManagerFileError: they could not be written.
     """
-    files.cut_torn_line(path, _is_row)
+    row_files.cut_torn_line(path, _is_row)
     if not rows:
-        files.append_lines(path, b"", mode=_MODE)
+        row_files.append_lines(path, b"", mode=_MODE)
         return
     head = _current_head(path)
     link, data = head.last_row_hash, bytearray()
@@ -50,7 +50,7 @@ def append_audited(path: str, rows: Sequence[JsonObject]) -> None:
         line = jsoncodec.dumps({**row, LINK: link})
         data += line + b"\n"
         link = row_hash(line)
-    _inode, size, _mtime = files.append_lines(path, bytes(data), durable=True, mode=_MODE)
+    _inode, size, _mtime = row_files.append_lines(path, bytes(data), durable=True, mode=_MODE)
     _write_head(path, head._replace(rows=head.rows + len(rows), last_row_hash=link, size=size))
 
 

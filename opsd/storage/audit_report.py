@@ -10,7 +10,7 @@ from opsd.contract.values import get
 from opsd.storage.audit_chain import verify
 from opsd.storage.audit_verify import ChainReport, Problem
 from opsd.storage.fleet_parts import AUDITED, FleetDocument
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 
 def audit_report(store: FleetStore, file: str | None = None, *, also: Sequence[str] = ()) -> JsonObject:

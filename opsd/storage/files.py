@@ -1,16 +1,15 @@
-"""Writing files so that a reader or a crash never meets half of one.
+"""Reading, replacing and removing files; a reader or a crash never meets half of one.
 
-JSON documents are replaced through a temporary file in the same folder and a rename; JSONL rows leave in one
-``write`` of whole lines. Mode bits are those of the umask.
+What is replaced goes through a temporary file in the same folder and a rename. Mode bits are those of the umask. Files
+of rows are grown by :mod:`opsd.storage.row_files`.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from io import FileIO
-from stat import S_IMODE, S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.timestamps import format_utc
@@ -19,7 +18,6 @@ Signature = tuple[int, int, int]
 
 #: A temporary file lives for milliseconds; one that is older than this belongs to nobody, in seconds.
 _ABANDONED_S = 60.0
-_TAIL_BLOCK = 8192
 
 
 def signature(path: str) -> Signature | None:
@@ -102,7 +100,7 @@ def replace_file(
         try:
             if keep_owner:
                 _take_after(descriptor, path)
-            _write_all(descriptor, data)
+            write_all(descriptor, data)
             if durable:
                 os.fsync(descriptor)
             found = os.fstat(descriptor)
@@ -115,117 +113,6 @@ def replace_file(
     if durable:
         sync_folder(f"{folder}{slash}" or ".")
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def append_lines(
-    path: str, data: bytes, *, durable: bool = False, rotate_over: int = 0, mode: int = 0o666
-) -> Signature:
-    """Append whole lines in one write; the signature of the file behind them.
-
-    A torn last line (a crash, a full disk) is closed first, so that it spoils no other row. With ``rotate_over``
-    a file that has grown beyond that many bytes is moved to ``<path>.1`` first. ``mode`` are the permission bits,
-    before the umask, of a file that does not exist yet.
-
-    Raises:
-        ManagerFileError: the file cannot be written.
-    """
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-    try:
-        try:
-            descriptor = os.open(path, flags, mode)
-        except FileNotFoundError:
-            make_parent(path)
-            descriptor = os.open(path, flags, mode)
-        try:
-            if S_ISFIFO(os.fstat(descriptor).st_mode):  # it would swallow rows until it is full, and block then
-                raise ManagerFileError(f"cannot write {path}: not a regular file")
-            size = os.fstat(descriptor).st_size
-            if rotate_over and size > rotate_over:
-                os.rename(path, f"{path}.1")
-                os.close(descriptor)
-                descriptor = os.open(path, flags, mode)
-                size = 0
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                data = b"\n" + data
-            _write_all(descriptor, data)
-            if durable:
-                os.fsync(descriptor)
-            found = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        if durable and not size:
-            sync_folder(os.path.dirname(path) or ".")
-    except OSError as error:
-        raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
-    return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def begin_anew(path: str, data: bytes) -> None:
-    """Keep a log as ``<path>.1`` and put ``data`` in its place, synced; a crash leaves the old log or the new one.
-
-    Nothing happens where the old one cannot be kept: on a file system without links.
-
-    Raises:
-        ManagerFileError: the new one cannot be written.
-    """
-    folder, slash, name = path.rpartition("/")
-    temporary = f"{folder}{slash}.{name}.1.{os.getpid()}.tmp"
-    try:
-        remove_quietly(temporary)
-        os.link(path, temporary)
-        os.rename(temporary, f"{path}.1")
-    except OSError:
-        remove_quietly(temporary)
-        return
-    replace_file(path, data, durable=True, keep_owner=True)
-
-
-def cut_torn_line(path: str, is_whole: Callable[[bytes], bool]) -> bool:
-    """Cut off an unterminated last line that is not ``is_whole``, so that it never becomes a bad line inside the file.
-
-    A whole one that only lacks its newline is left for :func:`append_lines` to close. True when something was cut.
-
-    Raises:
-        ManagerFileError: the file cannot be read or cut.
-    """
-    try:
-        with open(path, "r+b", buffering=0) as file:
-            end = position = file.seek(0, os.SEEK_END)
-            tail = b""
-            while position > 0 and b"\n" not in tail:
-                start = max(0, position - _TAIL_BLOCK)
-                tail = os.pread(file.fileno(), position - start, start) + tail
-                position = start
-            torn = tail[tail.rfind(b"\n") + 1 :]
-            if not torn or is_whole(torn):
-                return False
-            os.ftruncate(file.fileno(), end - len(torn))
-            return True
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
-
-
-def last_complete_line(path: str) -> bytes:
-    """The last newline-terminated line of a file, empty when there is none or it is empty. Reads only the tail."""
-    file = open_regular(path)
-    if file is None:
-        return b""
-    with file:
-        position = end = file.seek(0, os.SEEK_END)
-        tail = b""
-        while position > 0:
-            start = max(0, position - 8192)
-            tail = os.pread(file.fileno(), position - start, start) + tail
-            position = start
-            complete = tail.rfind(b"\n")
-            cut = tail.rfind(b"\n", 0, complete) if complete > 0 else -1
-            if cut >= 0 or (complete >= 0 and position == 0):
-                return tail[cut + 1 : complete]
-            if end - position > 16 * 1024 * 1024:
-                break
-    return b""
 
 
 def remove_file(path: str) -> None:
@@ -314,7 +201,8 @@ def _take_after(descriptor: int, path: str) -> None:
     os.fchmod(descriptor, S_IMODE(former.st_mode))
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of ``data``."""
     written = os.write(descriptor, data)
     while written < len(data):  # only a signal or a full disk gets here
         written += os.write(descriptor, data[written:])

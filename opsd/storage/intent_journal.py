@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from opsd.contract import jsoncodec
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage import files, locks
+from opsd.storage import files, locks, row_files
 from opsd.storage.layout import ManagerLayout
 from opsd.storage.store import parse_row
 
@@ -64,7 +64,7 @@ class IntentJournal:
             ManagerFileError: it cannot be written.
         """
         row = jsoncodec.dumps({"controlId": control_id, "phase": phase, **fields}) + b"\n"
-        files.append_lines(self.path, row, durable=True, rotate_over=rotate_over)
+        row_files.append_lines(self.path, row, durable=True, rotate_over=rotate_over)
 
     def release(self, control_id: str, held: int) -> None:
         """The intent's process is done with it, recorded or not."""

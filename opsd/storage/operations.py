@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.storage.fleet_parts import FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 _LOCK_WAIT_S = 10.0
 

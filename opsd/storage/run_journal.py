@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage import files
+from opsd.storage import files, row_files
 from opsd.storage.store import parse_row
 
 #: The last row of a run whose record stands, and of one that changed nothing.
@@ -57,4 +57,4 @@ class RunJournal:
 
     def _append(self, run_id: str, phase: str, fields: JsonObject, *, rotate_over: int) -> None:
         row = jsoncodec.dumps({"runId": run_id, "phase": phase, **fields}) + b"\n"
-        files.append_lines(self.path, row, durable=True, rotate_over=rotate_over)
+        row_files.append_lines(self.path, row, durable=True, rotate_over=rotate_over)

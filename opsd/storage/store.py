@@ -14,10 +14,10 @@ from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
-from opsd.storage import files, locks
+from opsd.storage import files, locks, row_files
 from opsd.storage.layout import ManagerLayout, Part
 from opsd.storage.model import Commit, Document, LoopMemory, RowLog, TailRow, TelemetryTail, tail_row
-from opsd.storage.tail import tail_rows
+from opsd.storage.tail import last_complete_line, tail_rows
 
 #: Telemetry of every pass, of which only tails are read; the other logs are counted by line and never rotated.
 _ROTATABLE = frozenset({RowLog.RECONCILE, RowLog.HEARTBEAT, RowLog.SEQUENCE, RowLog.DRIFT})
@@ -145,7 +145,7 @@ class FileLoopStore:
         if found is None:
             return {}
         if found != self._intent[0]:
-            self._intent = (found, parse_row(files.last_complete_line(path)))
+            self._intent = (found, parse_row(last_complete_line(path)))
         return self._intent[1]
 
     def commit(self, commit: Commit) -> None:
@@ -159,7 +159,7 @@ class FileLoopStore:
         for log, data in pending.items():
             rotate_over = self._rotate_over if log in _ROTATABLE else 0
             path = self._layout.path(log)
-            found = files.append_lines(path, data, durable=log in commit.durable, rotate_over=rotate_over)
+            found = row_files.append_lines(path, data, durable=log in commit.durable, rotate_over=rotate_over)
             known = before.get(log)
             if known is not None:
                 rows = (*known[2], *(tail_row(row) for row_log, row in commit.rows if row_log is log))

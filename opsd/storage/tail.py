@@ -44,6 +44,27 @@ def _tail_of_one(path: str, count: int) -> list[bytes]:
     return lines[-count:]
 
 
+def last_complete_line(path: str) -> bytes:
+    """The last newline-terminated line of a file, empty when there is none or it is empty. Reads only the tail."""
+    file = open_regular(path)
+    if file is None:
+        return b""
+    with file:
+        position = end = file.seek(0, os.SEEK_END)
+        tail = b""
+        while position > 0:
+            start = max(0, position - 8192)
+            tail = os.pread(file.fileno(), position - start, start) + tail
+            position = start
+            complete = tail.rfind(b"\n")
+            cut = tail.rfind(b"\n", 0, complete) if complete > 0 else -1
+            if cut >= 0 or (complete >= 0 and position == 0):
+                return tail[cut + 1 : complete]
+            if end - position > 16 * 1024 * 1024:
+                break
+    return b""
+
+
 def lines_backwards(path: str) -> Iterator[bytes]:
     """Every line that is not blank, newest first, without its newline; an unterminated last one is a line too.
 

@@ -103,6 +103,7 @@ async def test_after_a_reload_the_new_settings_are_shown_and_what_waits_for_a_st
 
             await running.until(reloaded)
             assert (await ann.get("/settings"))[1]["settings"]["needsRestart"] == ["watchdog"]
+        assert [line["settings"] for line in running.logged("config.needs_restart")] == [["watchdog"]] * 2
 
 
 async def test_settings_are_for_admins_of_everything_only(tmp_path: Path) -> None:

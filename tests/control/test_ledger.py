@@ -31,7 +31,7 @@ import os, signal, sys
 from opsd.control import local, runner
 from opsd.contract.ids import LoopId
 from opsd.control.verdict import ControlRequest, Intent
-from opsd.storage import files, intent_journal
+from opsd.storage import intent_journal, row_files
 
 def die(*_args, **_kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -50,7 +50,7 @@ def killing(owner, name, after):
     setattr(owner, name, call)
 
 owner, name, after, repo, program = sys.argv[1:]
-owners = {"files": files, "local": local, "journal": intent_journal.IntentJournal}
+owners = {"row_files": row_files, "local": local, "journal": intent_journal.IntentJournal}
 killing(owners[owner], name, int(after))
 request = ControlRequest(repo, LoopId("demo"), Intent("cancel"), "tester", "", "t-1", "key-1", timeout_s=0)
 runner.Control(local.LocalExecutor({"SUPERLOOP_BIN": program})).run(request)
@@ -58,17 +58,17 @@ runner.Control(local.LocalExecutor({"SUPERLOOP_BIN": program})).run(request)
 
 #: (owner, function, after the n-th call; before it when negative) -> how often the command may have run.
 POINTS = {
-    "before-anything": ("files", "append_lines", -1, 0),
-    "written-down": ("files", "append_lines", 1, 0),
+    "before-anything": ("row_files", "append_lines", -1, 0),
+    "written-down": ("row_files", "append_lines", 1, 0),
     "begun": ("journal", "begin", 1, 0),
     "before-the-command": ("local", "run_program", -1, 0),
     "after-the-command": ("local", "run_program", 1, 1),
-    "before-the-verdict": ("files", "append_lines", -2, 1),
-    "after-the-verdict": ("files", "append_lines", 2, 1),
-    "after-the-first-row": ("files", "append_lines", 3, 1),
-    "after-the-second-row": ("files", "append_lines", 4, 1),
-    "after-the-third-row": ("files", "append_lines", 5, 1),
-    "recorded": ("files", "append_lines", 6, 1),
+    "before-the-verdict": ("row_files", "append_lines", -2, 1),
+    "after-the-verdict": ("row_files", "append_lines", 2, 1),
+    "after-the-first-row": ("row_files", "append_lines", 3, 1),
+    "after-the-second-row": ("row_files", "append_lines", 4, 1),
+    "after-the-third-row": ("row_files", "append_lines", 5, 1),
+    "recorded": ("row_files", "append_lines", 6, 1),
     "before-the-end": ("journal", "release", -1, 1),
 }
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsd.contract.errors import LockTimeoutError
-from opsd.storage import files
+from opsd.storage import files, row_files
 from opsd.storage.layout import ManagerLayout
 from opsd.storage.locks import exclusive
 from opsd.storage.model import Document, RowLog
@@ -100,7 +100,7 @@ def test_a_crash_between_any_two_writes_loses_no_event_and_no_escalation(
 
 def cut_after(patch: pytest.MonkeyPatch, writes: int) -> None:
     left = [writes]
-    real_replace, real_append = files.replace_file, files.append_lines
+    real_replace, real_append = files.replace_file, row_files.append_lines
 
     def spend() -> None:
         if left[0] == 0:
@@ -116,7 +116,7 @@ def cut_after(patch: pytest.MonkeyPatch, writes: int) -> None:
         real_append(*args, **options)
 
     patch.setattr(files, "replace_file", replace)
-    patch.setattr(files, "append_lines", append)
+    patch.setattr(row_files, "append_lines", append)
 
 
 def test_a_pass_repeated_after_a_crash_repeats_its_escalation_ids(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.promotion.run import GatesRequest, run_gates
-from opsd.storage import files
+from opsd.storage import row_files
 from opsd.storage.fleet_store import FileFleetStore
 from tests.promotion.factories import LIMITS, NOW, autonomous, fleet_folder, write_evidence
 
@@ -54,7 +54,7 @@ def test_a_state_is_never_published_without_its_row(tmp_path: Path, monkeypatch:
         raise ManagerFileError(f"cannot write {path}: No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(files, "append_lines", full_disk)
+        broken.setattr(row_files, "append_lines", full_disk)
         with pytest.raises(ManagerFileError, match=r"promotion\.jsonl: No space"):
             evaluated(tmp_path, "b")
     assert state(tmp_path)["traceId"] == "a"

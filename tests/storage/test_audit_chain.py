@@ -179,7 +179,7 @@ def test_a_failed_append_leaves_the_log_in_order(log: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "_write_all", full)
+        patch.setattr(files, "write_all", full)
         with pytest.raises(Exception, match="No space left"):
             append(log, 2)
     assert check(log).ok

@@ -8,12 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from opsd.contract.errors import LockTimeoutError, ManagerFileError
-from opsd.storage import audit_chain, files, locks
-from opsd.storage.tail import lines_backwards, newest_row, tail_lines, tail_rows
+from opsd.storage import files, locks, row_files
+from opsd.storage.tail import last_complete_line
 
 
 def test_a_file_is_replaced_as_a_whole_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -52,39 +50,12 @@ def test_a_link_planted_in_place_of_the_temporary_file_is_not_followed(tmp_path:
     assert (tmp_path / "state.json").read_bytes() == b"x"
 
 
-def test_a_torn_last_row_spoils_no_other(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    files.append_lines(str(path), b"1\n2\n")
-    path.write_bytes(path.read_bytes() + b'{"torn')
-    files.append_lines(str(path), b"3\n", durable=True)
-    assert path.read_bytes() == b'1\n2\n{"torn\n3\n'
-
-
-def test_a_log_that_grew_too_large_is_put_aside(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    for number in range(5):
-        files.append_lines(str(path), b"%d\n" % number, rotate_over=3)
-    assert (path.read_bytes(), path.with_suffix(".jsonl.1").read_bytes()) == (b"4\n", b"2\n3\n")
-
-
-@given(
-    rows=st.lists(st.binary(max_size=20000).map(lambda data: data.replace(b"\n", b" ")), max_size=6),
-    torn=st.binary(max_size=30),
-)
-def test_the_last_complete_line_is_found_from_the_end(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[bytes], torn: bytes
-) -> None:
-    path = tmp_path_factory.mktemp("rows") / "rows"
-    path.write_bytes(b"".join(row + b"\n" for row in rows) + torn.replace(b"\n", b""))
-    assert files.last_complete_line(str(path)) == (rows[-1] if rows else b"")
-
-
 def test_what_is_no_file_reads_as_absent(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for name in ("missing", "fifo", "."):
         assert files.read_bytes(str(tmp_path / name)) is None
         assert files.signature(str(tmp_path / name)) is None
-    assert files.last_complete_line(str(tmp_path)) == b""
+    assert last_complete_line(str(tmp_path)) == b""
 
 
 def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
@@ -128,26 +99,8 @@ def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
     os.close(locks.acquire(path, wait_s=0))
 
 
-@pytest.mark.parametrize("long", [3, 20_000])
-def test_only_a_torn_last_line_is_cut_off(tmp_path: Path, long: int) -> None:
-    path = tmp_path / "rows.jsonl"
-    whole = b"a" * long
-
-    def cut(data: bytes) -> tuple[bool, bytes]:
-        path.write_bytes(data)
-        return files.cut_torn_line(str(path), lambda line: line == whole), path.read_bytes()
-
-    assert cut(b"") == (False, b"")
-    assert cut(whole + b"\n") == (False, whole + b"\n")
-    assert cut(b"x\n" + whole) == (False, b"x\n" + whole)
-    assert cut(b"x\n" + whole[:-1]) == (True, b"x\n")
-    assert cut(whole[:-1]) == (True, b"")
-    path.unlink()
-    assert files.cut_torn_line(str(path), lambda _line: False) is False
-
-
 def test_permission_bits_may_be_restricted(tmp_path: Path) -> None:
-    files.append_lines(str(tmp_path / "log"), b"1\n", mode=0o600)
+    row_files.append_lines(str(tmp_path / "log"), b"1\n", mode=0o600)
     files.replace_file(str(tmp_path / "document"), b"1", mode=0o600)
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     assert files.origin(str(tmp_path / "none")) == (None, None)
@@ -167,27 +120,6 @@ def test_a_device_or_pipe_is_never_replaced_nor_removed(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["pipe"]
 
 
-def test_a_pipe_in_place_of_a_log_is_not_waited_for(tmp_path: Path) -> None:
-    pipe = str(tmp_path / "pipe")
-    os.mkfifo(pipe)
-    assert (tail_lines(pipe, 3), tail_rows(pipe, 3), newest_row(pipe)) == ([], [], None)
-    assert (list(lines_backwards(pipe)), files.last_complete_line(pipe), files.read_bytes(pipe)) == ([], b"", None)
-    with pytest.raises(ManagerFileError, match="pipe: not a regular file"):
-        files.append_lines(pipe, b"row\n")
-
-
-def test_a_pipe_in_place_of_an_audit_log_takes_no_row_and_is_not_waited_for(tmp_path: Path) -> None:
-    log = str(tmp_path / "log")
-    audit_chain.append_audited(log, [{"number": 1}])
-    os.remove(log)
-    os.mkfifo(log)
-    report = audit_chain.verify(log)
-    assert report is not None
-    assert not report.ok
-    with pytest.raises(ManagerFileError):
-        audit_chain.append_audited(log, [{"number": 2}])
-
-
 def test_a_file_or_a_link_is_removed_and_a_missing_one_is_no_trouble(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("kept")
     (tmp_path / "link").symlink_to("target")
@@ -196,27 +128,3 @@ def test_a_file_or_a_link_is_removed_and_a_missing_one_is_no_trouble(tmp_path: P
     assert os.listdir(tmp_path) == ["target"]
     files.remove_file(str(tmp_path / "target"))
     assert os.listdir(tmp_path) == []
-
-
-def test_a_log_begins_anew_and_the_old_one_is_kept(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_bytes(b"1\n2\n")
-    path.chmod(0o600)
-    (tmp_path / "rows.jsonl.1").write_bytes(b"0\n")
-    files.begin_anew(str(path), b"2\n")
-    assert (path.read_bytes(), (tmp_path / "rows.jsonl.1").read_bytes()) == (b"2\n", b"1\n2\n")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert sorted(os.listdir(tmp_path)) == ["rows.jsonl", "rows.jsonl.1"]
-
-
-def test_a_log_that_cannot_be_kept_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_bytes(b"1\n2\n")
-
-    def refuse(*_args: object) -> None:
-        raise OSError
-
-    monkeypatch.setattr(os, "link", refuse)
-    files.begin_anew(str(path), b"2\n")
-    assert path.read_bytes() == b"1\n2\n"
-    assert os.listdir(tmp_path) == ["rows.jsonl"]

@@ -13,7 +13,7 @@ from opsd.contract.errors import ManagerFileError
 from opsd.contract.ids import LoopId
 from opsd.storage.model import Commit, RowLog
 from opsd.storage.store import FileLoopStore
-from opsd.storage.tail import lines_backwards, newest_row, tail_lines, tail_rows
+from opsd.storage.tail import last_complete_line, lines_backwards, newest_row, tail_lines, tail_rows
 
 _LINES = st.lists(st.binary(max_size=30_000).map(lambda data: data.replace(b"\n", b"")), max_size=12)
 
@@ -105,3 +105,15 @@ def test_the_newest_row_is_the_last_line_and_a_torn_one_hides_nothing(
 def test_a_log_that_is_not_there_has_no_newest_row(tmp_path: Path) -> None:
     assert newest_row(str(tmp_path / "none.jsonl")) is None
     assert newest_row(str(tmp_path)) is None
+
+
+@given(
+    rows=st.lists(st.binary(max_size=20000).map(lambda data: data.replace(b"\n", b" ")), max_size=6),
+    torn=st.binary(max_size=30),
+)
+def test_the_last_complete_line_is_found_from_the_end(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[bytes], torn: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "rows"
+    path.write_bytes(b"".join(row + b"\n" for row in rows) + torn.replace(b"\n", b""))
+    assert last_complete_line(str(path)) == (rows[-1] if rows else b"")

@@ -17,7 +17,7 @@ from opsd.fleet.handoff.run import DEFAULT_PREFIX, Handoff, HandoffRequest
 from opsd.fleet.policy import run as policy
 from opsd.fleet.registry import load_registry
 from opsd.storage.fleet_parts import FleetDocument
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 
 def registry(store: FleetStore) -> JsonObject:

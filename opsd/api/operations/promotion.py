@@ -6,7 +6,7 @@ from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage.fleet_parts import FleetDocument
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 _STATES = {
     "decision": FleetDocument.PROMOTION,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.loop.judging import CONFIG, judging_flags
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person, show
 from opsd.runtime.layout import absolute_repo
@@ -42,6 +43,7 @@ SPEC = CommandSpec(
         Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
         Flag("--loop-timeout-seconds", "give a loop up after that long, default 300", "<n>"),
         Flag("--lock-wait-seconds", "wait that long for another run over this fleet, default 30", "<n>"),
+        CONFIG,
         Flag("--pretty", "the document, indented by two spaces"),
     ),
 )
@@ -78,7 +80,8 @@ def main(argv: Sequence[str]) -> int:
         from_start=arguments.switch("--from-start"),
         max_events=max_events,
     )
-    state = _run(repo, _store(arguments, repo), options, deadline_s, lock_wait_s)
+    runner = _runner(repo, options, deadline_s, judging_flags(arguments))
+    state = _run(repo, _store(arguments, repo), options, runner, deadline_s, lock_wait_s)
     present(arguments, state)
     return 0
 
@@ -93,7 +96,9 @@ def present(arguments: Arguments, state: JsonObject, _place: Sequence[str] = ())
     show(fleet_page(state))
 
 
-def _run(repo: str, store: FileFleetStore, options: FleetOptions, deadline_s: float, lock_wait_s: float) -> JsonObject:
+def _run(
+    repo: str, store: FileFleetStore, options: FleetOptions, runner: LoopRunner, deadline_s: float, lock_wait_s: float
+) -> JsonObject:
     from opsd.cli.fleet.registry_step import normalized_registry
     from opsd.fleet.publish import prepare, publish
     from opsd.fleet.reconcile import reconcile_fleet
@@ -102,7 +107,6 @@ def _run(repo: str, store: FileFleetStore, options: FleetOptions, deadline_s: fl
     prepare(store)
     with _signals_end_in_order(), store.lock(wait_s=lock_wait_s):
         registry = normalized_registry(repo, store.location(FleetDocument.REGISTRY))
-        runner = _runner(repo, options, deadline_s)
         state = reconcile_fleet(repo, registry, options, runner, env=dict(os.environ), deadline_s=deadline_s)
         publish(store, state)
     return state
@@ -121,13 +125,13 @@ def _store(arguments: Arguments, repo: str) -> FileFleetStore:
     return FileFleetStore(repo, given)
 
 
-def _runner(repo: str, options: FleetOptions, deadline_s: float) -> LoopRunner:
+def _runner(repo: str, options: FleetOptions, deadline_s: float, judged_as: Sequence[str]) -> LoopRunner:
     from opsd.cli.fleet.runners import InProcessRunner, ProgramRunner
 
     program = os.environ.get("OPS_MANAGER_RECONCILE_SCRIPT")
     if program:
-        return ProgramRunner(program, repo, options, deadline_s)
-    return InProcessRunner(repo, options, dict(os.environ), deadline_s=deadline_s)
+        return ProgramRunner(program, repo, options, deadline_s, judged_as)
+    return InProcessRunner(repo, options, dict(os.environ), deadline_s=deadline_s, judged_as=judged_as)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ only the connections are shared by all loops, and the token never is part of a c
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from opsd.transport.background import NetworkThread
 
 
-def loop_arguments(repo: str, job: LoopJob, options: FleetOptions, *, token: str | None) -> list[str]:
-    """The argument vector of one loop's reconcile, in the contract's order."""
+def loop_arguments(
+    repo: str, job: LoopJob, options: FleetOptions, *, token: str | None, judged_as: Sequence[str]
+) -> list[str]:
+    """The argument vector of one loop's reconcile, in the contract's order, and behind it ours: ``judged_as``."""
     argv = ["--repo", repo, "--loop", job.loop_id, "--transport", job.transport, "--trace-id", job.trace_id]
     if options.max_events is not None:
         argv += ["--max-events", options.max_events]
@@ -40,22 +42,28 @@ def loop_arguments(repo: str, job: LoopJob, options: FleetOptions, *, token: str
         argv += ["--retry-backoff-seconds", job.retry_backoff]
         if token is not None:
             argv += ["--service-token", token]
-    return argv
+    return [*argv, *judged_as]
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramRunner:
-    """Starts the operator's program for each loop. ``deadline_s``: it is killed with all it started after that."""
+    """Starts the operator's program for each loop.
+
+    Args:
+        deadline_s: it is killed with all it started after that.
+        judged_as: flags that say how a loop is judged, for each.
+    """
 
     program: str
     repo: str
     options: FleetOptions
     deadline_s: float
+    judged_as: Sequence[str] = ()
     ending: Ending = field(default_factory=Ending)
 
     def run(self, job: LoopJob) -> LoopAnswer:
         """Run the program. The contract's interface has the token among its arguments."""
-        argv = [self.program, *loop_arguments(self.repo, job, self.options, token=job.token)]
+        argv = [self.program, *loop_arguments(self.repo, job, self.options, token=job.token, judged_as=self.judged_as)]
         with self.ending.ends():
             answer = run_program(argv, timeout_s=self.deadline_s)
         output = "" if answer.exit == 0 else answer.output.decode("utf-8", "replace")
@@ -72,13 +80,23 @@ class InProcessRunner:
     Args:
         env: what the loop's own settings are taken from, as ``opsd reconcile`` would take them.
         deadline_s: how long a sprite is waited for.
+        judged_as: flags that say how a loop is judged, for each.
     """
 
-    def __init__(self, repo: str, options: FleetOptions, env: Mapping[str, str], *, deadline_s: float) -> None:
+    def __init__(
+        self,
+        repo: str,
+        options: FleetOptions,
+        env: Mapping[str, str],
+        *,
+        deadline_s: float,
+        judged_as: Sequence[str] = (),
+    ) -> None:
         self._repo = repo
         self._options = options
         self._env = env
         self._deadline_s = deadline_s
+        self._judged_as = judged_as
         self._network: NetworkThread | None = None
         self._lock = threading.Lock()
         self._ending = Ending()
@@ -90,7 +108,8 @@ class InProcessRunner:
             if job.transport == TransportKind.SPRITE_SERVICE:
                 require_positive_int(job.retry_attempts, NO_WHOLE_ATTEMPTS)
                 require_non_negative_int(job.retry_backoff, NO_WHOLE_BACKOFF)
-            arguments = reconcile.SPEC.parse(loop_arguments(self._repo, job, self._options, token=None))
+            argv = loop_arguments(self._repo, job, self._options, token=None, judged_as=self._judged_as)
+            arguments = reconcile.SPEC.parse(argv)
 
             def remote(
                 reconciler: Reconciler,

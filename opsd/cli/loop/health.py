@@ -96,8 +96,8 @@ def _of_files(arguments: Arguments, question: HealthQuestion) -> JsonObject:
     from opsd.loop.health import HealthInputs, judge
     from opsd.loop.health_files import read_document
     from opsd.loop.thresholds import Thresholds
-    from opsd.storage.files import last_complete_line
     from opsd.storage.store import parse_row
+    from opsd.storage.tail import last_complete_line
 
     intents = arguments.optional("--intents-file")
     return judge(

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from opsd.cli.arguments import Arguments, CommandSpec, Flag, require_positive_int
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.loop.events import skipped_line
-from opsd.cli.loop.health import THRESHOLD_FLAGS, explicit_limits, transport_kind
+from opsd.cli.loop.health import THRESHOLD_FLAGS, transport_kind
+from opsd.cli.loop.judging import CONFIG, check_drift_numbers, judge_of, judging_flags, thresholds, tuner
 from opsd.cli.loop.service_token import service_token
 from opsd.cli.output import write_json
 from opsd.contract.errors import ManagerFileError, UsageError
@@ -22,11 +23,8 @@ from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.loop.health import Judge
-    from opsd.loop.outcome import Outcome, PassSettings
+    from opsd.loop.outcome import Outcome
     from opsd.loop.reconcile import AlertDispatcher, Reconciler
-    from opsd.loop.thresholds import Thresholds
-    from opsd.loop.tuning import Tuner, TuningSettings
     from opsd.storage.layout import Part
     from opsd.storage.store import LoopStore
     from opsd.transport.base import BlockingTransport
@@ -70,6 +68,7 @@ SPEC = CommandSpec(
         *(Flag(name, "a limit of health, over the profile's", "<n>") for name in THRESHOLD_FLAGS),
         Flag("--liveness", "positive evidence that the run's process is gone makes the loop critical"),
         Flag("--spare-finished", "a loop that is complete, stopped, failed or idle is not stale"),
+        CONFIG,
         Flag("--pretty", "indent stdout by two spaces"),
     ),
     exits={1: "the pass failed and its document says why, or an error"},
@@ -78,10 +77,7 @@ SPEC = CommandSpec(
 #: Lets a token travel over plain HTTP to another host; the daemon's setting of the same meaning reads it too.
 PLAINTEXT_VARIABLE = "OPSD_TRANSPORT__ALLOW_PLAINTEXT_TOKEN"
 
-_POSITIVE = "{} must be an integer >= 1"
 _ALERTS_MESSAGE = "--alerts-enabled must be true or false"
-_CONFIDENCES = ("low", "medium", "high")
-_CONFIDENCE_MESSAGE = "--drift-min-confidence must be one of: low, medium, high"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -92,6 +88,9 @@ def main(argv: Sequence[str]) -> int:
             not work without (the rest of the pass is on disk then).
     """
     arguments = SPEC.parse(argv)
+    judged_as = judging_flags(arguments)
+    if judged_as:
+        arguments = SPEC.parse([*judged_as, *argv])  # of a flag that is given twice the last one counts
     outcome = run_pass(arguments, os.environ)
     if outcome.error is not None:
         raise ManagerFileError(outcome.error)
@@ -110,13 +109,13 @@ def run_pass(arguments: Arguments, env: Mapping[str, str], remote: RemotePass | 
     max_events = arguments.non_negative("--max-events", 0)
     retry_attempts = arguments.positive("--retry-attempts", 3)
     retry_backoff_s = arguments.non_negative("--retry-backoff-seconds", 1)
-    _check_drift_numbers(arguments, {})
+    check_drift_numbers(arguments, {})
     _check_alerts(arguments, {})
     kind = transport_kind(arguments)
     skip_line = skipped_line(arguments)
     repo = absolute_repo(given_repo)
     alerts_enabled = _check_alerts(arguments, env)
-    thresholds, tuning = _thresholds(arguments, env)
+    limits, tuning = thresholds(arguments, env)
     base_url = arguments.optional("--service-base-url")
     if kind == "sprite_service" and base_url is None:
         raise UsageError("--service-base-url is required when --transport sprite_service")
@@ -131,7 +130,7 @@ def run_pass(arguments: Arguments, env: Mapping[str, str], remote: RemotePass | 
         repo,
         loop_id,
         kind,
-        thresholds,
+        limits,
         store,
         max_events=max_events,
         from_start=arguments.switch("--from-start"),
@@ -146,28 +145,14 @@ def run_pass(arguments: Arguments, env: Mapping[str, str], remote: RemotePass | 
     reconciler = Reconciler(
         store,
         settings,
-        judge=_judge(store.location(RowLog.INTENTS), env),
-        tuner=_tuner(arguments, settings, env),
+        judge=judge_of(store.location(RowLog.INTENTS), env),
+        tuner=tuner(arguments, settings, env),
         dispatcher=_dispatcher(arguments, repo, loop_id, store, env) if alerts_enabled else None,
     )
     if base_url is None or kind == "local":
         return reconciler.run(compose.local_transport(repo, loop_id), trace_id)
     token = service_token(arguments)
     return (remote or _run_remote)(reconciler, loop_id, base_url, token, trace_id, env)
-
-
-def _check_drift_numbers(arguments: Arguments, env: Mapping[str, str]) -> tuple[int, int]:
-    """Streak and window of the drift settings: the flag, else the variable in ``env`` (contract 20, 2.2)."""
-    found = []
-    for flag, variable, default in (
-        ("--drift-required-streak", "OPS_MANAGER_DRIFT_REQUIRED_STREAK", 3),
-        ("--drift-summary-window", "OPS_MANAGER_DRIFT_SUMMARY_WINDOW", 200),
-    ):
-        value = arguments.given(flag)
-        if value is None:
-            value = env.get(variable) or None
-        found.append(default if value is None else require_positive_int(value, _POSITIVE.format(flag)))
-    return found[0], found[1]
 
 
 def _check_alerts(arguments: Arguments, env: Mapping[str, str]) -> bool:
@@ -197,61 +182,6 @@ def _dispatcher(
         telemetry_file=store.location(RowLog.ALERTS),
     )
     return PassDispatcher(repo, loop_id, options, env)
-
-
-def _catalog_file(arguments: Arguments, env: Mapping[str, str]) -> str | None:
-    from opsd import compose
-
-    given = arguments.optional("--thresholds-file", "OPS_MANAGER_THRESHOLD_PROFILES_FILE")
-    return given or compose.threshold_catalog_file(env)
-
-
-def _thresholds(arguments: Arguments, env: Mapping[str, str]) -> tuple[Thresholds, TuningSettings]:
-    """Steps 5 to 8 of contract 20, 2.4: profile, drift settings with their variables, limits, pairs."""
-    from opsd import compose
-    from opsd.loop.profile_drift import Confidence, DriftSettings
-    from opsd.loop.thresholds import from_profile
-    from opsd.loop.tuning import TuningSettings
-
-    catalog = _catalog_file(arguments, env)
-    profile = arguments.optional("--threshold-profile", "OPS_MANAGER_THRESHOLD_PROFILE")
-    program = env.get("OPS_MANAGER_THRESHOLD_PROFILE_SCRIPT")
-    if program:
-        from opsd.cli.loop.replaced_steps import replaced_profile
-
-        resolved = replaced_profile(program, catalog or "", profile)
-    else:
-        resolved = compose.threshold_profile(catalog, profile)
-    confidence = arguments.given("--drift-min-confidence")
-    if confidence is None:
-        confidence = env.get("OPS_MANAGER_DRIFT_MIN_CONFIDENCE") or "medium"
-    if confidence not in _CONFIDENCES:
-        raise UsageError(_CONFIDENCE_MESSAGE)
-    drift = DriftSettings(Confidence(confidence), *_check_drift_numbers(arguments, env))
-    profiles = compose.known_profiles(catalog)
-    return from_profile(resolved, **explicit_limits(arguments)), TuningSettings(drift, profiles)
-
-
-def _tuner(arguments: Arguments, settings: PassSettings, env: Mapping[str, str]) -> Tuner | None:
-    summary, drift = (
-        env.get(name) for name in ("OPS_MANAGER_TELEMETRY_SUMMARY_SCRIPT", "OPS_MANAGER_PROFILE_DRIFT_SCRIPT")
-    )
-    if not summary and not drift:
-        return None
-    from opsd.cli.loop.replaced_steps import TuningPrograms
-
-    return TuningPrograms(summary or "", drift or "", _catalog_file(arguments, env) or "", settings.locations)
-
-
-def _judge(intents_file: str, env: Mapping[str, str]) -> Judge:
-    program = env.get("OPS_MANAGER_HEALTH_SCRIPT")
-    if program:
-        from opsd.cli.loop.replaced_steps import HealthProgram
-
-        return HealthProgram(program, intents_file)
-    from opsd.loop.health import judge
-
-    return judge
 
 
 def _path_flags(arguments: Arguments) -> dict[Part, str]:

@@ -27,7 +27,7 @@ from opsd.fleet.handoff.targets import targets
 from opsd.fleet.handoff.words import Brake, ExecutionMode
 from opsd.fleet.policy.words import Mode
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 #: Another run of this fleet is waited for so many seconds.
 LOCK_WAIT_S = 30.0

@@ -16,7 +16,7 @@ from opsd.contract.timestamps import parse_epoch
 from opsd.fleet.policy.autopause import Execution, execution_of
 from opsd.fleet.policy.inputs import Seen
 from opsd.storage.fleet_parts import FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 #: More executions than any registry looks back at; a longer look back reads the file once more.
 _KEPT_EXECUTIONS = 1000

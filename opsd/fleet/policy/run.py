@@ -26,7 +26,7 @@ from opsd.fleet.policy.memory import PolicyMemory
 from opsd.fleet.policy.report import parse_report
 from opsd.fleet.policy.retention import CarriedRows, begins_anew_over
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 _WINDOW_MESSAGE = "--dedupe-window-seconds must be a non-negative integer"
 #: From here on the reference prints a number of the registry with an exponent, which are no digits (step 7).

@@ -10,7 +10,7 @@ from opsd.contract.timestamps import format_utc
 from opsd.fleet.documents import Document, parse
 from opsd.fleet.status.inputs import FleetStatusInputs
 from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 #: Name in the output's ``files`` (5.11) -> part, in the contract's order.
 STATUS_FILES: dict[str, FleetPart] = {

@@ -10,7 +10,7 @@ from opsd.contract.values import get
 from opsd.promotion.controller.decide import Verification
 from opsd.promotion.controller.words import Reason
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 from opsd.storage.run_journal import ABANDONED, RECORDED
 from opsd.storage.store import parse_row
 

@@ -39,7 +39,7 @@ from opsd.promotion.steps import Step, Unreadable, document_in, said
 from opsd.runtime.process import Answer
 from opsd.storage import files
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 from opsd.storage.run_journal import RECORDED, RunJournal
 
 #: Another controller of this fleet is waited for so many seconds.

@@ -37,7 +37,7 @@ from opsd.promotion.rollout.registry_edit import Rollout, edited, paused, rollou
 from opsd.promotion.rollout.settle import digest
 from opsd.promotion.rollout.words import UNKNOWN, Intent
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 from opsd.storage.run_journal import ABANDONED, RECORDED
 
 #: An expand or resume waits so long for a pass over the fleet to end, everyone for another apply, in seconds.

@@ -20,7 +20,7 @@ from opsd.fleet.registry import parse_registry
 from opsd.promotion.rollout.layout import in_layout_of
 from opsd.promotion.rollout.registry_edit import KILL_SWITCH, MANUAL_PAUSE, switched
 from opsd.storage.fleet_parts import FleetDocument
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 LOCK_WAIT_S = 10.0
 

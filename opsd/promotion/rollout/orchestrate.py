@@ -18,7 +18,7 @@ from opsd.promotion.rollout.orchestration import evaluated, result_of, summary_o
 from opsd.promotion.rollout.stages import Evaluated, OrchestrateRequest, apply_arguments, ci_arguments
 from opsd.promotion.rollout.words import UNKNOWN, Mode
 from opsd.promotion.steps import Step, Unreadable, document_in, said
-from opsd.storage import files
+from opsd.storage import files, row_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Orchestrate:
         files.replace_file(request.result_file, jsoncodec.dumps(result) + b"\n", durable=True)
         files.replace_file(request.summary_file, summary, durable=True)
         if request.step_summary_file:
-            files.append_lines(request.step_summary_file, summary)
+            row_files.append_lines(request.step_summary_file, summary)
         return result
 
     def _evaluate(self, request: OrchestrateRequest) -> Evaluated:

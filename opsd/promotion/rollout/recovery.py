@@ -9,7 +9,7 @@ from opsd.contract.values import get
 from opsd.promotion.rollout.settle import Settled, digest, settle
 from opsd.promotion.rollout.words import Intent
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 from opsd.storage.run_journal import ABANDONED, RECORDED
 from opsd.storage.store import parse_row
 

@@ -37,7 +37,7 @@ from opsd.fleet.policy.run import PolicyRequest, run_policy
 from opsd.fleet.policy.words import Mode
 from opsd.fleet.publish import prepare, publish
 from opsd.storage.fleet_parts import FleetDocument
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 from opsd.supervisor.fleet.registry import FleetRegistry, Reading
 
 

@@ -13,7 +13,7 @@ from opsd.contract.errors import OpsError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.registry import ParsedRegistry, load_registry
 from opsd.storage.fleet_parts import FleetDocument
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 
 
 class Reading(NamedTuple):

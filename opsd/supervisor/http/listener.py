@@ -1,5 +1,5 @@
-"""The daemon's own listener: ``/metrics``, ``/healthz``, ``/readyz``, the API under ``/v1``, and the
-control API (:mod:`opsd.api`), which is mounted beside it.
+"""The daemon's own listener: ``/metrics``, ``/healthz``, ``/readyz``; the API under ``/v1``
+(:mod:`opsd.supervisor.http.v1`) and the control API (:mod:`opsd.api`) are mounted beside them.
 
 Guarantees:
 
@@ -15,29 +15,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 from aiohttp import web
 
-from opsd.access.authenticate import Extent, Identity, authorize
-from opsd.access.model import Scope
+from opsd.access.authenticate import Identity
 from opsd.api.application import Api
 from opsd.api.stream import STREAM_PATH
-from opsd.contract import jsoncodec
-from opsd.contract.errors import OpsError, UsageError
-from opsd.supervisor.http.access import AccessRefused, Authenticator, current_identity, identified
+from opsd.contract.errors import UsageError
+from opsd.supervisor.http.access import AccessRefused, Authenticator, identified
+from opsd.supervisor.http.answers import error_response, json_response
 from opsd.supervisor.http.connections import BoundedRunner
 from opsd.supervisor.http.places import NoPlaceError, Places
+from opsd.supervisor.http.v1 import LiveView, V1Routes, needed
 from opsd.supervisor.metrics.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics.supervision import SupervisionMetrics
 
 log = structlog.get_logger("opsd.supervisor.http")
 
-BODY_TIMEOUT_SECONDS = 5.0
 SCRAPE_TIMEOUT_SECONDS = 30.0
 #: How long a client may take to take its answer.
 ANSWER_TIMEOUT_SECONDS = 30.0
@@ -46,36 +44,6 @@ SHUTDOWN_TIMEOUT_SECONDS = 5.0
 MAX_SCRAPES = 8
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class LiveView(Protocol):
-    """What the API asks of the daemon. All calls are made on the event loop and must be cheap."""
-
-    def readiness(self) -> tuple[bool, Sequence[str]]:
-        """Whether the daemon does its work, and every reason why not."""
-
-    def loops(self) -> Sequence[Mapping[str, object]]:
-        """What is known of every loop, as JSON objects."""
-
-    def loop(self, loop: str) -> Mapping[str, object] | None:
-        """What is known of one loop; None when there is no such loop."""
-
-    async def status(self, loop: str) -> Mapping[str, object] | None:
-        """The operator status of one loop, from its files; None when there is no such loop.
-
-        Raises:
-            OpsError: nothing is known of it yet.
-        """
-
-    async def fleet(self, name: str) -> Mapping[str, object]:
-        """The fleet's ``status``, ``policy`` or ``handoff``, from its files.
-
-        Raises:
-            OpsError: there is none yet, or a file cannot be used.
-        """
-
-    def request_reconcile(self, loop: str) -> bool:
-        """Queue an operator's request; False when there is no such loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +59,6 @@ class ApiLimits:
     def max_connections(self) -> int:
         """Those of streams and requests, and as many again that wait for something to ask."""
         return 2 * (self.max_requests + self.max_streams)
-
-
-def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """``value`` as a JSON answer."""
-    body = jsoncodec.dumps(value) + b"\n"
-    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
-
-
-def error_response(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """The one form that errors have."""
-    return json_response({"ok": False, "error": {"code": code, "message": message}}, status, headers)
 
 
 class HttpApi:
@@ -122,6 +79,7 @@ class HttpApi:
         self._view = view
         self._host = host
         self._port = port
+        self._v1 = V1Routes(view)
         self._access = access
         self._control = control
         self._limits = limits or ApiLimits()
@@ -173,11 +131,7 @@ class HttpApi:
         app.router.add_get("/metrics", self._metrics_page)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/v1/loops", self._loops)
-        app.router.add_get("/v1/loops/{loop}", self._loop)
-        app.router.add_get("/v1/loops/{loop}/status", self._status)
-        app.router.add_get("/v1/fleet/{name:status|policy|handoff}", self._fleet)
-        app.router.add_post("/v1/loops/{loop}/reconcile", self._reconcile)
+        self._v1.mount(app)
         if self._control is not None:
             self._control.mount(app)
         return app
@@ -217,10 +171,7 @@ class HttpApi:
         """
         if not request.path.startswith("/v1/"):
             return None
-        scope = Scope.READ if request.method in ("GET", "HEAD") else Scope.CONTROL
-        everything = Extent.LISTING if request.path == "/v1/loops" else Extent.FLEET
-        target = request.match_info.get("loop", everything)
-        return await self._access.check(request, scope, target, open_on_loopback=True)
+        return await self._access.check(request, *needed(request), open_on_loopback=True)
 
     async def _metrics_page(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
@@ -243,48 +194,6 @@ class HttpApi:
         ready, reasons = self._view.readiness()
         self._metrics.set_ready(ready)
         return json_response({"ok": ready, "reasons": list(reasons)}, 200 if ready else 503)
-
-    async def _loops(self, _request: web.Request) -> web.Response:
-        identity = current_identity()
-        seen = [loop for loop in self._view.loops() if authorize(identity, Scope.READ, str(loop["loopId"]))]
-        return json_response({"ok": True, "loops": seen})
-
-    async def _loop(self, request: web.Request) -> web.Response:
-        found = self._view.loop(request.match_info["loop"])
-        if found is None:
-            return error_response(404, "not_found", "no such loop")
-        return json_response({"ok": True, "loop": found})
-
-    async def _status(self, request: web.Request) -> web.Response:
-        try:
-            found = await self._view.status(request.match_info["loop"])
-        except OpsError as error:
-            return error_response(404, "not_found", error.message)
-        if found is None:
-            return error_response(404, "not_found", "no such loop")
-        return json_response({"ok": True, "status": found})
-
-    async def _fleet(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"]
-        try:
-            found = await self._view.fleet(name)
-        except UsageError as error:
-            return error_response(404, "not_found", error.message)
-        except OpsError as error:
-            return error_response(500, error.code, error.message)
-        return json_response({"ok": True, name: found})
-
-    async def _reconcile(self, request: web.Request) -> web.Response:
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-                await request.read()
-        except TimeoutError:
-            return error_response(408, "timeout", "the request's body did not arrive in time")
-        loop = request.match_info["loop"]
-        if not self._view.request_reconcile(loop):
-            return error_response(404, "not_found", "no such loop")
-        log.info("http.reconcile_requested", loop=loop)
-        return json_response({"ok": True, "loopId": loop, "queued": True}, 202)
 
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 401: "unauthorized", 403: "forbidden"}

@@ -22,7 +22,7 @@ from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject
 from opsd.runtime.threads import InThread
 from opsd.storage import operations
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 from opsd.supervisor import logs
 from opsd.supervisor.http.access import Authenticator
 from opsd.supervisor.http.access_metrics import AccessMetrics

@@ -20,7 +20,7 @@ import structlog
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.runtime.process import Answer, Ending
-from opsd.storage.fleet_store import FleetStore
+from opsd.storage.fleet_port import FleetStore
 from opsd.supervisor.jobs.commands import complaint, printed, run_command
 from opsd.supervisor.jobs.job import Job, JobName
 from opsd.supervisor.jobs.metrics import JobMetrics

@@ -218,9 +218,9 @@ _FIXED = (
 )
 
 
-def needs_restart(running: Settings, wanted: Settings) -> list[str]:
+def needs_restart(started: Settings, wanted: Settings) -> list[str]:
     """The settings that differ and take effect only at the next start, as keys or tables of the file."""
-    return [key for key in _FIXED if attrgetter(key)(running) != attrgetter(key)(wanted)]
+    return [key for key in _FIXED if attrgetter(key)(started) != attrgetter(key)(wanted)]
 
 
 def is_fixed(key: str) -> bool:

@@ -73,20 +73,21 @@ class RunningSettings:
 
     def shown(self) -> JsonObject:
         """Every setting, its value and its origin; and those that take effect at the next start only."""
-        return {**shown_settings(self.loaded), "needsRestart": self._needs_restart(self.current)}
+        return {**shown_settings(self.loaded), "needsRestart": [*self.waiting(self.current)]}
 
     def check(self, further: Callable[[Settings], object]) -> JsonObject:
         """Whether a reload would succeed, and which settings would need a start. Blocking."""
         waiting: list[JsonValue] = []
 
         def look_further(settings: Settings) -> None:
-            waiting.extend(self._needs_restart(settings))
+            waiting.extend(self.waiting(settings))
             further(settings)
 
         return {**check_settings(self._look, look_further), "needsRestart": waiting}
 
-    def _needs_restart(self, wanted: Settings) -> list[JsonValue]:
-        return [*needs_restart(self._started.settings, wanted)]
+    def waiting(self, wanted: Settings) -> list[str]:
+        """What of ``wanted`` takes effect at the next start only: the daemon works by what it was started with."""
+        return needs_restart(self._started.settings, wanted)
 
 
 def _plain(value: object) -> JsonValue:
