@@ -39,9 +39,6 @@ from sprite_service.metrics import ServiceMetrics
 from sprite_service.openapi import openapi_document
 from sprite_service.stream import MAX_STREAM_S, EventStreams, StreamQuery
 
-#: How long running answers may take to end at a stop.
-_STOP_S = 1.5
-
 _CONTROL = "/ops/control"
 
 Handler = Callable[[web.BaseRequest, Caller], Awaitable[web.StreamResponse]]
@@ -119,7 +116,7 @@ class Service:
         if self.metrics.in_flight:
             self._idle.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_S):
+                async with asyncio.timeout(self.config.limits.stop_timeout_s):
                     await self._idle.wait()
 
     async def close(self) -> None:

@@ -24,6 +24,7 @@ class Limits:
     max_cached_loops: int = 256
     max_line_bytes: int = 16 * 1024 * 1024
     control_timeout_s: float = 60.0
+    stop_timeout_s: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)

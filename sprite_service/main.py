@@ -41,6 +41,7 @@ _LIMITS = {
     "max_cached_loops": "loops whose reader is kept in memory",
     "max_line_bytes": "longest journal line that is read, in bytes",
     "control_timeout_s": "seconds that a runtime command may take before it is stopped",
+    "stop_timeout_s": "seconds that running answers may take to end at a stop",
 }
 
 

@@ -47,10 +47,10 @@ Lookup = Callable[[int], Process | None]
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What has to be known of the host; ``newest_pid`` is the last id that it gave out, None when it does not tell."""
+    """What has to be known of the host; ``gave_out`` is False for an id that it is not known to have given out yet."""
 
     lookup: Lookup
-    newest_pid: Callable[[], int | None]
+    gave_out: Callable[[int], bool]
 
 
 def judge_liveness(
@@ -71,8 +71,7 @@ def judge_liveness(
         return Verdict.UNKNOWN, "not_written_here"
     process = host.lookup(pid)
     if process is None:
-        newest = host.newest_pid()
-        if newest is not None and pid > newest:
+        if not host.gave_out(pid):
             return Verdict.UNKNOWN, "process_id_never_given_out"
         return Verdict.DEAD, "no_such_process"
     if process.started_at > written_at + _START_SLACK_S:
@@ -106,9 +105,15 @@ def _signature(path: str) -> tuple[int, int, int] | None:
 
 
 def this_host() -> Host:
-    """The host that this process runs on; one without ``/proc`` knows nothing, so nothing is dead there."""
+    """The host that this process runs on; one without ``/proc`` knows nothing, so nothing is dead there.
+
+    Ids are given out in order, and begin again at the bottom when they have run out. So an id above the last one is
+    known to have been given out if it was seen in use, or if another one above the last is in use.
+    """
+    seen = 0
 
     def lookup(pid: int) -> Process | None:
+        nonlocal seen
         try:
             with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
                 # The name in parentheses may hold anything, also blanks and parentheses.
@@ -117,18 +122,34 @@ def this_host() -> Host:
             return None
         except OSError:
             return Process("?", 0.0)
+        seen = max(seen, pid)
         return Process(fields[0].decode(), _boot_time() + int(fields[19]) / os.sysconf("SC_CLK_TCK"))
 
-    def newest_pid() -> int | None:
+    def gave_out(pid: int) -> bool:
         if not _boot_time():
-            return 0  # no /proc
+            return False  # no /proc
         try:
-            with open("/proc/loadavg", "rb", buffering=0) as file:
-                return int(file.read(128).split()[4])
+            if pid <= max(seen, _last_pid()):
+                return True
+            in_use = max((int(name) for name in os.listdir("/proc") if name.isdigit()), default=0)
+            begun_again = in_use > _last_pid()  # read after the list: what started in between is no evidence
+            return begun_again and pid < _pid_limit()
         except (OSError, ValueError, IndexError):
-            return None
+            return True
 
-    return Host(lookup, newest_pid)
+    return Host(lookup, gave_out)
+
+
+def _last_pid() -> int:
+    """The id that was given out last."""
+    with open("/proc/loadavg", "rb", buffering=0) as file:
+        return int(file.read(128).split()[4])
+
+
+def _pid_limit() -> int:
+    """The first id that is never given out."""
+    with open("/proc/sys/kernel/pid_max", "rb", buffering=0) as file:
+        return int(file.read(128))
 
 
 @cache

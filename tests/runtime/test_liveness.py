@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import format_utc
+from opsd.runtime import liveness
 from opsd.runtime.liveness import Host, Process, judge_liveness, this_host
 from opsd.runtime.reader import LoopReader
 from tests.recordings import FINALS, STEPS, Recorded, install
@@ -29,9 +30,9 @@ def verdict(
     *,
     process: Process | None = None,
     mtime: float = WRITTEN,
-    newest: int | None = 900,
+    newest: int = 900,
 ) -> tuple[str, str]:
-    host = Host(lambda _pid: process, lambda: newest)
+    host = Host(lambda _pid: process, lambda pid: pid <= newest)
     found, reason = judge_liveness({**FILE, **(changes or {})}, mtime, repo="/r", loop_id="demo", host=host)
     return found.value, reason
 
@@ -44,7 +45,6 @@ def verdict(
         (verdict(process=Process("S", WRITTEN - 5)), ("alive", "process_found")),
         (verdict(process=Process("S", WRITTEN + 60)), ("unknown", "process_id_reused")),
         (verdict(newest=499), ("unknown", "process_id_never_given_out")),
-        (verdict(newest=None), ("dead", "no_such_process")),
         (verdict({"repo": "/srv/repo"}), ("unknown", "another_repo")),
         (verdict({"repo": None}), ("unknown", "another_repo")),
         (verdict({"loop_id": "other"}), ("unknown", "another_loop")),
@@ -68,7 +68,7 @@ _ANY = st.recursive(
 
 @given(_ANY)
 def test_any_file_is_judged(value: Any) -> None:
-    host = Host(lambda _pid: None, lambda: None)
+    host = Host(lambda _pid: None, lambda _pid: True)
     found, _ = judge_liveness(value, float(WRITTEN), repo="/r", loop_id="demo", host=host)
     assert found.value == "unknown" or value["repo"] == "/r"
 
@@ -107,8 +107,35 @@ def test_a_real_process_is_alive_until_it_is_killed(tmp_path: Path) -> None:
 
 
 def test_this_process_is_found_on_this_host() -> None:
-    found = this_host().lookup(os.getpid())
+    host = this_host()
+    found = host.lookup(os.getpid())
     assert found is not None
     assert 0 <= time.time() - found.started_at < 24 * 3600
-    newest = this_host().newest_pid()
-    assert newest is None or newest > 0
+    assert host.gave_out(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("last", "in_use", "expected"),
+    [
+        (600, ["self", "590"], True),
+        (400, ["self", "1", "400"], False),
+        (400, ["self", "1", "401"], True),  # above the last one: the ids have begun again
+    ],
+)
+def test_where_ids_have_begun_again_each_was_given_out(
+    monkeypatch: pytest.MonkeyPatch, last: int, in_use: list[str], expected: bool
+) -> None:
+    monkeypatch.setattr(liveness, "_last_pid", lambda: last)
+    monkeypatch.setattr(liveness.os, "listdir", lambda _path: in_use)
+    assert this_host().gave_out(500) is expected
+    assert not this_host().gave_out(2**31)
+
+
+def test_an_id_that_was_seen_in_use_was_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness, "_last_pid", lambda: 1)
+    monkeypatch.setattr(liveness.os, "listdir", lambda _path: ["1"])
+    host, pid = this_host(), os.getpid()
+    assert not host.gave_out(pid)
+    assert host.lookup(pid) is not None
+    assert host.gave_out(pid)
+    assert not host.gave_out(pid + 1)

@@ -17,6 +17,10 @@ from typing import Any
 
 import aiohttp
 
+#: For answers that have to come to their end when the service is stopped: on a slow machine they need more than usual.
+IN_PEACE = ("--stop-timeout", "60")
+#: Nothing takes as long, also where a machine has other things to do; in seconds.
+PATIENCE_S = 60.0
 TOKEN = "s3cret-token-of-the-tests"
 LOOP = "demo-loop"
 
@@ -63,7 +67,7 @@ class Service:
     def stop(self) -> tuple[int, str]:
         """SIGTERM; exit code and what it wrote to stderr."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(15)
+        self.process.wait(PATIENCE_S)
         return self.process.returncode, self.log.read_text()
 
 
@@ -96,14 +100,14 @@ async def service(repo: Path, *flags: str, token: str | None = TOKEN) -> AsyncIt
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=15)
+        process.communicate(timeout=PATIENCE_S)
 
 
 @asynccontextmanager
 async def client(running: Service, token: str | None = TOKEN) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of ``running`` that sends ``token``."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    timeout = aiohttp.ClientTimeout(total=20)
+    timeout = aiohttp.ClientTimeout(total=2 * PATIENCE_S)  # a long poll may last as long
     async with aiohttp.ClientSession(running.url, headers=headers, timeout=timeout) as session:
         yield session
 
@@ -127,7 +131,7 @@ async def get(session: aiohttp.ClientSession, path: str, **options: Any) -> tupl
         return response.status, await response.json()
 
 
-async def until(condition: Any, within_s: float = 10.0) -> None:
+async def until(condition: Any, within_s: float = PATIENCE_S) -> None:
     """Wait until ``await condition()`` is true."""
     async with asyncio.timeout(within_s):
         while not await condition():
@@ -152,7 +156,7 @@ class Frames:
     async def next(self) -> dict[str, str]:
         """The next frame or comment (``{"": text}``); ``{}`` at the end of the stream."""
         found: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while line := (await self._content.readline()).decode():
                 if line == "\n":
                     return found

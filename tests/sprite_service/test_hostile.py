@@ -14,7 +14,7 @@ import pytest
 from yarl import URL
 
 from tests.control.support import Repo
-from tests.sprite_service.support import TOKEN, Service, client, get, raw_connection, service
+from tests.sprite_service.support import PATIENCE_S, TOKEN, Service, client, get, raw_connection, service
 
 CASES = 5000
 _WORDS = [
@@ -129,7 +129,7 @@ async def _raw(running: Service, rand: random.Random) -> None:
         try:
             writer.write(b"\r\n".join(lines) + b"\r\n\r\n" + rand.randbytes(20))
             writer.write_eof()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 answer = await reader.read(200)
         except OSError:
             return

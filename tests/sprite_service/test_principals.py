@@ -17,6 +17,7 @@ from tests.access.factories import principal, secret, token, write
 from tests.control.support import Repo
 from tests.sprite_service.support import (
     LOOP,
+    PATIENCE_S,
     TOKEN,
     client,
     command,
@@ -155,8 +156,11 @@ async def test_a_damaged_file_keeps_the_last_good_one_and_readiness_says_so(tmp_
         async def in_force() -> bool:
             return (await get(session, f"/ops/snapshot?loopId={LOOP}"))[0] == 403
 
+        async def is_well_again() -> bool:
+            return (await get(session, "/readyz"))[1]["reasons"] == []
+
         await until(in_force)
-        assert (await get(session, "/readyz"))[1]["reasons"] == []
+        await until(is_well_again)
 
 
 async def test_with_a_principals_file_no_shared_token_is_needed_and_nobody_is_anonymous(tmp_path: Path) -> None:
@@ -185,7 +189,7 @@ async def test_a_file_that_cannot_be_used_ends_the_start(tmp_path: Path, flags: 
         text=True,
         check=False,
         env=environment(None),
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(message)

@@ -12,12 +12,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.sprite_service.support import LOOP, TOKEN, client, command, environment, get, make_repo, service
+from tests.sprite_service.support import LOOP, PATIENCE_S, TOKEN, client, command, environment, get, make_repo, service
 
 
 def refused(repo: Path, *flags: str, token: str | None = TOKEN) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(repo, *flags), capture_output=True, text=True, timeout=20, env=environment(token), check=False
+        command(repo, *flags), capture_output=True, text=True, timeout=PATIENCE_S, env=environment(token), check=False
     )
 
 
@@ -26,7 +26,7 @@ async def test_a_signal_ends_it_with_zero(tmp_path: Path, number: signal.Signals
     make_repo(tmp_path)
     async with service(tmp_path) as running:
         running.process.send_signal(number)
-        out, _ = running.process.communicate(timeout=15)
+        out, _ = running.process.communicate(timeout=PATIENCE_S)
         assert (running.process.returncode, out, running.log.read_text()) == (0, "", "")
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.sprite_service.support import (
+    IN_PEACE,
     LOOP,
+    PATIENCE_S,
     TOKEN,
     Frames,
     client,
@@ -154,8 +156,8 @@ async def test_a_client_that_does_not_read_is_dropped_and_others_are_not_held_up
 
 async def test_at_shutdown_streams_and_waits_end_in_good_order(tmp_path: Path) -> None:
     make_repo(tmp_path)
-    async with service(tmp_path) as running, client(running) as session:
-        waiting = asyncio.create_task(get(session, f"/ops/events?loopId={LOOP}&cursor=3&wait=30"))
+    async with service(tmp_path, *IN_PEACE) as running, client(running) as session:
+        waiting = asyncio.create_task(get(session, f"/ops/events?loopId={LOOP}&cursor=3&wait=60"))
         async with session.get(f"{PATH}&cursor=3") as response:
             frames = Frames(response)
             assert "retry" in await frames.next()
@@ -169,4 +171,4 @@ async def test_at_shutdown_streams_and_waits_end_in_good_order(tmp_path: Path) -
             assert await frames.next() == {}
         status, body = await waiting
         assert (status, body["events"]) == (200, [])
-        assert await asyncio.to_thread(running.process.wait, 10) == 0
+        assert await asyncio.to_thread(running.process.wait, PATIENCE_S) == 0
