@@ -61,6 +61,10 @@ class FleetStore(Protocol):
         """True when there is a part to read."""
         ...
 
+    def signature(self, part: FleetPart) -> files.Signature | None:
+        """Differs after every write, also one of the same bytes; None when there is no part to read."""
+        ...
+
     def origin(self, part: FleetPart) -> tuple[str | None, str | None]:
         """Who owns a part and when it was last changed (wire timestamp), as far as the system tells."""
         ...
@@ -220,7 +224,11 @@ class FileFleetStore:
 
     def exists(self, part: FleetPart) -> bool:
         """See :meth:`FleetStore.exists`."""
-        return files.signature(self._paths[part]) is not None
+        return self.signature(part) is not None
+
+    def signature(self, part: FleetPart) -> files.Signature | None:
+        """See :meth:`FleetStore.signature`."""
+        return files.signature(self._paths[part])
 
     def origin(self, part: FleetPart) -> tuple[str | None, str | None]:
         """See :meth:`FleetStore.origin`."""
@@ -262,7 +270,7 @@ class FileFleetStore:
 
     def size(self, log: FleetLog) -> int:
         """See :meth:`FleetStore.size`."""
-        found = files.signature(self._paths[log])
+        found = self.signature(log)
         return 0 if found is None else found[1]
 
     def begin_anew(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:
