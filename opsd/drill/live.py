@@ -3,8 +3,8 @@
 Invariants:
 
 1. Nothing of the registry is changed but ``policy.autonomous.safety.killSwitch``, and its former bytes are put back,
-   also when the drill fails or is interrupted; unless somebody else has changed the registry meanwhile, or the drill
-   is killed: then the switch stays on. A drill never releases a brake that a person may have set.
+   also when the drill fails or is interrupted; unless somebody else has written the registry meanwhile, be it the same
+   bytes, or the drill is killed: then the switch stays on. A drill never releases a brake that a person may have set.
 2. While the switch is on, no autonomous dispatch starts, and the fleet's manager has evaluated its policy with it.
 
 Services cannot be killed, and effects cannot be hidden, in a fleet that people rely on: the other two drills have a
@@ -26,6 +26,7 @@ from opsd.drill.evidence import Observed
 from opsd.fleet.handoff.attempts import rows_of
 from opsd.fleet.handoff.words import ExecutionMode, ResultStatus
 from opsd.fleet.policy.words import Mode
+from opsd.storage.files import Signature
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
 from opsd.storage.fleet_port import FleetStore
 
@@ -74,6 +75,7 @@ class LiveKillSwitch:
             switched = switched_on(before, self.store.location(FleetDocument.REGISTRY))
             former = self._policy()
             self.store.replace_text(FleetDocument.REGISTRY, switched)
+            written = self.store.signature(FleetDocument.REGISTRY)
         try:
             known = {row.get("attemptId") for row in self._rows()}
             evaluated = _until(lambda: self._evaluated(former), self.patience_s)
@@ -81,7 +83,7 @@ class LiveKillSwitch:
                 _until(lambda: False, self.hold_s)
             begun = self._begun(known)
         finally:
-            put_back = self._put_back(before, switched)
+            put_back = self._put_back(before, switched, written)
         return [
             Observed(
                 "the fleet's manager evaluates its policy with the switch on",
@@ -92,12 +94,13 @@ class LiveKillSwitch:
             put_back,
         ]
 
-    def _put_back(self, before: bytes, switched: bytes) -> Observed:
+    def _put_back(self, before: bytes, switched: bytes, written: Signature | None) -> Observed:
         claim = "the registry is as it was before"
         try:
             with self.store.editing(FleetDocument.REGISTRY, wait_s=_LOCK_WAIT_S):
-                if self.store.read(FleetDocument.REGISTRY) != switched:
-                    return Observed(claim, False, "somebody else has changed it meanwhile; it was left as it is now")
+                ours = self.store.signature(FleetDocument.REGISTRY) == written
+                if not ours or self.store.read(FleetDocument.REGISTRY) != switched:
+                    return Observed(claim, False, "somebody else has written it meanwhile; it was left as it is now")
                 self.store.replace_text(FleetDocument.REGISTRY, before)
         except OpsError as error:
             return Observed(claim, False, f"the switch is still on: {error.message}")

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from opsd.contract.jsoncodec import JsonObject
+from opsd.storage.files import Signature
 from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart, FleetReport
 from opsd.storage.follow import Fold, LogFollower
 from opsd.storage.run_journal import RunJournal
@@ -55,6 +56,10 @@ class FleetStore(Protocol):
 
     def exists(self, part: FleetPart) -> bool:
         """True when there is a part to read."""
+        ...
+
+    def signature(self, part: FleetPart) -> Signature | None:
+        """Differs after every write, also one of the same bytes; None when there is no part to read."""
         ...
 
     def origin(self, part: FleetPart) -> tuple[str | None, str | None]:

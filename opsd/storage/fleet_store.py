@@ -65,7 +65,11 @@ class FileFleetStore:
 
     def exists(self, part: FleetPart) -> bool:
         """See :meth:`FleetStore.exists`."""
-        return files.signature(self._paths[part]) is not None
+        return self.signature(part) is not None
+
+    def signature(self, part: FleetPart) -> files.Signature | None:
+        """See :meth:`FleetStore.signature`."""
+        return files.signature(self._paths[part])
 
     def origin(self, part: FleetPart) -> tuple[str | None, str | None]:
         """See :meth:`FleetStore.origin`."""
@@ -107,7 +111,7 @@ class FileFleetStore:
 
     def size(self, log: FleetLog) -> int:
         """See :meth:`FleetStore.size`."""
-        found = files.signature(self._paths[log])
+        found = self.signature(log)
         return 0 if found is None else found[1]
 
     def begin_anew(self, log: FleetLog, rows: Sequence[JsonObject]) -> None:

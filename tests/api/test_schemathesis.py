@@ -16,7 +16,8 @@ from pathlib import Path
 
 from opsd.access.model import Scope
 from tests.api.world import ApiWorld
-from tests.daemon.support import TOKEN, LiveLoop, sprite
+from tests.daemon.support import TOKEN, LiveLoop, daemon, sprite
+from tests.drill.sabotage import QUICK, beginning_with
 
 _HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 #: 404: no such silence or candidate. 409: a state that forbids it. 422: a key that was used for another request. A look
@@ -43,8 +44,13 @@ expected-statuses = ["400"]
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", "500", "501", "502"]
 """
+_LIMITS = ("--http-wrong-tokens", "1000000", "--http-max-body-bytes", "8000000", "--http-max-header-bytes", "65536")
+#: Left out of one test, and all that there is in another.
+_DRILLS = "/api/v1/drills"
 #: Cases of each service at least; together more than 5,000.
 _CASES = 2600
+#: Most of them are no valid requests, and refused at once.
+_DRILL_CASES = 40
 #: The same cases in every run, so that a change is judged by itself; another seed tries others.
 _SEED = os.environ.get("OPSD_TEST_SCHEMATHESIS_SEED", "20261126")
 
@@ -73,14 +79,31 @@ async def test_the_daemon_answers_every_case_as_its_document_says(tmp_path: Path
     world = ApiWorld(tmp_path, "alpha", "beta")
     world.runtime.write_text("#!/bin/sh\nexit 3\n")
     token = world.principal("ann", Scope.ADMIN)
-    limits = ["--http-wrong-tokens", "1000000", "--http-max-body-bytes", "8000000", "--http-max-header-bytes", "65536"]
-    async with world.running(*limits) as running:
-        flags = ["--max-examples", "60"]
-        flags += ["--exclude-path", "/api/v1/drills"]  # each takes many seconds: tests/api/test_steps.py
+    async with world.running(*_LIMITS) as running:
+        flags = ["--max-examples", "60", "--exclude-path", _DRILLS]
         count = await cases_of(running.url, "/api/v1/openapi.json", token, _DAEMON, tmp_path, *flags)
         assert count >= _CASES
         assert running.process.poll() is None
         assert not [line for line in running.log if line["level"] in ("error", "critical")]
+
+
+async def test_drills_are_answered_as_the_document_says(tmp_path: Path) -> None:
+    """The real command carries out every case; only what it does in a sandbox, many seconds each, holds at once."""
+    world = ApiWorld(tmp_path, "alpha")
+    world.permit(safety={"killSwitch": True})  # a confirmed drill of the fleet ends at once: it releases no brake
+    registry = world.file("registry.v1.json").read_bytes()
+    token = world.principal("ann", Scope.ADMIN)
+    flags = ("--http-principals-file", str(world.principals_file), *_LIMITS)
+    async with daemon(world.repo, *flags, env=beginning_with(tmp_path / "quick", QUICK)) as running:
+        few = ("--max-examples", "10", "--include-path", _DRILLS)
+        assert await cases_of(running.url, "/api/v1/openapi.json", token, _DAEMON, tmp_path, *few) >= _DRILL_CASES
+        assert running.process.poll() is None
+        assert not [line for line in running.log if line["level"] in ("error", "critical")]
+    asked = [row["request"] for row in world.operations() if row["phase"] == "requested"]
+    assert {body["drill"] for body in asked} == {"kill-switch", "sprite-outage", "ambiguous-retry-guard", "all"}
+    assert {body.get("fleet") for body in asked} == {"sandbox", "live", None}
+    assert {entry["requestedBy"] for entry in world.document("drills/promotion.v1.json")["drills"]} == {"ann"}
+    assert world.file("registry.v1.json").read_bytes() == registry
 
 
 async def test_the_sprite_service_answers_every_case_as_its_document_says(tmp_path: Path) -> None:

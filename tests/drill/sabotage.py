@@ -1,4 +1,4 @@
-"""Builds of the manager with one guarded behaviour taken out: a ``sitecustomize`` for the drilled processes."""
+"""Builds of the manager without one guarded behaviour, or with quick drills: a ``sitecustomize`` for its processes."""
 
 from __future__ import annotations
 
@@ -43,10 +43,24 @@ guard.remembered = lambda prior, seen=[]: real(prior) if seen else seen.append(1
 }
 
 
-def sabotaged(folder: Path, name: str, env: dict[str, str] | None = None) -> dict[str, str]:
+#: For the processes of ``opsd drill run``: a drill in a sandbox holds at once, and everything around it is real.
+QUICK = """
+import sys
+if "drill" in sys.orig_argv:
+    from opsd.drill import evidence, run
+    held = [evidence.Observed("the drill was called", True, None)]
+    run.DRILLS = {name: (drill, lambda folder: held) for name, (drill, _body) in run.DRILLS.items()}
+"""
+
+
+def sabotaged(folder: Path, name: str) -> dict[str, str]:
     """An environment in which every interpreter begins with that sabotage."""
+    return {**os.environ, **beginning_with(folder, SABOTAGE[name])}
+
+
+def beginning_with(folder: Path, program: str) -> dict[str, str]:
+    """What to add to an environment in which every interpreter runs that program first; it is kept in ``folder``."""
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text(SABOTAGE[name])
-    base = dict(os.environ if env is None else env)
-    base["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), base.get("PYTHONPATH", ""))))
-    return base
+    (folder / "sitecustomize.py").write_text(program)
+    paths = (str(folder), os.environ.get("PYTHONPATH", ""))
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -16,7 +16,7 @@ from opsd.promotion.evidence import read_drills
 from opsd.promotion.gates import drill_recency
 from opsd.promotion.inputs import GateInputs
 from opsd.storage.fleet_store import FileFleetStore
-from tests.drill.sabotage import sabotaged
+from tests.drill.sabotage import beginning_with, sabotaged
 from tests.promotion import factories
 
 EVIDENCE = ".superloop/ops-manager/fleet/drills/promotion.v1.json"
@@ -74,11 +74,8 @@ def test_a_build_without_the_guarded_behaviour_fails_its_drill(
 
 
 def test_a_drill_that_cannot_be_carried_out_is_a_failure_with_a_reason(tmp_path: Path) -> None:
-    (tmp_path / "sabotage").mkdir()
-    (tmp_path / "sabotage" / "sitecustomize.py").write_text(
-        "import sys\nif 'sprite_service' in sys.orig_argv: raise SystemExit(3)\n"
-    )
-    done = drill("kill-switch", tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path / "sabotage")})
+    program = "import sys\nif 'sprite_service' in sys.orig_argv: raise SystemExit(3)\n"
+    done = drill("kill-switch", tmp_path, env={**os.environ, **beginning_with(tmp_path / "sabotage", program)})
     entry = entries(tmp_path)["kill_switch"]
     assert (done.returncode, entry["status"]) == (1, "fail")
     assert entry["error"] == "a sprite service ended at its start"

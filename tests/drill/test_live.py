@@ -12,6 +12,7 @@ import pytest
 from opsd.contract.errors import OpsError, UsageError
 from opsd.drill.live import LiveKillSwitch, check, switched_on
 from opsd.fleet.handoff.words import ExecutionMode
+from opsd.promotion.rollout.levers import Lever, pull
 from opsd.storage.fleet_parts import FleetDocument, FleetLog
 from opsd.storage.fleet_store import FileFleetStore
 from tests.daemon.fleet_world import FLAGS, FleetWorld
@@ -105,6 +106,16 @@ def test_what_somebody_else_changed_meanwhile_stays(world: FleetWorld) -> None:
     assert held(LiveKillSwitch(manager, 1.0, 0.0)) == [True, True, False]  # type: ignore[arg-type]
     left = json.loads(registry.read_text())
     assert (left["fleetId"], left["policy"]["autonomous"]["safety"]["killSwitch"]) == ("renamed", True)
+
+
+@pytest.mark.parametrize("pulled", [Lever.KILL_SWITCH, Lever.PAUSE])
+def test_a_brake_that_a_person_sets_meanwhile_stays_set(world: FleetWorld, pulled: Lever) -> None:
+    store = FileFleetStore(str(world.repo))
+    manager = Manager(store, lambda: pull(store, pulled, stop=True))
+    assert held(LiveKillSwitch(manager, 1.0, 0.0)) == [True, True, False]  # type: ignore[arg-type]
+    autonomous = world.document("registry.v1.json")["policy"]["autonomous"]
+    assert autonomous["safety"]["killSwitch"] is True
+    assert (autonomous.get("rollout") is not None) == (pulled is Lever.PAUSE)
 
 
 def test_an_interrupted_drill_puts_the_registry_back(world: FleetWorld) -> None:

@@ -2,7 +2,8 @@
 
 Invariants: stopping is never refused for what else the registry says, and waits for no run over the fleet (a dispatch
 reads the registry again before each of its steps, so it is stopped in the middle); letting go needs a registry that is
-valid afterwards. Whatever nobody here knows stays as it is, the layout of the file included.
+valid afterwards. Whatever nobody here knows stays as it is, the layout of the file included. A stop that stands already
+is written again, byte by byte: a drill that put it there for a while sees that a person wants it, and leaves it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _PATHS = {Lever.PAUSE: MANUAL_PAUSE, Lever.KILL_SWITCH: KILL_SWITCH}
 
 
 def pull(store: FleetStore, lever: Lever, *, stop: bool, clock: Callable[[], float] = time.time) -> JsonObject:
-    """Set a lever; what it was and is. One that stands as it should is left alone, and so is the file.
+    """Set a lever; what it was and is.
 
     Raises:
         UsageError: there is no registry that could be changed; for letting go also one that is invalid.
@@ -56,8 +57,9 @@ def pull(store: FleetStore, lever: Lever, *, stop: bool, clock: Callable[[], flo
         now = clock()
         if not stop:
             parse_registry(changed, source=file, now=now)
-        if before is not stop or get(original, *path) is not stop:
-            store.replace_text(FleetDocument.REGISTRY, in_layout_of(data, changed))
+        stands = get(original, *path) is stop
+        if stop or not stands:
+            store.replace_text(FleetDocument.REGISTRY, data if stands else in_layout_of(data, changed))
     return {
         "schemaVersion": "v1",
         "lever": lever.value,
