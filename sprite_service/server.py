@@ -41,6 +41,7 @@ class BoundedServer(web.Server):
             service.handle,
             logger=log,
             access_log=None,
+            auto_decompress=False,  # what is small on the wire stays small
             handler_cancellation=True,  # a stream or a wait ends with its client
             max_line_size=limits.max_header_bytes,
             max_field_size=limits.max_header_bytes,

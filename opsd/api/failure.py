@@ -57,7 +57,7 @@ ERRORS: dict[ErrorCode, tuple[int, str]] = {
     ErrorCode.OUTCOME_UNKNOWN: (409, "the first request with this key was cut off; look before using a new key"),
     ErrorCode.REGISTRY_UNUSABLE: (409, "the fleet registry is missing or invalid"),
     ErrorCode.TOO_LARGE: (413, "the body is larger than `http.max_body_bytes`"),
-    ErrorCode.UNSUPPORTED_MEDIA_TYPE: (415, "the body is not `application/json`"),
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: (415, "the body is not `application/json`, or compressed"),
     ErrorCode.IDEMPOTENCY_CONFLICT: (422, "the idempotency key was used for another request"),
     ErrorCode.TOO_MANY_FAILURES: (429, "too many wrong tokens came from this address; see `Retry-After`"),
     ErrorCode.INTERNAL_ERROR: (500, "a mistake of the daemon's; its log tells more"),

@@ -70,6 +70,8 @@ async def read_body(request: web.Request, model: type[Body]) -> tuple[Body, obje
     """
     if request.content_type != "application/json":
         raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
+    if "Content-Encoding" in request.headers:
+        raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, "the body must not be encoded: Content-Encoding is refused")
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             data = await request.read()

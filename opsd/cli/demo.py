@@ -32,6 +32,8 @@ _DESCRIPTION = (
 )
 _SETTLE_S = 30.0
 _LOG_WIDTH = 170
+#: SIGHUP: the terminal is closed. To the daemon it would mean a reload.
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ALERTS_SHOWN = 6
 _ALERTS_AT_THE_END = 20
 
@@ -45,9 +47,9 @@ def main(argv: list[str]) -> int:
         "--folder", type=Path, help="keep repos, manager files and logs here (default: a temporary one)"
     )
     options = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # the terminal is closed; to the daemon it means a reload
-        signal.signal(signal.SIGHUP, _terminate)
+    for number in _ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
     duration_s = options.seconds if options.seconds is not None else 8.0 if options.once else 60.0
     if options.folder is not None:
         if options.folder.exists() and any(options.folder.iterdir()):
@@ -58,8 +60,11 @@ def main(argv: list[str]) -> int:
         return _run(Path(folder), once=options.once, duration_s=duration_s)
 
 
-def _terminate(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)  # everything that was started ends on the way out
+def _end(number: int, _frame: object) -> None:
+    """Everything that was started ends on the way out, which takes moments and is not disturbed by a second signal."""
+    for other in _ENDS:
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _run(folder: Path, *, once: bool, duration_s: float) -> int:
@@ -117,11 +122,13 @@ def _outcome(console: Console, act: Act, process: subprocess.Popen[bytes]) -> bo
 
 def _invite(console: Console, fleet: DemoFleet) -> None:
     """What an operator can do in another terminal."""
-    program = str(Path(sys.argv[0]).resolve())
+    called = Path(sys.argv[0]).resolve()
+    program = [sys.executable, "-m", "opsd"] if called.name == "__main__.py" else [str(called)]
     lines = [f"export {TOKEN_VARIABLE}=$(cat {shlex.quote(str(fleet.token_file))})"]
     lines += [shlex.join(fleet.control_command(act, program=program)) for act in ACTS]
     console.print("three runs wait for an operator, and some loops get into trouble; from another terminal:")
-    lines.append(shlex.join([program, "fleet", "status", "--repo", str(fleet.manager)]))
+    lines.append(shlex.join([*program, "fleet", "status", "--repo", str(fleet.manager)]))
+    lines.append(shlex.join([*program, "watch", "--server", fleet.url]))
     for line in lines:
         console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 

@@ -5,9 +5,9 @@ Everything lives in a folder of its own and ends with the demo, whichever way it
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from opsd.contract.errors import OpsError
+from opsd.contract.values import printable
 from opsd.demo.alerts import URL_VARIABLE, AlertDesk
 from opsd.demo.autonomy import TROUBLES, policy_block, told
 from opsd.demo.replay import Player, Recording, list_cases, load_recording
@@ -32,6 +33,8 @@ from opsd.storage.fleet_store import FileFleetStore
 TOKEN_VARIABLE = "OPS_MANAGER_SERVICE_TOKEN"  # noqa: S105 - the name of a variable
 PREFERRED_PORT = 9464
 _START_S = 20.0
+#: The daemon's own word that it listens, and where.
+_STARTED = re.compile(rb'"http":"(http://[^"]+)/metrics","event":"daemon\.started"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +82,14 @@ class DemoFleet:
         self.loops: list[DemoLoop] = []
         self.manager = folder / "manager"
         self.token_file = folder / "token"
-        self.port = free_port(PREFERRED_PORT)
+        self._log = folder / "opsd.log"
+        self.url = ""  # of the daemon's listener, once it listens
         self._stop = threading.Event()
         self._players: list[threading.Thread] = []
         self._runs: list[subprocess.Popen[bytes]] = []
-        self._daemon: subprocess.Popen[bytes] | None = None
+        self.daemon: subprocess.Popen[bytes] | None = None
         self.desk = AlertDesk()
         self._env = {**os.environ, TOKEN_VARIABLE: secrets.token_hex(16), URL_VARIABLE: self.desk.url}
-
-    @property
-    def url(self) -> str:
-        """Address of the daemon's listener."""
-        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> DemoFleet:
         try:
@@ -173,25 +172,40 @@ class DemoFleet:
         ]
         document = {"schemaVersion": "v1", "fleetId": "demo", "loops": entries, "policy": policy_block(time.time())}
         registry.write_text(json.dumps(document, indent=2) + "\n")
-        command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), "--http-port", str(self.port)]
+        # Whoever took the preferred port since it was free answers there too, so only our daemon's own log is believed.
+        if not self._listens(free_port(PREFERRED_PORT)) and not self._listens(0):
+            raise self._failed("the daemon ended at its start")
+
+    def _listens(self, port: int) -> bool:
+        """Start the daemon; whether it listens. False: it ended.
+
+        Raises:
+            OpsError: it did neither in time.
+        """
+        command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), "--http-port", str(port)]
         command += ["--config", os.devnull]  # this host's settings may lead to a fleet in use
         command += ["--reconcile-resync-seconds", "5", "--observe-idle-resync-seconds", "5", "--log-format", "json"]
         command += ["--fleet-interval-seconds", "1", "--fleet-confirm-interval-seconds", "1"]
         command += ["--thresholds-spare-finished", "true"]  # a demo that is left alone calls for no help
         command += ["--alerts-catalog-file", str(self.folder / "alert-sinks.json")]
-        with (self.folder / "opsd.log").open("wb") as log:
-            self._daemon = subprocess.Popen(
+        with self._log.open("wb") as log:
+            daemon = self.daemon = subprocess.Popen(
                 command, env=self._env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
             )
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
-            if self._daemon.poll() is not None:
-                raise OpsError(f"the daemon ended at its start; its log: {self.folder / 'opsd.log'}")
-            with contextlib.suppress(OSError):
-                self._get("/healthz")
-                return
+            if (started := _STARTED.search(self._log.read_bytes())) is not None:
+                self.url = started[1].decode()
+                return True
+            if daemon.poll() is not None:
+                return False
             time.sleep(0.05)
-        raise OpsError(f"the daemon did not answer within {_START_S:g} s; its log: {self.folder / 'opsd.log'}")
+        raise self._failed(f"the daemon did not listen within {_START_S:g} s")
+
+    def _failed(self, what: str) -> OpsError:
+        """What to tell when the daemon is not there; its log may be gone with the folder by then."""
+        last = self._log.read_bytes().strip().rpartition(b"\n")[2].decode(errors="replace")
+        return OpsError(f"{what}; the last line of {self._log}: {printable(last)}")
 
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=5) as answer:  # noqa: S310 - loopback, our own daemon
@@ -199,10 +213,12 @@ class DemoFleet:
 
     def views(self) -> list[dict[str, Any]]:
         """What the daemon knows of each loop."""
+        if self.daemon is None or self.daemon.poll() is not None:
+            raise self._failed("the daemon has ended")
         try:
             loops: list[dict[str, Any]] = self._get("/v1/loops")["loops"]
         except urllib.error.URLError as error:
-            raise OpsError(f"the daemon does not answer; its log: {self.folder / 'opsd.log'}") from error
+            raise self._failed("the daemon does not answer") from error
         return loops
 
     def told(self) -> dict[str, str]:
@@ -212,7 +228,7 @@ class DemoFleet:
         except urllib.error.HTTPError:
             policy = None  # there is none yet
         except urllib.error.URLError as error:
-            raise OpsError(f"the daemon does not answer; its log: {self.folder / 'opsd.log'}") from error
+            raise self._failed("the daemon does not answer") from error
         record = FileFleetStore(str(self.manager)).read(FleetLog.HANDOFF_ATTEMPTS) or b""
         return told(policy, [json.loads(line) for line in record.split(b"\n")[:-1]])
 
@@ -220,10 +236,10 @@ class DemoFleet:
         """Every loop in trouble is where it has to be: one cancelled, the others left to a person."""
         return all(told.get(trouble.loop_id) == trouble.told for trouble in TROUBLES)
 
-    def control_command(self, act: Act, *, program: str = "opsd") -> list[str]:
+    def control_command(self, act: Act, *, program: Sequence[str] = ("opsd",)) -> list[str]:
         """What an operator types to carry out an act; the token comes from the environment."""
         url = next(loop.base_url for loop in self.loops if loop.loop_id == act.loop_id)
-        command = [program, "control", "--repo", str(self.manager), "--loop", act.loop_id, "--intent", act.intent]
+        command = [*program, "control", "--repo", str(self.manager), "--loop", act.loop_id, "--intent", act.intent]
         return [*command, "--transport", "sprite_service", "--service-base-url", url]
 
     def control(self, act: Act) -> subprocess.Popen[bytes]:
@@ -248,7 +264,7 @@ class DemoFleet:
     def close(self) -> None:
         """End everything, the daemon first."""
         self._stop.set()
-        processes = [self._daemon] if self._daemon is not None else []
+        processes = [self.daemon] if self.daemon is not None else []
         processes += [loop.service for loop in self.loops if loop.service is not None] + self._runs
         end_processes(*processes)
         for thread in self._players:

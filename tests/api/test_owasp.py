@@ -152,6 +152,10 @@ async def test_api6_unrestricted_access_to_sensitive_business_flows(tmp_path: Pa
         form = {"Content-Type": "text/plain"}
         status, body = await client.ask("POST", "/loops/alpha/control", data=json.dumps(order), headers=form)
         assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
+        for encoding in ("gzip", "deflate", "br", "unheard-of"):
+            encoded = {"Content-Type": "application/json", "Content-Encoding": encoding}
+            status, body = await client.ask("POST", "/loops/alpha/control", data=json.dumps(order), headers=encoded)
+            assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
         assert len(world.calls) == 1
     other = ApiWorld(tmp_path / "other", "alpha")
     async with other.running() as running:  # no token at all: what is open to this host is not open to its browsers

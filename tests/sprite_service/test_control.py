@@ -56,6 +56,17 @@ async def test_32_simultaneous_requests_with_one_key_start_one_command(slow: tup
     assert [len(rows) for rows in repo.all_rows()] == [1, 1, 1]
 
 
+async def test_an_encoded_body_is_what_it_is_and_never_inflated(slow: tuple[Repo, Service]) -> None:
+    repo, running = slow
+    async with client(running) as session:
+        for encoding in ("gzip", "deflate", "br"):
+            headers = {"Content-Encoding": encoding}
+            async with session.post("/ops/control", data=b"\x1f\x8b-not-really", headers=headers) as response:
+                assert response.status == 400
+                assert (await response.json())["error"]["code"] == "invalid_json"
+    assert repo.calls == []
+
+
 async def test_a_client_that_goes_away_ends_nothing(slow: tuple[Repo, Service]) -> None:
     repo, running = slow
     async with client(running) as session:

@@ -98,6 +98,7 @@ class HttpApi:
             self.app(),
             self._limits.max_connections,
             access_log=None,
+            auto_decompress=False,  # what is small on the wire stays small
             max_line_size=self._limits.max_header_bytes,
             max_field_size=self._limits.max_header_bytes,
             keepalive_timeout=75.0,
