@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from tests.alerts.timeline import Timeline, wall
-from tests.contract_vectors.world import free_port
+from tests.ports import free_port
 
 _NAMES = ("prometheus-alertmanager", "alertmanager")
 _PATIENCE_S = 40.0

@@ -14,11 +14,11 @@ async def opsd(*argv: str, env: Mapping[str, str] | None = None) -> subprocess.C
     """What ``opsd`` answers to a program."""
     command = [sys.executable, "-m", "opsd", *argv]
     return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, env=environment(env), timeout=60, check=False
+        subprocess.run, command, capture_output=True, text=True, env=environment(env), timeout=180, check=False
     )
 
 
-async def on_a_terminal(*argv: str, env: Mapping[str, str] | None = None, timeout_s: float = 60) -> tuple[int, str]:
+async def on_a_terminal(*argv: str, env: Mapping[str, str] | None = None, timeout_s: float = 180) -> tuple[int, str]:
     """Exit code of ``opsd``, and what a terminal of 200 columns shows of it, without colours."""
     own = environment({"COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1", **(env or {})})
     return await asyncio.to_thread(_run, [sys.executable, "-m", "opsd", *argv], own, timeout_s)

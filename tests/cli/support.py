@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,11 +82,3 @@ def printed(page: Sequence[RenderableType], width: int = 100) -> str:
     paper = io.StringIO()
     show(page, Console(file=paper, width=width))
     return paper.getvalue()
-
-
-def free_port() -> int:
-    """A port that nobody listens on; for a daemon that others have to find."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import time
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,7 +88,7 @@ async def heard_from(*answers: bytes, most: int = 20) -> list[Heard]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long was waited between connections; nobody really waits."""
     found: list[float] = []
-    monkeypatch.setattr(change_stream.time, "sleep", found.append)
+    monkeypatch.setattr(change_stream, "time", SimpleNamespace(sleep=found.append, monotonic=time.monotonic))
     return found
 
 
@@ -109,7 +112,10 @@ def grow(pauses: list[float]) -> bool:
     return all(most / 2 <= pause <= most for pause, most in zip(pauses, longest, strict=True))
 
 
-async def test_pauses_grow_also_where_a_server_greets_and_closes_again(pauses: list[float]) -> None:
+async def test_pauses_grow_also_where_a_server_greets_and_closes_again(
+    monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    monkeypatch.setattr(change_stream, "_LASTED_S", math.inf)
     hello = HEAD + event("hello", {})
     heard = await heard_from(hello, *[b""] * 10, hello, b"", hello, most=5)
     assert [one.kind for one in heard] == ["hello", "disconnected", "hello", "disconnected", "hello"]
@@ -128,12 +134,16 @@ async def test_pauses_begin_anew_after_a_connection_that_has_lasted(
 
 
 async def test_a_server_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch, pauses: list[float]) -> None:
-    monkeypatch.setattr(change_stream, "SILENCE_S", 0.05)
-
     async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + event("hello", {}))
         await writer.drain()
 
+    def heard_then(url: str) -> Heard:
+        stream = follow(Server(url), {})
+        assert next(stream).kind == "hello"
+        monkeypatch.setattr(change_stream, "SILENCE_S", 0.05)
+        return next(stream)
+
     async with server(greet) as url:
-        heard = await asyncio.to_thread(lambda: list(islice(follow(Server(url), {}), 2)))
-    assert heard[1] == Heard("disconnected", "f00-1", {"reason": "nothing was heard for 0.05 seconds"})
+        heard = await asyncio.to_thread(heard_then, url)
+    assert heard == Heard("disconnected", "f00-1", {"reason": "nothing was heard for 0.05 seconds"})

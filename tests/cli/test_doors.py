@@ -127,5 +127,5 @@ def test_the_service_door_runs_the_checkouts_service_in_its_own_process(checkout
     (package / "main.py").write_text("import os\ndef main(argv=None):\n    print(os.getpid(), argv)\n    return 7\n")
     (tmp_path / "link").symlink_to(checkout / "scripts" / "ops-manager-sprite-service.py")
     with subprocess.Popen([str(tmp_path / "link"), "--port=1", ""], stdout=subprocess.PIPE, text=True) as process:
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=120)
     assert (process.returncode, out) == (7, f"{process.pid} ['--port=1', '']\n")

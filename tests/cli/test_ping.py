@@ -12,6 +12,7 @@ import pytest
 
 from opsd.cli.main import main
 from tests.daemon.support import LiveLoop, daemon
+from tests.ports import free_port
 from tests.sprite_service.support import TOKEN, environment, make_repo, service
 
 
@@ -22,7 +23,7 @@ async def ask(*command: str, token: str | None = None) -> tuple[int, str, str]:
         capture_output=True,
         text=True,
         env={**environment(token), "OPSD_CONFIG": os.devnull},
-        timeout=60,
+        timeout=180,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
@@ -30,8 +31,8 @@ async def ask(*command: str, token: str | None = None) -> tuple[int, str, str]:
 
 async def test_a_daemon_that_is_ready_and_one_that_has_gone(tmp_path: Path) -> None:
     LiveLoop(tmp_path / "repo")
-    async with daemon(tmp_path / "repo") as running:
-        port = running.url.rpartition(":")[2]
+    port = str(free_port())
+    async with daemon(tmp_path / "repo", "--http-port", port) as running:
         assert await ask("opsd", "ping", "--http-port", port) == (0, "", "")
         running.stop()
         code, out, err = await ask("opsd", "ping", "--http-port", port)
@@ -55,7 +56,7 @@ def test_what_it_cannot_use_is_told(flags: list[str], message: str, capsys: pyte
 async def test_a_sprite_service_is_asked_with_the_options_that_it_runs_with(tmp_path: Path) -> None:
     repo = tmp_path / "repo"
     make_repo(repo)
-    async with service(repo) as running:
+    async with service(repo, "--port", str(free_port())) as running:
         options = ["--repo", str(repo), "--port", str(running.port), "--host", "127.0.0.1", "--ping"]
         assert await ask("sprite_service", *options, token=TOKEN) == (0, "", "")
         code, _, err = await ask("sprite_service", *options, token="another")

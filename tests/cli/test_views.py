@@ -22,7 +22,7 @@ from opsd.cli.remote.views import COMMANDS
 from opsd.contract.errors import OpsError
 from tests.api.world import ApiWorld
 from tests.cli.process import opsd
-from tests.cli.support import free_port
+from tests.ports import free_port
 
 
 async def shown(*argv: str, env: dict[str, str]) -> Any:

@@ -17,8 +17,8 @@ from opsd.api.stream import KEEPALIVE_S
 from opsd.cli.client.change_stream import SILENCE_S
 from tests.api.world import ApiWorld
 from tests.cli.process import on_a_terminal
-from tests.cli.support import free_port
 from tests.cli.watch_support import HEAD, Relay, Watch, event, server, watch
+from tests.ports import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +78,8 @@ async def test_what_a_cut_connection_missed_is_caught_up_with(tmp_path: Path) ->
             world.live["alpha"].append("iteration_start")
             await running.until_state("alpha", "running", 2)
             relay.open = True
-            while (heard := await watching.line())["kind"] != "loop":
-                assert heard["kind"] == "hello"
-            assert taken_in(2)(heard["data"])
+            while not ((heard := await watching.line())["kind"] == "loop" and taken_in(2)(heard["data"])):
+                assert heard["kind"] in ("hello", "loop"), "a second has passed, and the lag is another"
 
 
 async def test_changes_are_told_by_kind_and_so_many(tmp_path: Path) -> None:
@@ -111,9 +110,13 @@ async def test_it_ends_when_its_time_is_up_also_where_nothing_happens() -> None:
         writer.write(HEAD + event("hello", {}))
         await writer.drain()
 
-    async with server(silent) as url, watch("--server", url, "--for", "1s") as watching:
-        code, out, err = await watching.ended()
-    assert (code, err) == (0, "")
+    async with server(silent) as url:
+        for length in ("1s", "5s", "60s"):  # a machine may be too slow to be greeted within the first
+            async with watch("--server", url, "--for", length) as watching:
+                code, out, err = await watching.ended()
+            assert (code, err) == (0, "")
+            if out:
+                break
     assert json.loads(out)["kind"] == "hello"
 
 

@@ -25,7 +25,7 @@ class Watch:
     async def line(self) -> dict[str, Any]:
         """The next line."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             data = await self.process.stdout.readline()
         if not data:
             raise AssertionError(await self.ended())
@@ -40,7 +40,7 @@ class Watch:
 
     async def ended(self) -> tuple[int | None, str, str]:
         """Exit code, the rest of stdout, and stderr."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             out, err = await self.process.communicate()
         return self.process.returncode, out.decode(), err.decode()
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.contract_vectors.left_out import DROPPED, DROPPED_STEPS, LEFT_OUT
-from tests.contract_vectors.matching import mismatches, text_mismatches, without
+from tests.contract_vectors.matching import mismatches, text_mismatches, widened, without
 from tests.contract_vectors.world import SCRIPTS, Receiver, Service, Templates, http_exchange, write_files
 
 FOLDER = Path(__file__).parent / "vectors"
@@ -58,13 +58,14 @@ def _differences(vector: dict[str, Any], dropped: frozenset[str], folder: Path) 
             stack.callback(service.close)
             templates.values["service"] = service.url
         for number, step in vector["steps"]:
-            yield from _step_differences(templates.expand(step), f"step {number}", root, env, dropped)
+            yield from _step_differences(templates, templates.expand(step), f"step {number}", root, env, dropped)
         if "received" in vector:
-            yield from mismatches(templates.expand(vector["received"]), receiver.requests, "received")
+            expected = widened(templates.expand(vector["received"]), templates.late_s)
+            yield from mismatches(expected, receiver.requests, "received")
 
 
 def _step_differences(
-    step: dict[str, Any], where: str, root: Path, env: dict[str, str], dropped: frozenset[str]
+    templates: Templates, step: dict[str, Any], where: str, root: Path, env: dict[str, str], dropped: frozenset[str]
 ) -> Iterator[str]:
     write_files(root, step.get("write", {}))
     for name in step.get("remove", []):
@@ -77,10 +78,10 @@ def _step_differences(
         if status != spec.get("status", 200):
             yield f"{where}: HTTP {status}, expected {spec.get('status', 200)}: {body[:300]!r}"
         if "json" in spec:
-            yield from text_mismatches(spec["json"], body, f"{where} body")
+            yield from text_mismatches(widened(spec["json"], templates.late_s), body, f"{where} body")
     if "command" in step:
-        yield from _command_differences(step, f"{where} ({step['command']})", root, env, dropped)
-    for name, expected in without(step.get("after", {}), dropped).items():
+        yield from _command_differences(templates, step, f"{where} ({step['command']})", root, env, dropped)
+    for name, expected in widened(without(step.get("after", {}), dropped), templates.late_s).items():
         target = root / name
         if expected == "<absent>":
             if target.exists():
@@ -92,7 +93,7 @@ def _step_differences(
 
 
 def _command_differences(
-    step: dict[str, Any], where: str, root: Path, env: dict[str, str], dropped: frozenset[str]
+    templates: Templates, step: dict[str, Any], where: str, root: Path, env: dict[str, str], dropped: frozenset[str]
 ) -> Iterator[str]:
     done = subprocess.run(
         [str(SCRIPTS / f"ops-manager-{step['command']}.sh"), *step.get("args", [])],
@@ -107,7 +108,8 @@ def _command_differences(
     if done.returncode != step.get("exit", 0):
         yield f"{where}: exit {done.returncode}, expected {step.get('exit', 0)}; stderr {done.stderr[-300:]!r}"
     if "stdout" in step:
-        yield from text_mismatches(without(step["stdout"], dropped), done.stdout, f"{where} stdout")
+        expected = widened(without(step["stdout"], dropped), templates.late_s)
+        yield from text_mismatches(expected, done.stdout, f"{where} stdout")
     for part in step.get("stderr_contains", []):
         if part not in done.stderr:
             yield f"{where}: stderr {done.stderr[-300:]!r} does not contain {part!r}"

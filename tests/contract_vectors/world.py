@@ -7,7 +7,6 @@ import http.server
 import json
 import re
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -20,6 +19,8 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 _TEMPLATE = re.compile(r"\{\{\s*([a-z]+)(?:\s*([+-])\s*(\d+)([smhd]))?\s*\}\}")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+#: Enough for every start and every end, in seconds.
+_PATIENCE_S = 60.0
 
 
 class Templates:
@@ -28,6 +29,12 @@ class Templates:
     def __init__(self, repo: Path) -> None:
         self.now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         self.values = {"repo": str(repo)}
+        self._begun = time.monotonic()
+
+    @property
+    def late_s(self) -> float:
+        """How long ago ``now`` was, in seconds."""
+        return time.monotonic() - self._begun
 
     def expand(self, value: Any) -> Any:
         """``value`` with the templates in all its texts and keys replaced."""
@@ -99,44 +106,33 @@ class Receiver:
         self._server.server_close()
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Service:
-    """The sprite service as a process, started through its door."""
+    """The sprite service as a process, started through its door; ``url`` is where it listens."""
 
     def __init__(self, repo: Path, token: str, env: dict[str, str], log: Path) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
         argv = [SCRIPTS / "ops-manager-sprite-service.py", "--repo", repo, "--host", "127.0.0.1"]
-        argv += ["--port", str(port), "--token", token]
+        argv += ["--port", "0", "--token", token]
         with log.open("wb") as output:
             self._process = subprocess.Popen([str(part) for part in argv], stdout=output, stderr=output, env=env)
-        self._wait_until_it_answers(token, log)
+        self.url = self._address(log)
 
-    def _wait_until_it_answers(self, token: str, log: Path) -> None:
-        deadline = time.monotonic() + 20
-        request = urllib.request.Request(f"{self.url}/healthz", headers={"X-Ops-Token": token})
+    def _address(self, log: Path) -> str:
+        """Where it says that it listens."""
+        deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(request, timeout=1) as answer:
-                    answer.read()
-                return
-            except OSError:
-                time.sleep(0.02)
+            found = re.search(r"listening on (http://\S+)\n", log.read_text())
+            if found is not None:
+                return found[1]
+            time.sleep(0.01)
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(_PATIENCE_S)
         raise AssertionError(f"the sprite service did not start: {log.read_text()[-400:]}")
 
     def close(self) -> None:
         """Stop it; it must end promptly."""
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(10)
+            self._process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise

@@ -21,7 +21,7 @@ def repo(tmp_path: Path) -> Repo:
     repo = Repo(tmp_path)
     repo.superloop.write_text(f'#!/bin/sh\nexec {sys.executable} -m opsd simulate "$@"\n')
     run = [sys.executable, "-m", "opsd", "simulate", "run", "--repo", str(tmp_path), "--loop", "demo"]
-    subprocess.run([*run, "--iterations", "1", "--seconds", "0"], check=True, timeout=30)
+    subprocess.run([*run, "--iterations", "1", "--seconds", "0"], check=True, timeout=120)
     (repo.loop / "approval.json").write_text(json.dumps({"status": "pending", "run_id": "r", "iteration": 1}))
     return repo
 

@@ -76,7 +76,9 @@ async def test_over_sockets(
         command = [sys.executable, "-m", "opsd", "control", "--repo", str(tmp_path), "--loop", "demo"]
         command += ["--intent", "cancel", "--transport", "sprite_service", "--service-base-url", server.url]
         command += ["--retry-attempts", str(attempts), "--retry-backoff-seconds", "0", "--timeout-seconds", "0"]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
+        done = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, timeout=120, check=False
+        )
     row = json.loads(done.stdout)
     assert (done.returncode, row["status"], row["exitCode"]) == expected
     assert [len(rows) for rows in repo.all_rows()] == [1, 1, 1]
@@ -90,7 +92,7 @@ async def run_control(root: Path, *flags: str, env: dict[str, str] | None = None
         [*command, "--transport", "sprite_service", *flags],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
         env={**os.environ, **(env or {})},
     )
@@ -138,6 +140,6 @@ async def test_what_would_break_a_header_is_refused_before_anything_is_written(t
 async def test_nobody_there_is_a_failure_and_no_doubt(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "opsd", "control", "--repo", str(tmp_path), "--loop", "demo", "--intent", "cancel"]
     command += ["--transport", "sprite_service", "--service-base-url", "http://127.0.0.1:1"]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, json.loads(done.stdout)["status"]) == (1, "failed_command")
     assert "code=000" in done.stderr

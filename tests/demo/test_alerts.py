@@ -23,7 +23,7 @@ def desk() -> Iterator[AlertDesk]:
 
 def tell(desk: AlertDesk, body: Any) -> None:
     request = urllib.request.Request(desk.url, data=json.dumps(body).encode(), method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.status == 200
 
 

@@ -6,7 +6,6 @@ import pickle
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ import yaml
 from tests.deploy.dockerfile import Context, Image, build, parse, stages
 from tests.deploy.documents import ROOT
 from tests.deploy.machine import once, required
+from tests.ports import free_port
 
 INSTRUCTIONS = parse((ROOT / "Dockerfile").read_text())
 STAGES = stages(INSTRUCTIONS)
@@ -75,12 +75,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
         return built
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Container:
     """The image as an engine would run it with a read-only root."""
 
@@ -96,7 +90,7 @@ class Container:
         )
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(list(argv)), capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(self.command(list(argv)), capture_output=True, text=True, timeout=600, check=False)
 
     @contextmanager
     def started(self, argv: list[str], check: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
@@ -104,7 +98,7 @@ class Container:
         with log.open("wb") as output:
             process = subprocess.Popen(self.command(argv), stdout=output, stderr=output)
         try:
-            end = time.monotonic() + 60
+            end = time.monotonic() + 180
             while (answer := self.run(*check)).returncode != 0:
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < end, answer.stderr + log.read_text()
@@ -112,7 +106,7 @@ class Container:
         finally:
             if process.poll() is None:
                 process.kill()
-            process.wait(20)
+            process.wait(120)
 
 
 @pytest.fixture
@@ -132,7 +126,7 @@ def test_the_manager_runs_not_as_root_on_a_read_only_root_and_is_healthy(
     secrets = tmp_path / "secrets"
     secrets.mkdir(mode=0o755)
     (secrets / "OPSD_HTTP__API_TOKEN").write_text("of the container")
-    port = _free_port()
+    port = free_port()
     env = {"OPSD_HTTP__PORT": str(port), "CREDENTIALS_DIRECTORY": "/mnt"}
     container = Container(image, env, {"/var/lib/opsd": data, "/mnt": secrets})
     assert image.argv("HEALTHCHECK") == ["opsd", "ping"]
@@ -146,7 +140,7 @@ def test_the_manager_runs_not_as_root_on_a_read_only_root_and_is_healthy(
         shown = container.run("opsd", "config", "show").stdout
         assert re.search(r"^http\.api_token +\*+ +credential OPSD_HTTP__API_TOKEN$", shown, re.MULTILINE)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert "of the container" not in (tmp_path / "log").read_text()
 
 
@@ -162,10 +156,10 @@ def test_nothing_but_the_volume_can_be_written_and_no_installer_is_left(image: I
 
 def test_the_sprites_service_runs_from_the_same_image(image: Image, data: Path, tmp_path: Path) -> None:
     container = Container(image, {"OPS_MANAGER_SERVICE_TOKEN": "hush"}, {"/var/lib/opsd": data})
-    main = ["sprite-service", "--repo", "/var/lib/opsd", "--port", str(_free_port())]
+    main = ["sprite-service", "--repo", "/var/lib/opsd", "--port", str(free_port())]
     with container.started(main, [*main, "--ping"], tmp_path / "log") as process:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_kubernetes_first_registry_is_laid_once_and_the_manager_starts_with_it(
@@ -185,7 +179,7 @@ def test_kubernetes_first_registry_is_laid_once_and_the_manager_starts_with_it(
     (image.root.path / mounted.lstrip("/")).mkdir(exist_ok=True)
     (image.root.path / "etc" / "opsd").mkdir(exist_ok=True)
     volumes = {"/var/lib/opsd": data, "/etc/opsd": config, mounted: credentials}
-    container = Container(image, {**env, "OPSD_HTTP__PORT": str(_free_port())}, volumes)
+    container = Container(image, {**env, "OPSD_HTTP__PORT": str(free_port())}, volumes)
     registry = data / ".superloop" / "ops-manager" / "fleet" / "registry.v1.json"
     lay = pod["initContainers"][0]["command"]
     assert container.run(*lay).returncode == 0

@@ -24,7 +24,7 @@ EVIDENCE = ".superloop/ops-manager/fleet/drills/promotion.v1.json"
 
 def drill(name: str, repo: Path, *flags: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "opsd", "drill", "run", name, "--repo", str(repo), *flags]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900, env=env)
 
 
 def entries(repo: Path) -> dict[str, Any]:
@@ -121,6 +121,6 @@ def test_nothing_is_carried_out_when_its_evidence_could_not_be_kept(tmp_path: Pa
 )
 def test_what_is_refused(flags: list[str], message: str) -> None:
     command = [sys.executable, "-m", "opsd", "drill", "run", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: {message}")

@@ -58,13 +58,22 @@ async def test_under_the_switch_a_real_manager_evaluates_and_dispatches_nothing(
     registry = world.file("registry.v1.json")
     before = registry.read_bytes()
     world.crash("export")
+    crashed: list[str] = []
+
+    class Crashing(FileFleetStore):
+        """Lets a run crash under the switch, when the drill looks for an evaluation for the first time."""
+
+        def read(self, part: FleetDocument | FleetLog, start: int = 0) -> bytes | None:
+            if part is FleetDocument.POLICY and not crashed and _switch_is_on(world):
+                crashed.append("export")
+                world.crash("export")
+            return super().read(part, start)
+
     async with daemon(world.repo, *FLAGS, env=world.env) as opsd:
         await opsd.until(lambda: _dispatched(opsd))
-        drill = LiveKillSwitch(FileFleetStore(str(world.repo)), patience_s=20.0, hold_s=1.0)
-        drilled = asyncio.create_task(asyncio.to_thread(held, drill))
-        await opsd.until(lambda: _switch_is_on(world))
-        world.crash("export")
-        assert await drilled == [True, True, True]
+        drill = LiveKillSwitch(Crashing(str(world.repo)), patience_s=120.0, hold_s=1.0)
+        assert await asyncio.to_thread(held, drill) == [True, True, True]
+    assert crashed
     assert registry.read_bytes() == before
 
 
@@ -72,7 +81,7 @@ async def _dispatched(found: Daemon) -> bool:
     return bool(found.logged("autonomy.dispatched"))
 
 
-async def _switch_is_on(world: FleetWorld) -> bool:
+def _switch_is_on(world: FleetWorld) -> bool:
     return bool(world.document("registry.v1.json")["policy"]["autonomous"].get("safety", {}).get("killSwitch"))
 
 

@@ -20,6 +20,8 @@ from opsd.drill.run import DrillRun
 from opsd.storage.fleet_parts import FleetDocument
 from opsd.storage.fleet_store import FileFleetStore
 
+#: Enough for every start and every end, in seconds.
+_PATIENCE_S = 180.0
 HELD = Observed("it holds", True, {"seen": 1})
 
 
@@ -93,16 +95,23 @@ def test_a_signal_ends_everything_that_a_drill_has_started(tmp_path: Path, numbe
         command, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     try:
-        _until(lambda: any(b"daemon.started" in log.read_bytes() for log in temporary.rglob("opsd-1.log")))
+        _until(lambda: _a_daemon_started(temporary))
         assert _processes_in(temporary)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=_PATIENCE_S)
     finally:
         process.kill()
     assert process.returncode == (130 if number is signal.SIGINT else 143)
-    assert not _processes_in(temporary)
+    _until(lambda: not _processes_in(temporary))
     assert not list(temporary.iterdir())
     assert not (tmp_path / ".superloop/ops-manager/fleet/drills/promotion.v1.json").exists()
+
+
+def _a_daemon_started(folder: Path) -> bool:
+    try:
+        return any(b"daemon.started" in log.read_bytes() for log in folder.rglob("opsd-1.log"))
+    except FileNotFoundError:  # a folder went away meanwhile
+        return False
 
 
 def _processes_in(folder: Path) -> list[str]:
@@ -119,7 +128,7 @@ def _processes_in(folder: Path) -> list[str]:
 
 
 def _until(condition: Any) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

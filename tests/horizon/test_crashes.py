@@ -22,7 +22,7 @@ def deaths(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What was left by a death at each step, and by the run that came to its end."""
     folder = tmp_path_factory.mktemp("deaths")
     command = [sys.executable, "-m", "tests.horizon.crashing", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return [json.loads(row) for row in done.stdout.splitlines()]
 
@@ -71,7 +71,7 @@ def test_bridges_at_the_same_time_queue_each_envelope_once(tmp_path: Path) -> No
         world.put(f"{number % 7}/{number}.jsonl", line(f"p{number}"), line(f"p{number // 2}"), line("everywhere"))
     command = [str(DOOR), "--repo", str(tmp_path), "--max-files", "9"]
     bridges = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(8)]
-    answers = [(bridge.communicate(timeout=120), bridge.returncode) for bridge in bridges]
+    answers = [(bridge.communicate(timeout=600), bridge.returncode) for bridge in bridges]
     assert [(error, code) for (_, error), code in answers] == [("", 0)] * 8
     states = [json.loads(out) for (out, _), _ in answers]
     assert sum(state["summary"]["queuedEnvelopeCount"] for state in states) == 61

@@ -85,14 +85,14 @@ class World:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=1800,
         )
         assert done.returncode == 0, f"{script}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
         return done.stdout
 
     def _a_run_that_fell_silent(self) -> None:
         command = ["simulate", "run", "--repo", self.repo, "--loop", LOOP, "--iterations", "1", "--seconds", "0.1"]
-        subprocess.run([sys.executable, "-m", "opsd", *command, "--ending", "crashed"], check=False, timeout=60)
+        subprocess.run([sys.executable, "-m", "opsd", *command, "--ending", "crashed"], check=False, timeout=180)
         for path in (self.repo / ".superloop").rglob("*.json*"):
             path.write_text(_MOMENT.sub(lambda found: _earlier(found[0]), path.read_text()))
 

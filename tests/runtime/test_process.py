@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import sys
 import threading
-import time
 from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
 
 from opsd.runtime.process import Answer, Ending, run_program
+from tests.runtime.stopped import await_end, stopped_after_it_began
+
+#: Says a word once the one before has been read.
+_ONE_BY_ONE = """
+import fcntl, os, termios, time
+for descriptor, word in ((1, b"one"), (2, b"two"), (1, b"three")):
+    os.write(descriptor, word + b"\\n")
+    while any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))):
+        time.sleep(0.001)
+"""
 
 
 def _program(path: Path, body: str, head: str = "#!/bin/sh\n") -> Path:
@@ -40,13 +49,11 @@ def test_a_program_that_does_not_end_is_stopped() -> None:
 
 def test_what_a_stopped_program_started_is_stopped_too(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
-    script = _program(tmp_path / "script", f"sleep 60 & echo $! > {pid_file}; wait\n")
-    assert run_program([str(script)], timeout_s=0.3).exit == 124
-    child = int(pid_file.read_text())
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
-        assert time.monotonic() < deadline
-        os.sched_yield()
+    script = _program(tmp_path / "script", f"sleep 600 & echo $! > {pid_file}; wait\n")
+    assert (
+        stopped_after_it_began(pid_file, lambda timeout_s: run_program([str(script)], timeout_s=timeout_s)).exit == 124
+    )
+    await_end(int(pid_file.read_text()))
 
 
 def test_endless_output_is_bounded() -> None:
@@ -60,8 +67,7 @@ def test_both_streams_are_told_apart() -> None:
 
 
 def test_both_streams_also_come_in_the_order_of_their_arrival() -> None:
-    said = "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three"
-    assert run_program(["/bin/sh", "-c", said]).output == b"one\ntwo\nthree\n"
+    assert run_program([sys.executable, "-c", _ONE_BY_ONE]).output == b"one\ntwo\nthree\n"
 
 
 @pytest.mark.parametrize("script", ["sleep 60", "exec >&- 2>&-; sleep 60"])

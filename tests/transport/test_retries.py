@@ -11,7 +11,7 @@ from opsd.transport.http_client import (
     ServiceRequestError,
 )
 from opsd.transport.retry import RetryPolicy, retry_wait
-from tests.transport.misbehaving import respond, send, serving
+from tests.transport.misbehaving import Answer, respond, send, serving
 
 ONE_SHOT = RetryPolicy(attempts=3, backoff_s=2.0)
 DAEMON = RetryPolicy(attempts=3, backoff_s=2.0, patient=True, jitter=0.5)
@@ -99,20 +99,33 @@ async def test_what_failed_for_good_is_told_in_the_contracts_words_without_the_t
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
+        (send(b"HTTP/1.1 200 OK\r\n", then_hang=True), "no complete answer in time"),
+        (send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab", then_hang=True), "no complete answer in time"),
+    ],
+)
+async def test_an_answer_that_does_not_end_is_a_failure_without_a_status(answer: Answer, told: str) -> None:
+    await fails_without_a_status(answer, told, timeout_s=0.3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
         (send(b"not http at all\r\n\r\n"), ""),
         (send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"), ""),
         (send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"), ""),
         (send(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000 + b"\r\n\r\n"), ""),
-        (send(b"HTTP/1.1 200 OK\r\n", then_hang=True), "no complete answer in time"),
-        (send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab", then_hang=True), "no complete answer in time"),
         (respond(200, b"x" * 2000), "the answer is larger than 1000 bytes"),
         (send(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n" + b"x" * 2000), "larger than 1000 bytes"),
         (send(b""), ""),
     ],
 )
-async def test_an_answer_that_is_none_is_a_failure_without_a_status(answer: object, told: str) -> None:
-    client = ServiceClient(ClientLimits(total_timeout_s=0.3, max_body_bytes=1000), sleep=Waits())
-    async with serving(answer) as server:  # type: ignore[arg-type]
+async def test_an_answer_that_is_none_is_a_failure_without_a_status(answer: Answer, told: str) -> None:
+    await fails_without_a_status(answer, told, timeout_s=60.0)
+
+
+async def fails_without_a_status(answer: Answer, told: str, *, timeout_s: float) -> None:
+    client = ServiceClient(ClientLimits(total_timeout_s=timeout_s, max_body_bytes=1000), sleep=Waits())
+    async with serving(answer) as server:
         with pytest.raises(ServiceRequestError) as caught:
             await client.request("GET", server.url, "/", policy=RetryPolicy(1))
     await client.close()

@@ -10,13 +10,20 @@ from opsd.transport.stream import EventStream, StreamNotOfferedError
 from tests.transport.misbehaving import Answer, respond, send, serving, stream
 
 
-async def read(answer: Answer, *, after: int = 0, token: str | None = None) -> tuple[list[int], bytes]:
+async def read(
+    answer: Answer, *, after: int = 0, token: str | None = None, idle_timeout_s: float = 60.0
+) -> tuple[list[int], bytes]:
     """The offsets that one connection tells, and the request's head."""
-    client = ServiceClient(ClientLimits(connect_timeout_s=2.0))
+    client = ServiceClient(ClientLimits(connect_timeout_s=60.0))
     try:
         async with serving(answer) as server:
             source = EventStream(
-                client, base_url=server.url, loop_id="a b", token=token, idle_timeout_s=0.2, max_frame_bytes=1000
+                client,
+                base_url=server.url,
+                loop_id="a b",
+                token=token,
+                idle_timeout_s=idle_timeout_s,
+                max_frame_bytes=1000,
             )
             offsets = [offset async for offset in source.news(after=after) if offset is not None]
             return offsets, server.requests[0]
@@ -42,8 +49,6 @@ async def test_an_offset_that_is_none_is_no_news() -> None:
     ("answer", "told"),
     [
         (stream(b'event: error\ndata: {"code":"runtime_error","x":"hush-hush"}\n\n'), r"the stream reports .*redacted"),
-        (stream(b": hello\n\n", then_hang=True), "no sign of life in time"),
-        (send(b"HTTP/1.1 200 OK\r\n", then_hang=True), "no sign of life in time"),
         (stream(b"data: " + b"x" * 5000), "larger than 1000 bytes"),
         (send(b"nonsense\r\n\r\n"), "stream broken"),
         (respond(502, b"cursor is ahead"), "refused with status 502: cursor is ahead"),
@@ -54,6 +59,14 @@ async def test_an_offset_that_is_none_is_no_news() -> None:
 async def test_trouble_is_told_as_what_it_is(answer: Answer, told: str) -> None:
     with pytest.raises(StreamError, match=told):
         await read(answer, token="hush-hush")
+
+
+@pytest.mark.parametrize(
+    "answer", [stream(b": hello\n\n", then_hang=True), send(b"HTTP/1.1 200 OK\r\n", then_hang=True)]
+)
+async def test_silence_is_trouble_too(answer: Answer) -> None:
+    with pytest.raises(StreamError, match="no sign of life in time"):
+        await read(answer, token="hush-hush", idle_timeout_s=0.2)
 
 
 @pytest.mark.parametrize(
