@@ -77,6 +77,8 @@ WITH_TOKEN = (ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.TOO_MANY_FA
 WITH_BODY = (ErrorCode.TIMEOUT, ErrorCode.TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE)
 #: Of what reads or replaces files that people may have edited.
 FILES = (ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE)
+#: The same for those of the fleet.
+FLEET_FILES = (*FILES, ErrorCode.REGISTRY_UNUSABLE)
 
 
 class ApiError(Exception):
