@@ -7,8 +7,10 @@ from enum import StrEnum
 
 from opsd.contract.errors import (
     ArtifactError,
+    BusyError,
     CursorError,
     LockTimeoutError,
+    NotFoundError,
     OpsError,
     RegistryError,
     UsageError,
@@ -123,6 +125,10 @@ def no_such_loop() -> ApiError:
 
 def api_error(error: OpsError) -> ApiError:
     """How a failure of the rooms below is answered."""
+    if isinstance(error, BusyError):
+        return NotBegunError(error.message)
+    if isinstance(error, NotFoundError):
+        return ApiError(ErrorCode.NOT_FOUND, error.message)
     if isinstance(error, LockTimeoutError):
         return ApiError(ErrorCode.BUSY, error.message, headers={"Retry-After": "1"})
     if isinstance(error, RegistryError):

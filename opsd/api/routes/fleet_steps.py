@@ -9,13 +9,13 @@ from opsd.access.model import Scope
 from opsd.api.failure import FLEET_FILES, ApiError, ErrorCode
 from opsd.api.models import fleet as models
 from opsd.api.operations import fleet
-from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.schemas import OBJECT
 from opsd.fleet.handoff.dispatch import Order
 from opsd.fleet.handoff.execution import acted_on
 from opsd.fleet.handoff.words import ExecutionMode
 from opsd.loop.outcome import PassOrder
+from opsd.runtime.threads import in_own_thread
 
 
 async def run_policy(call: Call) -> Answer:
