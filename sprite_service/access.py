@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -58,6 +58,10 @@ class Caller:
         if not authorize(self.identity, scope, target):
             where = " for this loop" if isinstance(target, str) else ""
             raise answers.Refusal(403, "forbidden", f"this needs the scope {scope.value}{where}")
+
+
+Handler = Callable[[web.BaseRequest, Caller], Awaitable[web.StreamResponse]]
+"""Answers one path."""
 
 
 class Access:

@@ -1,4 +1,4 @@
-"""The service: who may ask, what is answered, and what bounds it (contract 30, section 6).
+"""The service: who may ask, who answers, and what bounds it (contract 30, section 6).
 
 One handler for everything, found by a look-up: authentication comes first for every path, known or not, and a
 request of an unchanged loop passes through nothing that it does not need.
@@ -12,24 +12,20 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
 
-from opsd.access.authenticate import Extent, authorize
+from opsd.access.authenticate import Extent
 from opsd.access.authenticate import Refusal as Unknown
 from opsd.access.model import Scope
 from opsd.access.source import PrincipalsSource
-from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
-from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.control.recovery import recover_all
-from opsd.runtime.discovery import list_loops
-from opsd.runtime.reader import PollResult
 from opsd.runtime.watcher import JournalWatcher
-from sprite_service import answers, principals
-from sprite_service.access import Access, Caller
+from sprite_service import principals
+from sprite_service.access import Access, Caller, Handler
 from sprite_service.answers import Refusal, invalid, json_bytes, json_response
 from sprite_service.background import Background
 from sprite_service.config import Config
@@ -37,11 +33,10 @@ from sprite_service.control import ControlEndpoint
 from sprite_service.loops import Loops
 from sprite_service.metrics import ServiceMetrics
 from sprite_service.openapi import openapi_document
-from sprite_service.stream import MAX_STREAM_S, EventStreams, StreamQuery
+from sprite_service.reads import LoopReads
+from sprite_service.stream import EventStreams
 
 _CONTROL = "/ops/control"
-
-Handler = Callable[[web.BaseRequest, Caller], Awaitable[web.StreamResponse]]
 
 
 def _shown(principal: str, reason: str = "") -> str:
@@ -77,16 +72,14 @@ class Service:
         #: How many connections are open; the server behind the service knows.
         self.connections: Callable[[], int] = lambda: 0
         self._idle = asyncio.Event()
+        reads = LoopReads(config, self.loops, self.watcher, self.streams, self._access)
         self.control = ControlEndpoint(config, self.background)
         self._get: dict[str, Handler] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
             "/metrics": self._metrics_page,
             "/openapi.json": self._openapi,
-            "/ops/loops": self._list,
-            "/ops/snapshot": self._snapshot,
-            "/ops/events": self._events,
-            "/ops/events/stream": self._stream,
+            **reads.handlers(),
         }
 
     def _background_failed(self) -> None:
@@ -224,82 +217,5 @@ class Service:
     async def _openapi(self, _request: web.BaseRequest, _caller: Caller) -> web.StreamResponse:
         return json_response(openapi_document())
 
-    async def _list(self, _request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
-        found = await self.loops.in_thread(lambda: list_loops(self.config.repo))
-        seen = [{"loopId": loop_id} for loop_id in found if authorize(caller.identity, Scope.READ, loop_id)]
-        body = {"ok": True, "schemaVersion": "v1", "loops": seen}
-        return json_response(body)
-
-    async def _snapshot(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
-        loop_id = answers.loop_id_of(request.rel_url)
-        caller.require(Scope.READ, loop_id)
-        known = self.loops.known_snapshot(loop_id, caller.trace_id)
-        return json_bytes(await self.loops.snapshot(loop_id, caller.trace_id) if known is None else known)
-
-    async def _events(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
-        query, trace_id = request.query, caller.trace_id
-        loop_id = answers.loop_id(query)
-        caller.require(Scope.READ, loop_id)
-        offset, limit = answers.count(query, "cursor"), answers.count(query, "maxEvents")
-        skip_line = answers.count(query, "skipLine") or None
-        wait_s = answers.seconds(query, "wait", self.config.limits.max_wait_s)
-
-        def render(page: PollResult) -> bytes:
-            return jsoncodec.dumps(self._events_body(loop_id, page, trace_id))
-
-        async def poll() -> tuple[PollResult, bytes]:
-            return await self.loops.poll(
-                loop_id, offset=offset, max_events=limit, trace_id=trace_id, render=render, skip_line=skip_line
-            )
-
-        page, body = await poll()
-        if page.events or not wait_s:
-            return json_bytes(body)
-        deadline = time.monotonic() + wait_s
-        subscription = self.watcher.subscribe(self.config.repo, loop_id)
-        try:
-            page, body = await poll()  # what came between the look and the subscription
-            while not page.events and not self.streams.ending.is_set():
-                left_s = deadline - time.monotonic()
-                if left_s <= 0 or not await subscription.wait(left_s):
-                    break
-                page, body = await poll()
-        finally:
-            subscription.close()
-        return json_bytes(body)
-
-    def _events_body(self, loop_id: str, page: PollResult, trace_id: str | None) -> JsonObject:
-        head: JsonObject = {"ok": True, "schemaVersion": "v1"}
-        if trace_id is not None:
-            head["traceId"] = trace_id
-        return {
-            **head,
-            "source": {"repoPath": self.config.repo, "loopId": loop_id},
-            "events": page.events,
-            "cursor": {
-                "eventLineOffset": page.offset,
-                "eventLineCount": page.line_count,
-                "updatedAt": format_utc(time.time()),
-            },
-        }
-
     async def _control(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
         return await self.control.handle(request, caller)
-
-    async def _stream(self, request: web.BaseRequest, caller: Caller) -> web.StreamResponse:
-        loop_id = answers.loop_id(request.query)
-        caller.require(Scope.READ, loop_id)
-        cursor = answers.count(request.query, "cursor")  # looked at also where the header wins
-        if request.headers.get("Last-Event-ID", "").strip():
-            cursor = answers.count({"cursor": request.headers["Last-Event-ID"].strip()}, "cursor")
-
-        def may_go_on() -> bool:
-            return self._access.still(caller.identity, Scope.READ, loop_id)
-
-        query = StreamQuery(
-            loop_id,
-            offset=cursor,
-            max_events=answers.count(request.query, "maxEvents"),
-            for_s=answers.duration(request.query, "forSeconds", MAX_STREAM_S),
-        )
-        return await self.streams.serve(request, query, caller.trace_id, may_go_on=may_go_on)

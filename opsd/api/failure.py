@@ -7,8 +7,10 @@ from enum import StrEnum
 
 from opsd.contract.errors import (
     ArtifactError,
+    BusyError,
     CursorError,
     LockTimeoutError,
+    NotFoundError,
     OpsError,
     RegistryError,
     UsageError,
@@ -80,6 +82,8 @@ WITH_TOKEN = (ErrorCode.UNAUTHORIZED, ErrorCode.FORBIDDEN, ErrorCode.TOO_MANY_FA
 WITH_BODY = (ErrorCode.TIMEOUT, ErrorCode.TOO_LARGE, ErrorCode.UNSUPPORTED_MEDIA_TYPE)
 #: Of what reads or replaces files that people may have edited.
 FILES = (ErrorCode.CONFLICT, ErrorCode.MANAGER_FILE)
+#: The same for those of the fleet.
+FLEET_FILES = (*FILES, ErrorCode.REGISTRY_UNUSABLE)
 
 
 class ApiError(Exception):
@@ -124,6 +128,10 @@ def no_such_loop() -> ApiError:
 
 def api_error(error: OpsError) -> ApiError:
     """How a failure of the rooms below is answered."""
+    if isinstance(error, BusyError):
+        return NotBegunError(error.message)
+    if isinstance(error, NotFoundError):
+        return ApiError(ErrorCode.NOT_FOUND, error.message)
     if isinstance(error, LockTimeoutError):
         return ApiError(ErrorCode.BUSY, error.message, headers={"Retry-After": "1"})
     if isinstance(error, RegistryError):

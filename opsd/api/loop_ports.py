@@ -54,7 +54,8 @@ class Loops(Protocol):
         """Queue a pass for an operator; done when it has ended.
 
         Raises:
-            ApiError: there is no such loop, or its next pass was asked for otherwise.
+            ApiError: there is no such loop.
+            BusyError: its next pass was asked for otherwise.
         """
 
     def look_again(self, loop: str) -> None:
@@ -94,7 +95,7 @@ class Loops(Protocol):
         """Look for an intent's effect until it is there, the time is up, or nobody waits any more.
 
         Raises:
-            ApiError: too many look at a time.
+            BusyError: too many look at a time.
         """
 
     def control(

@@ -118,7 +118,7 @@ class Host(Protocol):
         """A new pass over every loop of the registry, and the fleet's state.
 
         Raises:
-            ApiError: a loop's next pass was asked for otherwise.
+            BusyError: a loop's next pass was asked for otherwise.
             OpsError: the registry cannot be used, or another run holds the fleet.
         """
 
@@ -129,7 +129,7 @@ class Host(Protocol):
         that run may have.
 
         Raises:
-            ApiError: too many run, or one of this name does, or the daemon ends.
+            BusyError: too many run, or one of this name does, or the daemon ends.
         """
 
     def configured(self) -> Configured:

@@ -103,6 +103,18 @@ class LockTimeoutError(OpsError):
     default_code = "locked"
 
 
+class BusyError(OpsError):
+    """Others have every place; nothing was done, and the same may succeed a moment later."""
+
+    default_code = "busy"
+
+
+class NotFoundError(OpsError):
+    """There is no such thing, or not yet."""
+
+    default_code = "not_found"
+
+
 class ProjectionError(OpsError):
     """A snapshot or event envelope that the projection refuses (contract 10, 4.2)."""
 

@@ -12,12 +12,12 @@ from opsd.api.failure import FILES, ApiError, ErrorCode, NotBegunError, no_such_
 from opsd.api.models import alerts as models
 from opsd.api.models.base import Nothing
 from opsd.api.operations import alerts
-from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.schemas import OBJECT, OBJECTS
 from opsd.contract.errors import LockTimeoutError, UsageError
 from opsd.contract.ids import LoopId
 from opsd.contract.timestamps import parse_epoch
+from opsd.runtime.threads import in_own_thread
 
 
 async def list_silences(call: Call) -> Answer:

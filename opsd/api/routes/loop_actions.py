@@ -11,7 +11,6 @@ from opsd.api.command_route import command_route
 from opsd.api.failure import ApiError, ErrorCode, NotBegunError
 from opsd.api.models import loops as models
 from opsd.api.models.base import Nothing
-from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.schemas import OBJECT, OBJECT_OR_NULL, TEXT
 from opsd.contract.errors import LockTimeoutError, UsageError
@@ -20,6 +19,7 @@ from opsd.contract.timestamps import format_utc
 from opsd.control.verdict import ControlRequest, Intent
 from opsd.loop.outcome import PassOrder
 from opsd.loop.project_state import project_and_store
+from opsd.runtime.threads import in_own_thread
 
 #: How long a pass that somebody waits for may take, beside the queue.
 _WAIT_S = 180.0

@@ -9,9 +9,9 @@ from opsd.api.command_route import command_route
 from opsd.api.failure import FILES, ErrorCode
 from opsd.api.models import alerts as models
 from opsd.api.operations import alerts
-from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.schemas import OBJECT
+from opsd.runtime.threads import in_own_thread
 
 
 async def dead_letters(call: Call) -> Answer:

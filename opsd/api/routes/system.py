@@ -11,11 +11,11 @@ from opsd.access.document import in_order
 from opsd.access.keeper import PrincipalsKeeper
 from opsd.api.failure import ErrorCode
 from opsd.api.models.stream import StreamQuery
-from opsd.api.own_thread import in_own_thread
 from opsd.api.route import Answer, Call, Route
 from opsd.api.schemas import OBJECT, TEXT
 from opsd.api.stream import serve_stream
 from opsd.contract.jsoncodec import JsonObject
+from opsd.runtime.threads import in_own_thread
 from opsd.storage.audit_report import audit_report
 
 

@@ -10,11 +10,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.own_thread import in_own_thread
+from opsd.contract.errors import NotFoundError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.observed import LoopPass
 from opsd.fleet.publish import prepare, publish
+from opsd.runtime.threads import in_own_thread
 from opsd.storage.fleet_store import FileFleetStore
 from opsd.supervisor.fleet.cycle import CycleRun
 from opsd.supervisor.fleet.means import RollupMaker, enabled_loops
@@ -38,7 +38,8 @@ async def reconcile_fleet(
     A loop whose pass has not ended by then is told by the one before, where that is fresh enough, and else has failed.
 
     Raises:
-        ApiError: there is no registry, or a loop's next pass was asked for otherwise.
+        NotFoundError: there is no registry.
+        BusyError: a loop's next pass was asked for otherwise.
         OpsError: the registry cannot be used, or another run held the fleet for ``lock_wait_s`` seconds.
     """
     run = CycleRun(trace_id)
@@ -61,5 +62,5 @@ async def reconcile_fleet(
 def _registry(store: FileFleetStore) -> JsonObject:
     registry = FleetRegistry(store, time.time)
     if registry.missing:
-        raise ApiError(ErrorCode.NOT_FOUND, "there is no fleet registry")
+        raise NotFoundError("there is no fleet registry")
     return registry.read().document

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from opsd.api.failure import NotBegunError
 from opsd.api.ports import CommandEnd
 from opsd.contract import jsoncodec
+from opsd.contract.errors import BusyError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import printable
 from opsd.runtime.process import Answer, Ending, run_program
@@ -74,11 +74,11 @@ class Commands:
             alone: a name that only one of them may have at a time.
 
         Raises:
-            NotBegunError: too many run, in all or for ``by``, or one of this name does, or the daemon ends.
+            BusyError: too many run, in all or for ``by``, or one of this name does, or the daemon ends.
         """
         refusal = self._refusal(by, alone)
         if refusal:
-            raise NotBegunError(refusal)
+            raise BusyError(refusal)
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._threads, run_command, argv, deadline_s, self._env, self._ending)
         self._running[running] = (by, alone)

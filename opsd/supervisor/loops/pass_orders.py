@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from opsd.api.failure import NotBegunError
+from opsd.contract.errors import BusyError
 from opsd.fleet.observed import LoopPass
 from opsd.loop.outcome import PassOrder
 
@@ -33,12 +33,12 @@ class PassOrders:
         """Have the next pass do this; done when that pass has ended.
 
         Raises:
-            ApiError: another order waits for the next pass, and it cannot do both.
+            BusyError: another order waits for the next pass, and it cannot do both.
         """
         if self._placed is None or self._placed.order == _ANY_PASS:
             self._placed = _Placed(order, [] if self._placed is None else self._placed.waiting)
         elif order not in (_ANY_PASS, self._placed.order):
-            raise NotBegunError("the loop's next pass was asked for otherwise")
+            raise BusyError("the loop's next pass was asked for otherwise")
         future: asyncio.Future[LoopPass] = asyncio.get_running_loop().create_future()
         self._placed.waiting.append(future)
         return future

@@ -13,11 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from opsd.api.failure import NotBegunError
 from opsd.api.loop_ports import ConfirmationQuestion, EventsQuestion
-from opsd.api.own_thread import in_own_thread
 from opsd.contract.checks import check_events, check_snapshot
-from opsd.contract.errors import ArtifactError, OpsError, UsageError
+from opsd.contract.errors import ArtifactError, BusyError, OpsError, UsageError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
@@ -28,7 +26,7 @@ from opsd.loop.records import cursor_document
 from opsd.runtime.process import Ending
 from opsd.runtime.reader import LoopReader
 from opsd.runtime.readers import Readers
-from opsd.runtime.threads import InThread
+from opsd.runtime.threads import InThread, in_own_thread
 from opsd.supervisor.loops.managed_loop import ManagedLoop
 from opsd.transport.base import EnvelopeBatch, IngestCursor, Observation, ObservationQuery
 from opsd.transport.local import LocalTransport
@@ -78,7 +76,7 @@ class LoopReads:
         """The snapshot envelope; ``run_id`` is reported instead of the inferred one.
 
         Raises:
-            ApiError: too many wait for the loop's sprite service.
+            BusyError: too many wait for the loop's sprite service.
             OpsError: there is none, or none that can be used.
         """
         transport = loop.transport
@@ -97,7 +95,7 @@ class LoopReads:
         """Events behind a line offset, and the cursor document that acknowledges them: ``events`` and ``cursor``.
 
         Raises:
-            ApiError: too many wait for the loop's sprite service.
+            BusyError: too many wait for the loop's sprite service.
             OpsError: the loop cannot be read from there.
         """
         transport = loop.transport
@@ -132,7 +130,7 @@ class LoopReads:
     def _may_ask(self, loop: ManagedLoop) -> Iterator[None]:
         name = str(loop.name)
         if self._asking[name] >= MAX_ASKING:
-            raise NotBegunError("too many requests wait for this loop's sprite service")
+            raise BusyError("too many requests wait for this loop's sprite service")
         self._asking[name] += 1
         try:
             yield
@@ -157,10 +155,10 @@ class LoopReads:
             gone: nobody waits for the answer any more.
 
         Raises:
-            ApiError: too many look at a time.
+            BusyError: too many look at a time.
         """
         if self._looks >= MAX_LOOKS:
-            raise NotBegunError("too many look for effects at a time")
+            raise BusyError("too many look for effects at a time")
         take = self._taker(loop, trace_id, max(question.timeout_s, _LEAST_LOOK_S))
 
         def pause(seconds: float) -> None:
