@@ -14,7 +14,6 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +29,8 @@ from opsd.api.parsing import checked_path, idempotency_key, parse_query, read_bo
 from opsd.api.ports import Gate, Host
 from opsd.api.route import Answer, Call, Route
 from opsd.api.shares import Place, Shares
-from opsd.api.stream import bound_streams
+from opsd.api.stream import hold_streams
+from opsd.api.taken import taken
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError
 from opsd.contract.ids import new_trace_id
@@ -51,7 +51,7 @@ class Api:
 
     Args:
         routes: the table.
-        max_requests: so many requests does the listener let in at a time; ``max_streams``: streams.
+        max_requests: so many requests are answered at a time; ``max_streams``: streams.
     """
 
     def __init__(
@@ -61,26 +61,22 @@ class Api:
         self.document = openapi_document(self.routes)
         self._host = host
         self._gate = gate
-        self._max_streams = max_streams
         self._once = Once(host)
-        self._shares = Shares(
-            {Place.READ: max_requests, Place.CHANGE: min(max_requests, MAX_RUNNING), Place.STREAM: max_streams}
+        #: Also for what the listener answers beside this.
+        self.shares = Shares(
+            {Place.READ: max_requests, Place.CHANGE: min(max_requests, MAX_RUNNING), Place.STREAM: max_streams},
+            gate.principals,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def mount(self, app: web.Application) -> None:
         """Add every route to an application."""
-        bound_streams(app, self._max_streams)
+        hold_streams(app)
         for route in self.routes:
             handler = self._handler(route)
             app.router.add_route(route.method, route.full_path, handler, name=route.name)
             if route.method == "GET":
                 app.router.add_route("HEAD", route.full_path, handler)
-
-    @property
-    def urgent_paths(self) -> frozenset[str]:
-        """Paths, with the names of their parameters, whose requests have places of their own."""
-        return frozenset(route.full_path for route in self.routes if route.urgent)
 
     def _handler(self, route: Route) -> Any:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -99,9 +95,8 @@ class Api:
         if route.scope is not None:
             is_open = route.open_on_loopback or not route.mutates
             identity = await self._gate.check(request, route.scope, _target(route, request), open_on_loopback=is_open)
-        # Without a token of one's own one may be anybody: all of them together are no principal to be bounded.
-        with self._shares.holding(route.place, identity.name) if identity.credential else nullcontext():
-            return await self._answer_to(identity, route, request)
+        async with self.shares.holding(route.place, identity):
+            return await taken(request, await self._answer_to(identity, route, request))
 
     async def _answer_to(self, identity: Identity, route: Route, request: web.Request) -> web.StreamResponse:
         path = checked_path(request)
@@ -115,8 +110,6 @@ class Api:
         key = idempotency_key(request)
         if key and not route.keyed:
             raise ApiError(ErrorCode.INVALID_REQUEST, "header: Idempotency-Key is not taken here")
-        if len(self._tasks) >= MAX_RUNNING and not route.urgent:
-            raise NotBegunError("too many changes at a time")
         call = Call(self._host, self._gate, identity, trace_id, path, query, body, request, key)
         outcome = await asyncio.shield(self._spawn(route.name, self._carry_out(route, call, document)))
         return _json(outcome.body, outcome.status, {**_HEADERS, **outcome.headers})

@@ -31,6 +31,9 @@ class Gate(Protocol):
     def still(self, identity: Identity, scope: Scope, target: Target) -> bool:
         """Whether who was let in would be let in now."""
 
+    def principals(self) -> int:
+        """How many have a token of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommandEnd:

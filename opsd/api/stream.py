@@ -31,17 +31,11 @@ _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X
 
 
 class Streams:
-    """Those that are open, ``most`` of them at the same time; one timer keeps all of them alive."""
+    """Those that are open; one timer keeps all of them alive. How many may be is :mod:`opsd.api.shares`' business."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._readers: set[StreamReader] = set()
         self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def full(self) -> bool:
-        """No further one may be opened."""
-        return len(self._readers) >= self._most
 
     @contextmanager
     def holding(self, reader: StreamReader) -> Iterator[None]:
@@ -68,20 +62,20 @@ class Streams:
 _STREAMS = web.AppKey("opsd_streams", Streams)
 
 
-def bound_streams(app: web.Application, most: int) -> None:
-    """Give an application its streams, and their limit."""
-    app[_STREAMS] = Streams(most)
+def hold_streams(app: web.Application) -> None:
+    """Give an application its streams."""
+    app[_STREAMS] = Streams()
 
 
 async def serve_stream(call: Call) -> web.StreamResponse:
     """Answer with a stream until the client or the daemon ends it.
 
     Raises:
-        ApiError: there are too many streams, or the daemon is ending.
+        ApiError: the daemon is ending.
     """
     feed, request, streams = call.host.changes, call.request, call.request.app[_STREAMS]
-    if feed.ended or streams.full:
-        raise ApiError(ErrorCode.BUSY, "the daemon is ending" if feed.ended else "too many streams")
+    if feed.ended:
+        raise ApiError(ErrorCode.BUSY, "the daemon is ending")
     transport = request.transport
     if transport is None:  # the client has gone
         return web.Response()

@@ -57,7 +57,7 @@ class World:
             return ann
 
         route = Route("POST", "/fail", "fail", "Fails", "api", self._fail, scope=Scope.ADMIN, body=Nothing)
-        gate: Any = SimpleNamespace(check=check)
+        gate: Any = SimpleNamespace(check=check, principals=lambda: 1)
         api = Api((route,), host, gate)
         app = web.Application(middlewares=[self._count])
         api.mount(app)

@@ -76,7 +76,7 @@ class LiveFleet(ApiWorld):
         return any("autonomous_kill_switch_enabled" in one["autonomous"]["reasons"] for one in found)
 
     async def drilled(self, running: Daemon, order: Awaitable[_T]) -> _T:
-        """What a drill answers in whose middle beta's run dies; what holds of the fleet, however it is ordered."""
+        """What a drill answers in the middle of which beta's run dies; what holds whoever orders it."""
         registry, calls = self.registry_file.read_bytes(), len(self.calls)
         ordered = asyncio.ensure_future(order)
         await running.until(self.switch_is_on)

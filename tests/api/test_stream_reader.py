@@ -20,6 +20,7 @@ from opsd.api import stream
 from opsd.api.changes import ChangeFeed, ChangeKind
 from opsd.api.models.stream import StreamQuery
 from opsd.api.route import Call
+from opsd.api.shares import Place, Shares
 from opsd.api.stream_reader import BATCH_FRAMES
 
 _READER = Identity("ann", frozenset({Scope.READ}), ("*",))
@@ -40,7 +41,8 @@ class World:
     async def serving(self, *, most: int = 10) -> AsyncIterator[World]:
         """Serve ``/``, until the end of the test."""
         app = web.Application()
-        stream.bound_streams(app, most)
+        stream.hold_streams(app)
+        self.shares = Shares({Place.STREAM: most})
         app.router.add_get("/", self._serve)
         runner = web.AppRunner(app)
         await runner.setup()
@@ -58,7 +60,8 @@ class World:
         query = StreamQuery.model_validate(dict(request.query))
         self.requests.append(request)
         try:
-            return await stream.serve_stream(Call(host, gate, _READER, "", {}, query, None, request))
+            async with self.shares.holding(Place.STREAM, _READER):
+                return await stream.serve_stream(Call(host, gate, _READER, "", {}, query, None, request))
         finally:
             self.ended += 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from tests.api.world import ApiWorld
 
 def application() -> tuple[web.Application, dict[str, Any]]:
     app = web.Application()
-    api = control_api(None, None)  # type: ignore[arg-type]
+    gate: Any = SimpleNamespace(principals=lambda: 0)
+    api = control_api(None, gate)  # type: ignore[arg-type]
     api.mount(app)
     return app, api.document
 

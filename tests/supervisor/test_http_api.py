@@ -141,7 +141,7 @@ def test_a_scraper_that_stops_reading_does_not_hold_its_place(monkeypatch: pytes
 
 
 def test_a_client_that_does_not_take_its_answer_does_not_hold_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opsd.supervisor.http.listener.ANSWER_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("opsd.api.taken.ANSWER_TIMEOUT_SECONDS", 0.3)
 
     async def scenario(client: Client) -> None:
         client.view.names = [f"loop-{index}-{'x' * 1000}" for index in range(20_000)]

@@ -36,8 +36,8 @@ API_TOKEN = Identity("api_token", frozenset({Scope.ADMIN}))
 LOCAL = Identity("local", frozenset({Scope.READ, Scope.CONTROL}), proven=False)
 
 
-_NOBODY = Identity("anonymous", frozenset(), ())
-_current: ContextVar[Identity] = ContextVar("opsd_identity", default=_NOBODY)
+NOBODY = Identity("anonymous", frozenset(), ())
+_current: ContextVar[Identity] = ContextVar("opsd_identity", default=NOBODY)
 
 _REACH = {Extent.LISTING: "any loop", Extent.FLEET: "every loop"}
 
@@ -113,6 +113,10 @@ class Authenticator:
             return True
         found = renewed(self._source.principals, identity, self._clock())
         return found is not None and authorize(found, scope, target)
+
+    def principals(self) -> int:
+        """How many the principals file names; 0 without one."""
+        return 0 if self._source is None else len(self._source.principals)
 
     def _authenticated(self, request: web.Request, presented: str) -> Identity:
         now = self._monotonic()

@@ -7,6 +7,7 @@ Guarantees:
 * the API asks :mod:`opsd.supervisor.http.access` about every request; who asks is bound to the log, and sees only
   the loops that they may read;
 * headers, bodies and the number of requests at a time are bounded, a client that does not take its answer is cut off;
+  places go to principals by the rule of :mod:`opsd.api.shares`, whatever part of the API is asked;
   probes and what ends a danger are answered however many requests there are, and scrapes keep nobody out but scrapes;
 * an error is ``{"ok": false, "error": {"code", "message"}}``; a stack trace goes to the log and never to the caller.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import structlog
@@ -24,12 +25,15 @@ from aiohttp import web
 
 from opsd.access.authenticate import Identity
 from opsd.api.application import Api
-from opsd.api.stream import STREAM_PATH
+from opsd.api.failure import NotBegunError
+from opsd.api.route import PREFIX
+from opsd.api.shares import Place, Shares
+from opsd.api.taken import taken
 from opsd.contract.errors import UsageError
-from opsd.supervisor.http.access import AccessRefused, Authenticator, identified
+from opsd.supervisor.http.access import NOBODY, AccessRefused, Authenticator, identified
 from opsd.supervisor.http.answers import error_response, json_response
 from opsd.supervisor.http.connections import BoundedRunner
-from opsd.supervisor.http.places import NoPlaceError, Places
+from opsd.supervisor.http.places import Places
 from opsd.supervisor.http.v1 import LiveView, V1Routes, needed
 from opsd.supervisor.metrics.exposition import CONTENT_TYPE
 from opsd.supervisor.metrics.supervision import SupervisionMetrics
@@ -37,11 +41,11 @@ from opsd.supervisor.metrics.supervision import SupervisionMetrics
 log = structlog.get_logger("opsd.supervisor.http")
 
 SCRAPE_TIMEOUT_SECONDS = 30.0
-#: How long a client may take to take its answer.
-ANSWER_TIMEOUT_SECONDS = 30.0
 SHUTDOWN_TIMEOUT_SECONDS = 5.0
 #: Scrapes at a time: they are open to everybody.
 MAX_SCRAPES = 8
+
+_PROBES = frozenset({"/healthz", "/readyz"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -83,9 +87,8 @@ class HttpApi:
         self._access = access
         self._control = control
         self._limits = limits or ApiLimits()
-        self._requests = Places(self._limits.max_requests)
+        self._shares = control.shares if control else Shares({Place.READ: self._limits.max_requests}, access.principals)
         self._scrapes = Places(MAX_SCRAPES)
-        self._unbounded = {STREAM_PATH, "/healthz", "/readyz"} | (control.urgent_paths if control else frozenset())
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> tuple[str, int]:
@@ -141,12 +144,11 @@ class HttpApi:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Bounds, authorization, and the one form of errors."""
         try:
-            with self._place(_route(request)):
-                identity = await self._identify(request)
-                with nullcontext() if identity is None else identified(identity):
-                    return await _taken(request, await handler(request))
-        except NoPlaceError:
-            return error_response(503, "busy", "too many requests at a time", {"Retry-After": "1"})
+            async with AsyncExitStack() as held:
+                await self._admit(request, held)
+                return await taken(request, await handler(request))
+        except NotBegunError as busy:
+            return error_response(busy.status, busy.code, busy.message, busy.headers)
         except AccessRefused as refused:
             return error_response(refused.status, refused.code, refused.message, refused.headers)
         except web.HTTPException as error:
@@ -158,11 +160,23 @@ class HttpApi:
             log.exception("http.request_failed", method=request.method, route=_route(request))
             return error_response(500, "internal_error", "the request could not be answered; see the daemon's log")
 
-    def _place(self, route: str) -> AbstractContextManager[None]:
-        """What a request takes while it is answered. Streams have a limit of their own."""
-        if route in self._unbounded:
-            return nullcontext()
-        return (self._scrapes if route == "/metrics" else self._requests).taking()
+    async def _admit(self, request: web.Request, held: AsyncExitStack) -> None:
+        """What the request is and takes while it is answered. Probes take nothing, the control API sees to it itself.
+
+        Raises:
+            AccessRefused: who asks may not.
+            NotBegunError: there is no place.
+        """
+        route = _route(request)
+        if route in _PROBES or route.startswith(f"{PREFIX}/"):
+            return
+        if route == "/metrics":
+            held.enter_context(self._scrapes.taking())
+            return
+        identity = await self._identify(request)
+        await held.enter_async_context(self._shares.holding(Place.READ, identity or NOBODY))
+        if identity is not None:
+            held.enter_context(identified(identity))
 
     async def _identify(self, request: web.Request) -> Identity | None:
         """Who asks the API, None for what is open to everybody.
@@ -199,19 +213,6 @@ class HttpApi:
 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 401: "unauthorized", 403: "forbidden"}
 _MESSAGES = {404: "no such page", 405: "this method is not offered here", 413: "the request's body is too large"}
-
-
-async def _taken(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
-    """The answer, once its client has taken it: until then it costs memory, and the request its place."""
-    if isinstance(answer, web.Response):
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
-                await answer.prepare(request)
-                await answer.write_eof()
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-    return answer
 
 
 def _code(status: int) -> str:

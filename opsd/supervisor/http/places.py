@@ -1,13 +1,11 @@
-"""Places for requests that are answered at the same time: so many, and who comes later is told to come again."""
+"""Places for scrapes, which nobody is asked a name for: so many, and who comes later is told to come again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
-class NoPlaceError(Exception):
-    """All places are taken."""
+from opsd.api.failure import NotBegunError
 
 
 class Places:
@@ -22,10 +20,10 @@ class Places:
         """Take one until the end of the block.
 
         Raises:
-            NoPlaceError: there is none.
+            NotBegunError: there is none.
         """
         if self._taken >= self._most:
-            raise NoPlaceError
+            raise NotBegunError("too many requests at a time")
         self._taken += 1
         try:
             yield

@@ -48,7 +48,8 @@ class HttpSettings(Group):
     max_header_bytes: int = Field(default=8_192, ge=1_024, le=1_048_576)
     """Longest request line or header, in bytes. Default 8192 (8 KiB)."""
     max_requests: Count = 64
-    """Requests answered at the same time, half of them for one principal; more are told 503. Default 64."""
+    """Requests answered at the same time, and as many changes, 32 at most; half for one principal; more are told 503.
+    Default 64."""
     max_streams: Count = 1_024
     """Streams of changes open at the same time, half of them of one principal; more are told 503. Default 1024."""
 
