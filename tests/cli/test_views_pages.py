@@ -134,11 +134,11 @@ def test_names_that_are_longer_than_the_terminal_are_folded_and_not_cut() -> Non
 
 def test_a_long_line_is_broken_between_its_values_only() -> None:
     told = line("gates", "hold", "a value with words in it", "/a/path/of/some/length", "the last")
-    assert printed([told], width=40).splitlines() == [
+    assert printed([told], width=43).splitlines() == [
         "gates  hold · a value with words in it ·",
-        "    /a/path/of/some/length · the last",
+        "       /a/path/of/some/length · the last",
     ]
-    assert printed([told], width=10).splitlines()[2] == "    /a/path/of/some/length ·"
+    assert printed([told], width=10).splitlines()[2] == "       /a/path/of/some/length ·"
     assert printed([told], width=100).count("\n") == 1
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from opsd.cli.fleet.handoff_page import brake_lines, waiting
 from opsd.cli.page import SHOWN, autonomy_reasons, cells, line, more, table
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import compact_text, get
+from opsd.contract.values import compact_text, get, list_of
 from opsd.fleet.handoff.intents import candidate_id_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _trouble(loops: Sequence[JsonObject]) -> list[RenderableType]:
     troubled.sort(key=lambda loop: 0 if loop["status"] == "failed" else rank.get(loop["healthStatus"], 3))
     page = table("in trouble", "reconcile", "health", "why")
     for loop in troubled[:SHOWN]:
-        reasons = loop["healthReasonCodes"] if isinstance(loop["healthReasonCodes"], list) else []
+        reasons = list_of(loop["healthReasonCodes"])
         why = [loop["reasonCode"]] if loop.get("reasonCode") not in (None, *reasons) else []
         _row(page, loop.get("loopId"), loop["status"], loop["healthStatus"], [*why, *reasons])
     return [page, *more(len(troubled))]
@@ -104,7 +104,7 @@ def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[st
             autonomy = "eligible"
         else:
             reasons = get(candidate, "autonomous", "reasons")
-            autonomy = autonomy_reasons(reasons if isinstance(reasons, list) else []) or "by hand"
+            autonomy = autonomy_reasons(list_of(reasons)) or "by hand"
         proposal = candidate.get("recommendedIntent") or "nothing"
         _row(page, candidate.get("candidateId"), candidate.get("severity"), proposal, autonomy)
     left = section["candidateCount"] - len(section["topCandidates"])

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from opsd.cli.page import cells, line, table
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import as_object
+from opsd.contract.values import as_object, list_of
 
 _STYLES = {"health_critical": "bold red", "reconcile_failed": "bold red"}
 
@@ -31,4 +31,4 @@ def _why(row: JsonObject) -> list[JsonValue]:
     flags = as_object(row.get("divergenceFlags"))
     one = [row.get(name) for name in ("reasonCode", "failureCode")]
     raised = [name for name, up in flags.items() if up is True]
-    return list(dict.fromkeys([*(codes if isinstance(codes, list) else []), *filter(None, one), *raised]))
+    return list(dict.fromkeys([*list_of(codes), *filter(None, one), *raised]))

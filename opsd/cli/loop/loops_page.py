@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from opsd.cli.page import cells, kept_whole, line, table
+from opsd.cli.page import cells, counted, kept_whole, line, table
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get, printable
 
@@ -48,7 +48,7 @@ def _closer(loops: Sequence[JsonObject], flags: Sequence[str]) -> str:
 def _summary(loops: Sequence[JsonObject]) -> Text:
     of_health = [str(one.get("healthStatus") or "not judged yet") for one in loops]
     counts = [f"{of_health.count(word)} {word}" for word in sorted(set(of_health))]
-    return line(f"{len(loops)} {'loop' if len(loops) == 1 else 'loops'}", *counts)
+    return line(counted(len(loops), "loop"), *counts)
 
 
 def loop_page(one: JsonObject) -> Page:

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get, printable
+from opsd.contract.values import get, list_of, printable
 
 _STYLES = {
     "healthy": "green",
@@ -43,7 +43,7 @@ def _lines(document: JsonObject) -> list[tuple[str, str]]:
         ("health", _join(get(document, "health", "status"), _seconds(get(document, "age", "healthAgeSeconds")))),
         *(
             ("", _join(get(one, "code"), get(one, "metric"), get(one, "observed"), _named("at", get(one, "threshold"))))
-            for one in (reasons if isinstance(reasons, list) else [])
+            for one in list_of(reasons)
         ),
         ("heartbeat", _join(*_fields(document, "visibility", "heartbeat", "freshnessStatus", "lastHeartbeatAt"))),
         ("sequence", _join(*_fields(document, "visibility", "sequence", "status"))),
@@ -76,7 +76,7 @@ def _delivery(document: JsonObject) -> list[tuple[str, str]]:
     """What is owed, what was given up, and sinks that do not take anything (50, R10 and R11)."""
     dead, pending = get(document, "alerts", "deadLetterCount"), get(document, "alerts", "pendingCount")
     sinks = get(document, "alerts", "sinks")
-    ailing = [one for one in (sinks if isinstance(sinks, list) else []) if get(one, "state") != "closed"]
+    ailing = [one for one in list_of(sinks) if get(one, "state") != "closed"]
     return [
         ("", f"{pending} deliveries pending" if pending else ""),
         ("", f"warning: {dead} dead letters, see opsd alerts dispatch --list-dead-letters" if dead else ""),

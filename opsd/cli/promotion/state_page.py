@@ -9,7 +9,7 @@ from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get
 
 _BAD = "bold red"
-_STYLES = {
+STYLES = {
     "promote": "bold green",
     "applied": "green",
     "proposed": "green",
@@ -72,4 +72,4 @@ def _because(*groups: JsonValue) -> list[Text]:
 
 
 def _style(word: JsonValue) -> str:
-    return _STYLES.get(str(word), "")
+    return STYLES.get(str(word), "")

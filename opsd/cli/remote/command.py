@@ -90,7 +90,13 @@ def _fields_by_flag(model: str) -> Mapping[str, str]:
 
 
 def query_command(
-    spec: str, path: str, model: str, member: str, *, answer: Callable[[JsonObject], Answered] | None = None
+    spec: str,
+    path: str,
+    model: str,
+    member: str,
+    *,
+    answer: Callable[[JsonObject], Answered] | None = None,
+    present: str = "",
 ) -> RemoteCommand:
     """A command that reads about one loop, and whose flags are the parameters of a route's query."""
 
@@ -99,7 +105,7 @@ def query_command(
         given = {name: text for flag, name in known.items() if (text := arguments.given(flag)) is not None}
         return get_request(loop_path(loop_of(arguments), path.removeprefix("/loops/{loop}")), **given)
 
-    return RemoteCommand(spec, f"GET {path}", ("--loop",), request, member, answer, model=model)
+    return RemoteCommand(spec, f"GET {path}", ("--loop",), request, member, answer, present, model=model)
 
 
 def _operand(spec: str, arguments: Arguments) -> str:
