@@ -101,7 +101,7 @@ LEVER = {"lever": "pause", "before": False, "after": True, "changed": True, "cha
 STATE = {"decision": evaluate_gates(inputs()), "apply": APPLY, "controller": CONTROLLER}
 PAGES = {
     "gates": (lambda document: gates_page(document, PLACE), STATE["decision"]),
-    "state": (promotion_state_page, STATE),
+    "state": (lambda document: promotion_state_page(document, PLACE), STATE),
     "apply": (lambda document: apply_page(document, PLACE), APPLY),
     "orchestrate": (lambda document: orchestrate_page(document, PLACE), ORCHESTRATION),
     "controller": (lambda document: controller_page(document, PLACE), CONTROLLER),

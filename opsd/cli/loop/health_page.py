@@ -39,7 +39,7 @@ def health_page(health: JsonObject, loop_id: str | None, place: Sequence[str]) -
     ]
     if loop_id is None:
         return page
-    steps = what_to_do(_codes(health), LOOP, place, reads_loop=reads_loop(health, place))
+    steps = what_to_do(health_codes(health), LOOP, place, reads_loop=reads_loop(health, place))
     return [*page, *apart([command_line("all that is known", "status", place=place), *steps])]
 
 
@@ -68,7 +68,8 @@ def reason_rows(health: JsonValue) -> list[RenderableType]:
     return [made]
 
 
-def _codes(health: JsonObject) -> list[JsonValue]:
+def health_codes(health: JsonObject) -> list[JsonValue]:
+    """Its reasons, and why the last pass failed."""
     codes = health.get("reasonCodes")
     return [*list_of(codes), get(health, "transport", "failureCode")]
 

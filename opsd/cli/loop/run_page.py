@@ -20,7 +20,8 @@ from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.reasons import ReasonCode, RunStatus
 from opsd.contract.values import as_object, compact_text, get, list_of
 
-_STATES = {
+#: How a lifecycle state is shown.
+STATES = {
     RunStatus.RUNNING.value: "green",
     RunStatus.COMPLETE.value: "green",
     RunStatus.AWAITING_APPROVAL.value: "bold yellow",
@@ -111,7 +112,7 @@ def _facts(state: JsonObject) -> list[Text]:
 
 def _head(document: JsonObject, status: JsonValue, at: JsonValue) -> Text:
     name = f"loop {compact_text(get(document, 'source', 'loopId'))}"
-    return line(name, status, at, style=_STATES.get(compact_text(status), ""))
+    return line(name, status, at, style=STATES.get(compact_text(status), ""))
 
 
 def _run_line(run: JsonObject) -> Text:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from opsd.cli.page import cells, line, table
+from opsd.cli.page import SHOWN, cells, line, table
 from opsd.cli.reasons.remedies import DRILL_TROUBLES, Remedy
 from opsd.contract.jsoncodec import JsonValue
 from opsd.contract.values import compact_text, printable
@@ -31,6 +31,24 @@ def explained(codes: Iterable[JsonValue], *groups: Mapping[str, str], style: str
     for word in words:
         made.add_row(*cells(f"  {word}", style=style), *cells(meaning(word, *groups)))
     return [made]
+
+
+def legend(codes: Iterable[JsonValue], *groups: Mapping[str, str], prefix: str = "") -> list[RenderableType]:
+    """What the codes of a table above mean, as far as that is known; nothing where none is.
+
+    Args:
+        prefix: what the table leaves out where its codes begin with it.
+    """
+    words = dict.fromkeys(compact_text(code) for code in codes if code is not None)
+    known = [(word, told) for word in words if (told := meaning(word, *groups) or meaning(f"{prefix}{word}", *groups))]
+    if not known:
+        return []
+    made = table("", "")
+    made.show_header = False
+    made.columns[0].no_wrap = True
+    for word, told in known[:SHOWN]:
+        made.add_row(*cells(word.removeprefix(prefix), told, style="dim"))
+    return ["", made]
 
 
 def what_to_do(

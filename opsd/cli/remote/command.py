@@ -43,7 +43,8 @@ class RemoteCommand:
         further: what a page is made of beside the answer, by the name under which it is put there; asked for a person
             only, and left out where the server has no such thing.
         also: other routes that some flags ask, for people and for tests like ``route``.
-        talk: for a command that asks more than once: does all of it; the exit code, None to go on as usual.
+        talk: for a command that asks more than once: does all of it, and repeats the flags that name the
+            server in the commands that a page shows; the exit code, None to go on as usual.
         model: ``module:Name`` of what the route takes, whose fields are flags; "" for a command that reads its flags
             itself.
     """
@@ -57,7 +58,7 @@ class RemoteCommand:
     present: str = ""
     further: Mapping[str, ApiRequest] = field(default_factory=dict)
     also: tuple[str, ...] = ()
-    talk: Callable[[Arguments, Ask], int | None] | None = None
+    talk: Callable[[Arguments, Ask, Sequence[str]], int | None] | None = None
     model: str = ""
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import IO
 
@@ -41,7 +42,7 @@ def first_page(arguments: Arguments) -> ApiRequest:
     return _behind(_stored_cursor(arguments), request, min(most or PAGE, PAGE))
 
 
-def talk(arguments: Arguments, ask: Ask) -> int:
+def talk(arguments: Arguments, ask: Ask, _place: Sequence[str]) -> int:
     """Print the events behind the cursor and advance it.
 
     Raises:

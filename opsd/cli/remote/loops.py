@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from opsd.cli.arguments import Arguments, loop_of
 from opsd.cli.client.api_client import ApiRequest, get_request, loop_path
 from opsd.cli.loop.events import skipped_line
+from opsd.cli.page import loop_place
 from opsd.cli.remote import events
 from opsd.cli.remote.command import Answered, Ask, RemoteCommand, process_command, query_command
 from opsd.contract.errors import UsageError
@@ -62,13 +65,13 @@ def _confirmed(document: JsonObject) -> Answered:
     return document["confirmation"], 0 if document["confirmation"]["confirmed"] else 1
 
 
-def _watch(arguments: Arguments, ask: Ask) -> int | None:
+def _watch(arguments: Arguments, ask: Ask, place: Sequence[str]) -> int | None:
     """``opsd status --watch``: the page again and again."""
     if not arguments.switch("--watch"):
         return None
     from opsd.cli.loop.status import watch
 
-    return watch(lambda: ask(_status(arguments))["status"])
+    return watch(lambda: ask(_status(arguments))["status"], loop_place(arguments, place))
 
 
 _MODELS = "opsd.api.models.loops:"

@@ -92,7 +92,7 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
     server = server_of(named, os.environ)
     if command.talk is not None:
         with as_promised(server):
-            ended = command.talk(arguments, partial(answer_of, server))
+            ended = command.talk(arguments, partial(answer_of, server), ("--server", named))
         if ended is not None:
             return ended
     request = command.request(arguments)
