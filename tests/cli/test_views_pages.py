@@ -193,7 +193,7 @@ def test_dead_letters_of_all_loops_come_with_the_commands_that_tell_them_again()
 def test_candidates_come_with_the_command_that_explains_the_first() -> None:
     document = {"candidates": [proposal()], "decidedAt": "then", "mode": "advisory"}
     shown = printed(candidates_page(document, FLAGS), width=100)
-    assert "1 candidates  decided at then · mode advisory" in shown
+    assert "1 candidate  decided at then · mode advisory" in shown
     assert "opsd fleet explain --server prod a:health_critical" in shown
     assert "no such candidates" in printed(candidates_page({**document, "candidates": []}, FLAGS))
 
