@@ -143,6 +143,10 @@ class Arguments:
         """True when the switch was given."""
         return self.given(flag) is not None
 
+    def pretty(self) -> bool:
+        """True when ``--pretty`` was given; a command that does not take it never prints a document so."""
+        return self._spec.declares("--pretty") and self.switch("--pretty")
+
     def optional(self, flag: str, env: str = "") -> str | None:
         """A path, id, token or text: empty counts as not given; then the non-empty environment variable ``env``."""
         return self.given(flag) or (os.environ.get(env) if env else None) or None

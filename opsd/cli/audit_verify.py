@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from opsd.access.keeper import FILE_VARIABLE, PrincipalsKeeper
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_bytes, write_json
-from opsd.cli.page import for_a_person
+from opsd.cli.page import counted, for_a_person
 from opsd.contract.values import printable
 from opsd.runtime.layout import absolute_repo
 
@@ -65,9 +65,13 @@ def _page(document: JsonObject) -> str:
         lines.append(f"{log['status']:<7} {printable(log['file'])}")
         if log["status"] == "absent":
             continue
-        lines.append(
-            f"        {log['rows']} rows, {log['chainedRows']} of them chained; last {log['lastRowHash'] or '-'}"
-        )
+        rows, last = counted(log["rows"], "row"), _short(log["lastRowHash"])
+        lines.append(f"        {rows}, {log['chainedRows']} of them chained; last {last}")
         lines += [f"        row {one['row']}: {one['problem']}: {one['message']}" for one in log["problems"]]
     lines.append("the audit is in order" if document["ok"] else "THE AUDIT IS BROKEN")
     return "\n".join(lines) + "\n"
+
+
+def _short(digest: str | None) -> str:
+    """Enough of a hash to compare by eye; the document has all of it."""
+    return f"{digest[:12]}…" if digest else "-"

@@ -1,11 +1,15 @@
-"""``opsd horizon-bridge``: one pass of the bridge from a Horizon outbox to the operator's queue (contract 97)."""
+"""``opsd horizon-bridge``: one pass of the bridge from a Horizon outbox to the operator's queue (contract 97).
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the state of the pass.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opsd.cli.arguments import CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.page import Page, tell
+from opsd.contract.jsoncodec import JsonObject
 from opsd.runtime.layout import absolute_repo
 
 SPEC = CommandSpec(
@@ -22,7 +26,7 @@ SPEC = CommandSpec(
         Flag("--max-files", "files that are claimed at most, default 0: all", "<n>"),
         Flag("--retention-days", "forget finished files and their keys after that many days, default 0: never", "<n>"),
         Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>"),
-        Flag("--pretty", "indented by two spaces"),
+        Flag("--pretty", "the document, indented by two spaces"),
     ),
     exits={2: "an envelope was rejected"},
 )
@@ -55,5 +59,16 @@ def main(argv: Sequence[str]) -> int:
     )
     trace_id = TraceId(arguments.optional("--trace-id", "OPS_MANAGER_TRACE_ID") or new_trace_id())
     result = run_bridge(store, trace_id, BridgeOptions(max_files=max_files, retention_days=retention_days))
-    write_json(result.state, pretty=arguments.switch("--pretty"))
+    present(arguments, result.state)
     return 2 if result.rejected else 0
+
+
+def present(arguments: Arguments, state: JsonObject, _place: Sequence[str] = ()) -> None:
+    """Print the state of a pass."""
+
+    def page() -> Page:
+        from opsd.cli.horizon_page import bridge_page
+
+        return bridge_page(state)
+
+    tell(arguments, state, page)

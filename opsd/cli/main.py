@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from opsd.cli.help_text import columns_of_terminal, paragraphs, two_columns
+from opsd.cli.output import write_error
 from opsd.contract.errors import OpsError, UsageError, file_trouble
 
 Command = Callable[[Sequence[str]], int]
@@ -173,7 +174,7 @@ def _complain(*lines: str, exit_code: int = 1) -> int:
         _discard_stdout()
     # Each stays one line, whatever it quotes.
     if lines:
-        sys.stderr.write("error: " + "\n".join(line.replace("\n", "\\n") for line in lines) + "\n")
+        write_error("error: " + "\n".join(line.replace("\n", "\\n") for line in lines))
     return exit_code
 
 

@@ -1,4 +1,7 @@
-"""What commands print: one JSON document and a newline, or exact bytes, on stdout only (contract 10, 1.5)."""
+"""What commands print: one JSON document and a newline, or exact bytes, on stdout only (contract 10, 1.5).
+
+Pipes and files get exactly what there is. A terminal obeys nothing of what others have said, on either stream.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sys
 
 from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonValue
+from opsd.contract.values import printable
 
 #: What JSON leaves as it is and a terminal obeys: the C1 controls, and marks that turn the direction of what follows.
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -23,6 +27,21 @@ def write_json(value: JsonValue, *, pretty: bool = False) -> None:
     if sys.stdout.isatty():  # in JSON all of these stand in texts only
         data = _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", data.decode()).encode()
     write_bytes(data)
+
+
+def write_foreign(data: bytes) -> None:
+    """Print what somebody else has said: exactly, but on a terminal as text."""
+    write_bytes(_text(data.decode("utf-8", "replace")).encode() if sys.stdout.isatty() else data)
+
+
+def write_error(text: str) -> None:
+    """Print a text and a newline on stderr; it may quote what somebody else has said."""
+    sys.stderr.write((_text(text) if sys.stderr.isatty() else text) + "\n")
+    sys.stderr.flush()
+
+
+def _text(said: str) -> str:
+    return "\n".join(printable(line.expandtabs()) for line in said.split("\n"))
 
 
 def write_bytes(data: bytes) -> None:

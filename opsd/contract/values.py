@@ -39,6 +39,11 @@ def as_object(value: JsonValue) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
+def list_of(value: JsonValue) -> list[JsonValue]:
+    """``value`` if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
 def text(value: JsonValue) -> str:
     """Text of a value: a string as it is, scalars as JSON, non-empty containers indented (contract 10, 1.1)."""
     if isinstance(value, str):

@@ -95,7 +95,8 @@ class TestPolicy:
         assert "health_degraded" in page
         assert "cancel, by a person" in page
         assert "policy_mode_not_guarded_auto" in page
-        assert "warning: the fleet state still holds results of loops" in page
+        assert "the fleet state still holds results of loops" in page
+        assert "the registry's mode is advisory" in page
         assert "opsd fleet explain --repo '/srv/my repo'" in page
 
     def test_the_page_of_a_fleet_that_is_well(self, opsd: Shell, fleet: Path, tmp_path: Path) -> None:
@@ -141,13 +142,13 @@ class TestExplain:
 
     def test_the_page_shows_gates_and_their_inputs(self, opsd: Shell, fleet: Path, tmp_path: Path) -> None:
         state = opsd("fleet", "policy", "--repo", tmp_path).json
-        page = printed([explain_page(explain(state, "pier"))])
+        page = printed(explain_page(explain(state, "pier")))
         assert "derived again from the recorded inputs: the same decision" in page
         assert "severity_below_threshold" in page
-        assert "severity warning, minimum critical" in page
+        assert "severity warning · minimum critical" in page
         del state["evaluation"]
         assert "not derived again: the state was published without its inputs" in printed(
-            [explain_page(explain(state, "pier"))]
+            explain_page(explain(state, "pier"))
         )
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from opsd.cli.promotion.gates_page import gates_page
 from opsd.promotion.decision import evaluate_gates
 from opsd.promotion.inputs import DrillRecords, Missing
 from tests.cli.process import on_a_terminal
-from tests.cli.support import Result, Shell
+from tests.cli.support import Result, Shell, printed
 from tests.promotion.factories import autonomous, drill, fleet_folder, inputs, write_evidence
 
 LIMITS = ("--window-executions", 3, "--min-sample-size", 3)
 GATES, CI = ("promotion", "gates"), ("promotion", "ci")
+FLAGS = ("--repo", "/srv/my repo")
 EVIL = "\x1b[2Jred [bold]alert[/bold]"
 
 
@@ -52,10 +51,7 @@ def ci(opsd: Shell, root: Path, *more: object) -> Result:
 
 
 def shown(document: Any) -> str:
-    paper = io.StringIO()
-    for line in gates_page(document):
-        Console(width=80, file=paper).print(line, soft_wrap=True)
-    return paper.getvalue()
+    return printed(gates_page(document, FLAGS), width=120)
 
 
 class TestGates:
@@ -141,15 +137,37 @@ class TestGates:
             "no evidence",
             "fail",
             "9 wait for a person, at most 5",
-            "200 h ago",
+            "8 d 8 h ago",
             "unknown",
         ):
             assert text in page
         assert "\x1b" not in page
         assert "[bold]" in page
+        assert "promotion_manual_backlog_exceeded  too much waits for a person" in page
+        assert "opsd fleet handoff --repo '/srv/my repo'" in page
+        assert "opsd drill run all --repo '/srv/my repo'" in page
+
+    @pytest.mark.parametrize("spoiled", [None, 5, [5], {"outcome": "fail"}, {"outcome": "fail", "judged": [5]}])
+    def test_a_decision_of_another_shape_still_makes_a_page(self, spoiled: Any) -> None:
+        document = evaluate_gates(inputs())
+        document["gates"] = dict.fromkeys(document["gates"], spoiled)
+        document["thresholds"] = spoiled
+        assert "5 of 5 gates pass" in shown(document)
 
 
 class TestCi:
+    async def test_a_person_sees_the_page_of_the_gates_or_what_evidence_is_missing(self, root: Path) -> None:
+        argv = [*CI, "--repo", str(root), "--fleet-status-file", str(root / "status.json")]
+        code, page = await on_a_terminal(*argv)
+        assert (code, page.splitlines()[0].split(" · ")[0]) == (0, "promotion  hold")
+        assert "promotion_autonomous_sample_insufficient  too few autonomous executions" in page
+        drills = fleet_folder(root) / "drills" / "promotion.v1.json"
+        drills.unlink()
+        code, page = await on_a_terminal(*argv, "--skip-on-missing-evidence")
+        assert code == 0
+        assert "promotion  skipped" in page
+        assert f"no evidence  {drills}" in page
+
     def test_result_and_summary_are_of_this_run(self, opsd: Shell, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(root / "page.md"))
         done = ci(opsd, root, "--pretty")

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
+import re
 import time
 from typing import Any
 
 import pytest
-from rich.console import Console
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from opsd.cli.loop.status_page import status_page
 from opsd.loop.status import StatusInputs, status
-from tests.cli.support import Repo, Shell
+from tests.cli.spoiled import check, spoiled
+from tests.cli.support import Repo, Shell, printed
 
 NOW = "2026-11-24T12:00:00Z"
 
 
+PLACE = ("--repo", "/srv/my repo", "--loop", "demo")
+
+
 def page(document: dict[str, Any]) -> str:
-    out = io.StringIO()
-    Console(file=out, width=100).print(status_page(document))
-    return out.getvalue()
+    return printed(status_page(document, PLACE), width=200)
 
 
 def test_a_page_tells_what_an_operator_asks_first(opsd: Shell, repo: Repo) -> None:
@@ -28,10 +31,26 @@ def test_a_page_tells_what_an_operator_asks_first(opsd: Shell, repo: Repo) -> No
     assert opsd("reconcile", *repo.flags, "--trace-id", "t-77").exit == 0
     document = opsd("status", *repo.flags).json
     text = page(document)
-    for wanted in ("lifecycle", "2 of 2 taken in", "ingest_stale", "success local", "balanced", "t-77"):
+    for wanted in ("lifecycle", "2 of 2 taken in", "ingest_stale", "success · local", "balanced", "t-77"):
         assert wanted in text
     assert "None" not in text
     assert document["age"]["lastReconcileAgeSeconds"] >= 0
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_a_status_holds_makes_a_page_that_commands_no_terminal(
+    document: dict[str, Any], data: st.DataObject
+) -> None:
+    check(lambda spoilt: status_page(spoilt, PLACE), data.draw(spoiled(document)))
+
+
+@pytest.fixture
+def document(opsd: Shell, repo: Repo) -> dict[str, Any]:
+    repo.append("loop_start", "role_end")
+    assert opsd("reconcile", *repo.flags).exit == 0
+    found: dict[str, Any] = opsd("status", *repo.flags).json
+    return found
 
 
 @pytest.mark.parametrize(
@@ -70,5 +89,6 @@ def test_what_alerts_owe_and_gave_up_is_warned_of(opsd: Shell, repo: Repo) -> No
     ]
     text = page(document)
     assert "2 deliveries pending" in text
-    assert "warning: 1 dead letters" in text
-    assert "sink desk open overloaded" in text
+    assert re.search(r"^given up +1 dead letter$", text, re.MULTILINE)
+    assert "opsd alerts dispatch --repo '/srv/my repo' --loop demo --list-dead-letters" in text
+    assert re.search(r"^sink desk +open · overloaded$", text, re.MULTILINE)

@@ -134,11 +134,11 @@ def test_names_that_are_longer_than_the_terminal_are_folded_and_not_cut() -> Non
 
 def test_a_long_line_is_broken_between_its_values_only() -> None:
     told = line("gates", "hold", "a value with words in it", "/a/path/of/some/length", "the last")
-    assert printed([told], width=40).splitlines() == [
+    assert printed([told], width=43).splitlines() == [
         "gates  hold · a value with words in it ·",
-        "    /a/path/of/some/length · the last",
+        "       /a/path/of/some/length · the last",
     ]
-    assert printed([told], width=10).splitlines()[2] == "    /a/path/of/some/length ·"
+    assert printed([told], width=10).splitlines()[2] == "       /a/path/of/some/length ·"
     assert printed([told], width=100).count("\n") == 1
 
 
@@ -153,22 +153,31 @@ def test_columns_are_kept_whole_where_the_others_are_left_something(width: int |
 
 
 def test_one_loop_is_shown_with_all_that_is_known_of_it() -> None:
-    shown = printed(loop_page(view(stuck=True)), width=200)
+    shown = printed(loop_page(view(stuck=True), (*FLAGS, "--loop", "alpha")), width=200)
     for words in (
-        *("loop alpha  running · critical", "because of  ingest_stale", "runId run-7 · iteration 3", "pendingCount 1"),
+        *("loop alpha  running · critical", "no new event for longer", "runId run-7 · iteration 3", "pendingCount 1"),
         *("snapshot_unavailable · no snapshot · 2 in a row", "ingestLagSeconds 700", "trace t-1", "does not come back"),
     ):
         assert words in shown
     assert "None" not in shown
     never_seen = dict.fromkeys(view(), None) | {"loopId": "new"}
-    assert "because of" not in printed(loop_page(never_seen))
+    assert "opsd status --server prod --loop alpha" in shown
+    assert "OpsdLoopStale" in shown
+    assert "in the runbook" not in printed(loop_page(never_seen, FLAGS))
 
 
 def test_escalations_tell_why_whatever_their_category_calls_it() -> None:
     diverged = {"category": "divergence_detected", "reasonCodes": None, "divergenceFlags": {"a": True, "b": False}}
     rows = [escalation(), escalation(**diverged), escalation(reasonCodes=None, reasonCode="ordering_drift_detected")]
     shown = printed(escalations_page({"loopId": "alpha", "escalations": rows}), width=80)
-    for words in ("the newest 3", "health_critical", "stuck", "divergence_detected", "a", "ordering_drift_detected"):
+    for words in (
+        "the newest 3, oldest first",
+        "health_critical",
+        "stuck",
+        "divergence_detected",
+        "a",
+        "ordering_drift_detected",
+    ):
         assert words in shown
     assert "escalations of alpha  none" in printed(escalations_page({"loopId": "alpha", "escalations": []}))
 
@@ -184,18 +193,18 @@ def test_dead_letters_of_all_loops_come_with_the_commands_that_tell_them_again()
 def test_candidates_come_with_the_command_that_explains_the_first() -> None:
     document = {"candidates": [proposal()], "decidedAt": "then", "mode": "advisory"}
     shown = printed(candidates_page(document, FLAGS), width=100)
-    assert "1 candidates  decided at then · mode advisory" in shown
+    assert "1 candidate  decided at then · mode advisory" in shown
     assert "opsd fleet explain --server prod a:health_critical" in shown
     assert "no such candidates" in printed(candidates_page({**document, "candidates": []}, FLAGS))
 
 
 def test_the_state_of_promotion_is_what_each_step_said_last() -> None:
-    shown = printed(promotion_state_page(promotion()), width=120)
-    assert "gates  hold · 3 pass · 2 fail" in shown
-    assert "rollout  rollback · applied · canary 25 % → 25 % · paused · then · by ann" in shown
-    assert "controller  guarded_auto_apply · hold" in shown
+    shown = printed(promotion_state_page(promotion(), FLAGS), width=120)
+    assert "gates         hold · 3 pass · 2 fail" in shown
+    assert "rollout       rollback · applied · canary 25 % → 25 % · paused · then · by ann" in shown
+    assert "controller    guarded_auto_apply · hold" in shown
     assert "controller_cooldown_active" in shown
-    assert "not evaluated yet" in printed(promotion_state_page({"decision": None}))
+    assert "not evaluated yet" in printed(promotion_state_page({"decision": None}, FLAGS))
 
 
 @pytest.mark.parametrize(
@@ -229,13 +238,13 @@ def test_nothing_that_comes_from_outside_is_obeyed_by_the_terminal(
 ) -> None:
     evil: dict[str, Callable[[], Any]] = {
         "loops": lambda: loops_page({"loops": [everywhere(view(), EVIL)], "nextCursor": EVIL}, FLAGS, 80),
-        "loop": lambda: loop_page(everywhere(view(), EVIL)),
+        "loop": lambda: loop_page(everywhere(view(), EVIL), FLAGS),
         "escalations": lambda: escalations_page({"loopId": EVIL, "escalations": [everywhere(escalation(), EVIL)]}),
         "letters": lambda: all_dead_letters_page(everywhere(letters(), EVIL), FLAGS),
         "candidates": lambda: candidates_page(
             {"candidates": [everywhere(proposal(), EVIL)], "decidedAt": EVIL, "mode": EVIL}, FLAGS
         ),
-        "promotion": lambda: promotion_state_page(everywhere(promotion(), EVIL)),
+        "promotion": lambda: promotion_state_page(everywhere(promotion(), EVIL), FLAGS),
         **{kind: lambda kind=kind: [change_line(Heard(kind, EVIL, everywhere(view(), EVIL)), AT)] for kind in KINDS},
         "unheard of": lambda: [change_line(Heard(EVIL, EVIL, {EVIL: EVIL}), AT)],
     }

@@ -9,9 +9,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from opsd.cli.page import SHOWN, cells, line, more, table
+from opsd.cli.page import SHOWN, cells, counted, line, more, table
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get, printable
+from opsd.contract.values import get, list_of, printable
 
 _STYLES = {"success": "green", "no_new_escalations": "green", "partial": "yellow", "failed": "bold red"}
 _BAD = "bold red"
@@ -27,7 +27,7 @@ def dispatch_page(state: JsonObject, flags: Sequence[str]) -> Page:
         line(
             f"alerts of {state['loopId']}",
             status.replace("_", " "),
-            _counted(state["processedCount"], "new row") if state["processedCount"] else None,
+            counted(state["processedCount"], "new row") if state["processedCount"] else None,
             *(f"{state[key]} {word}" for word, key in counts if state[key]),
             style=_STYLES.get(status, ""),
         )
@@ -50,10 +50,10 @@ def _backlog(state: JsonObject, flags: Sequence[str]) -> Page:
     page += [line(f"{get(delivery, key)}", words[key]) for key in words if get(delivery, key)]
     if get(delivery, "pendingCount"):
         since = f"the oldest since {get(delivery, 'oldestPendingAt')}"
-        owed = _counted(get(delivery, "pendingCount"), "delivery", "deliveries")
+        owed = counted(get(delivery, "pendingCount"), "delivery", "deliveries")
         page.append(line("still owed", owed, since, "the next run tries again", style="yellow"))
     if get(delivery, "deadLetteredCount"):
-        given_up = _counted(get(delivery, "deadLetteredCount"), "delivery", "deliveries")
+        given_up = counted(get(delivery, "deadLetteredCount"), "delivery", "deliveries")
         page.append(line("given up", given_up, _command(flags, "--list-dead-letters"), style=_BAD))
     return page
 
@@ -116,7 +116,7 @@ def sink_answer_page(document: JsonObject) -> Page:
 
 def _warnings(document: JsonObject) -> Page:
     warnings = document.get("warnings")
-    return [line("warning", one, style="yellow") for one in (warnings if isinstance(warnings, list) else [])]
+    return [line("warning", one, style="yellow") for one in list_of(warnings)]
 
 
 def catalog_page(document: JsonObject) -> Page:
@@ -166,10 +166,6 @@ def _secrets(sinks: Iterable[JsonObject], document: JsonObject) -> Table:
 
 def _yes(value: JsonValue) -> str:
     return "yes" if value is True else "no"
-
-
-def _counted(count: JsonValue, one: str, many: str | None = None) -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def _command(flags: Iterable[str], *more_flags: str) -> str:

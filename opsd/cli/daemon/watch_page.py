@@ -8,22 +8,21 @@ from rich.text import Text
 
 from opsd.cli.client.change_stream import DISCONNECTED, Heard
 from opsd.cli.loop.loops_page import reasons_of, style_of, taken_in
-from opsd.cli.page import line
+from opsd.cli.page import clipped, line
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import as_object, compact_text, get
 
 _BAD = "bold red"
-#: What is longer is cut: it is a line of many.
-_MOST_CHARACTERS = 200
+#: It is a line of many.
 _MOST_VALUES = 12
 
 
 def change_line(heard: Heard, at: float) -> Text:
     """The line; ``at`` is when it was heard, shown as a time of day in UTC."""
     name, style, values = _TOLD.get(heard.kind, _other)(as_object(heard.data))
-    shown = [_cut(value) for value in values[:_MOST_VALUES] if value not in (None, "")]
-    told = line(_cut(name or heard.kind), *shown, style=style)
+    shown = [clipped(compact_text(value)) for value in values[:_MOST_VALUES] if value not in (None, "")]
+    told = line(clipped(name or heard.kind), *shown, style=style)
     return Text.assemble((f"{format_utc(at)[11:]}  ", "dim"), told, no_wrap=True)
 
 
@@ -79,8 +78,3 @@ _TOLD: dict[str, Callable[[JsonObject], Told]] = {
     "hello": _hello,
     DISCONNECTED: _disconnected,
 }
-
-
-def _cut(value: JsonValue) -> str:
-    text = compact_text(value)
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

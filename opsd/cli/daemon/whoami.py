@@ -8,7 +8,8 @@ from __future__ import annotations
 from opsd.cli.arguments import Arguments, CommandSpec
 from opsd.cli.client.api_client import answer_of, get_request
 from opsd.cli.client.views import CONFIG, PRETTY, WHOM, Asked, of_this_host
-from opsd.cli.page import Page, line, tell
+from opsd.cli.page import Page, aligned, line, tell
+from opsd.contract.values import list_of
 
 SPEC = CommandSpec("opsd whoami", f"Who a daemon takes you for, and what you may do there. {WHOM}", (CONFIG, PRETTY))
 
@@ -28,7 +29,7 @@ def view(arguments: Arguments, asked: Asked) -> int:
         lines = {"you are": [who.get("name")], "scopes": who.get("scopes"), "loops": who.get("loops")}
         without = f"none; {_LOCALLY}" if who.get("name") == "local" else "none"
         lines |= {"token": [who.get("credential") or without], "daemon": [asked.server.url]}
-        return [line(name, *(values if isinstance(values, list) else [])) for name, values in lines.items()]
+        return aligned(line(name, *list_of(values)) for name, values in lines.items())
 
     tell(arguments, {"schemaVersion": "v1", **who}, page)
     return 0

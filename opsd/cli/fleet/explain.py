@@ -74,4 +74,4 @@ def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = 
         return
     from opsd.cli.fleet.explain_page import explain_page
 
-    show([explain_page(document)])
+    show(explain_page(document))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
-from opsd.cli.page import autonomy_reasons, cells
-from opsd.contract import jsoncodec
+from opsd.cli.page import aligned, autonomy_reasons, cells, line, table
+from opsd.cli.reasons import fleet as reasons
+from opsd.cli.reasons.told import legend
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import printable
+from opsd.contract.values import compact_text, list_of
 
 _DECISIONS = {
     "eligible": ("the manager may act", "bold green"),
@@ -21,64 +20,52 @@ _DECISIONS = {
 }
 
 
-def explain_page(document: JsonObject) -> Group:
+def explain_page(document: JsonObject) -> list[RenderableType]:
     """The page. What comes from a sprite is shown as text, never as markup."""
-    head = Text.assemble(
-        ("fleet ", "bold"),
-        _shown(document["fleetId"]),
-        f"  decided at {_shown(document['decidedAt'])}  mode {_shown(document['mode'])}\n",
-        ("trace ", "bold"),
-        _shown(document["traceId"]),
-        "\n",
-        _derivation(document["derivation"]),
-    )
-    parts: list[RenderableType] = [head]
+    parts: list[RenderableType] = [
+        line(f"fleet {document['fleetId']}", f"decided at {document['decidedAt']}", f"mode {document['mode']}"),
+        *aligned([_derivation(document["derivation"]), line("trace", document["traceId"])]),
+    ]
+    codes: list[JsonValue] = []
     for candidate in document["candidates"]:
         parts += _candidate(candidate)
-    return Group(*parts)
+        judged = [*candidate.get("gates", ()), *candidate.get("rails", ())]
+        codes += [code for one in judged if not one["passed"] for code in one["reasons"]]
+    return [*parts, *legend(codes, reasons.AUTONOMY, reasons.SUPPRESSED, prefix="autonomous_")]
 
 
-def _derivation(found: JsonObject) -> tuple[str, str]:
+def _derivation(found: JsonObject) -> Text:
+    """Whether the decision follows from what was recorded."""
     if not found["possible"]:
-        return f"not derived again: {_shown(found['reason'])}", "yellow"
+        return line("decision", f"not derived again: {compact_text(found['reason'])}", style="yellow")
     if found["matches"]:
-        return "derived again from the recorded inputs: the same decision", "green"
-    return f"derived again from the recorded inputs: DIFFERENT in {', '.join(found['differing'])}", "bold red"
+        return line("decision", "derived again from the recorded inputs: the same decision", style="green")
+    differing = ", ".join(map(compact_text, found["differing"]))
+    return line("decision", f"derived again from the recorded inputs: DIFFERENT in {differing}", style="bold red")
 
 
 def _candidate(candidate: JsonObject) -> Iterator[RenderableType]:
     words, style = _DECISIONS[candidate["decision"]]
-    yield Text.assemble(
-        "\n",
-        (_shown(candidate["candidateId"]), "bold"),
-        f"  {_shown(candidate['severity'])}, {_shown(candidate['rationale'])}\n",
-        f"proposed: {_shown(candidate['recommendedIntent'])}  decision: ",
-        (words, style),
-    )
+    yield ""
+    yield line(compact_text(candidate["candidateId"]), candidate["severity"], candidate["rationale"])
+    yield line("proposed", candidate["recommendedIntent"] or "nothing", words, style=style)
     if "gates" not in candidate:
-        yield Text(f"recorded reasons: {_shown(jsoncodec.dumps(candidate['reasons']).decode())}")
+        yield line("recorded reasons", *list_of(candidate["reasons"]))
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("gate", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
-    table.add_column("inputs", overflow="fold")
+    made = table("gate", "verdict", "inputs")
     for gate in candidate["gates"]:
-        table.add_row(*_row(gate["gate"], gate))
+        made.add_row(*_row(gate["gate"], gate))
     for rail in candidate["rails"]:
-        table.add_row(*_row("rail", rail))
-    yield table
+        made.add_row(*_row("rail", rail))
+    yield made
     if not candidate["rails"]:
         yield Text("no rail was asked: a gate holds the candidate back already", style="dim")
 
 
 def _row(name: str, judged: JsonObject) -> list[Text]:
     verdict = cells("passes", style="green") if judged["passed"] else _against(judged["reasons"])
-    inputs = ", ".join(f"{key} {_plain(value)}" for key, value in judged["inputs"].items() if value is not None)
-    return [
-        Text(name),
-        *verdict,
-        Text(printable(inputs)),
-    ]
+    inputs = " · ".join(f"{key} {_plain(value)}" for key, value in judged["inputs"].items() if value is not None)
+    return [*cells(name), *verdict, *cells(inputs)]
 
 
 def _against(reasons: list[JsonValue]) -> list[Text]:
@@ -86,8 +73,5 @@ def _against(reasons: list[JsonValue]) -> list[Text]:
 
 
 def _plain(value: JsonValue) -> str:
-    return value if isinstance(value, str) else jsoncodec.dumps(value).decode()
-
-
-def _shown(value: JsonValue) -> str:
-    return printable(str(value))
+    """A list by its members: JSON would be one word, broken anywhere."""
+    return ", ".join(map(compact_text, value)) if isinstance(value, list) else compact_text(value)

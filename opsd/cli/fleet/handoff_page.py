@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from opsd.cli.page import SHOWN, autonomy_reasons, cells, line, more, table
+from opsd.cli.reasons import fleet as reasons
+from opsd.cli.reasons.told import legend
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import compact_text, get, printable
+from opsd.contract.values import compact_text, get, list_of, printable
 from opsd.fleet.handoff.words import GUARD_PREFIX, IntentStatus
 
 _STYLES = {
@@ -35,7 +37,7 @@ _WAITING = (IntentStatus.PENDING, IntentStatus.AMBIGUOUS, IntentStatus.FAILED)
 def handoff_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType]:
     """The page; ``flags`` (the repo and path flags as typed) are repeated in the commands that it shows."""
     parts: list[RenderableType] = [
-        line("fleet", state["fleetId"], f"policy {state['mode']}", f"trace {state['traceId']}"),
+        line(f"fleet {state['fleetId']}", f"policy {state['mode']}", f"trace {state['traceId']}"),
         *brake_lines(state),
     ]
     execution = state.get("execution")
@@ -45,6 +47,8 @@ def handoff_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType
         parts += _messages(execution)
     if state["intents"]:
         parts += ["", _intents_table(state["intents"][:SHOWN]), *more(len(state["intents"]), _ALL)]
+        codes = [code for intent in state["intents"][:SHOWN] for code in _reasons(intent)]
+        parts += legend(codes, reasons.AUTONOMY, reasons.RETRY_GUARDS, prefix="autonomous_")
     parts += ["", *waiting(state["intents"], flags)]
     return parts
 
@@ -86,8 +90,7 @@ def confirm_command(intent: JsonObject, flags: Sequence[str]) -> str:
 
 
 def _reasons(intent: JsonObject) -> list[str]:
-    reasons = get(intent, "autonomous", "reasons")
-    return [reason for reason in reasons if isinstance(reason, str)] if isinstance(reasons, list) else []
+    return [reason for reason in list_of(get(intent, "autonomous", "reasons")) if isinstance(reason, str)]
 
 
 def _intents_table(intents: Sequence[JsonObject]) -> Table:

@@ -1,6 +1,7 @@
 """``opsd fleet pause | resume | kill-switch``: what stops autonomy, and lets it go on. One switch of the registry.
 
-The change is in the audit log before it is made and after, with who made it, as over the API.
+The change is in the audit log before it is made and after, with who made it, as over the API. On a terminal it is told
+in a readable page, elsewhere (and with ``--pretty``) as one JSON document.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.page import Page, as_typed, tell
 from opsd.contract.errors import OpsError, UsageError
 from opsd.runtime.layout import absolute_repo
 
@@ -23,7 +24,7 @@ _FLAGS = (
     Flag("--registry-file", "default <repo>/.superloop/ops-manager/fleet/registry.v1.json", "<path>"),
     Flag("--by", "who does this, for the audit; default $USER", "<name>"),
     Flag("--note", "why", "<text>"),
-    Flag("--pretty", "indent stdout by two spaces"),
+    Flag("--pretty", "the document, indented by two spaces"),
 )
 
 PAUSE = CommandSpec("opsd fleet pause", "Pauses all autonomous dispatch: sets the rollout's manual pause.", _FLAGS)
@@ -102,5 +103,16 @@ def _pull(arguments: Arguments, lever: Lever, *, stop: bool) -> int:
         write(store, ended(action, by, "", trace_id, 409, error.code, time.time()))
         raise
     write(store, ended(action, by, "", trace_id, 200, None, time.time()))
-    write_json(document, pretty=arguments.switch("--pretty"))
+    present(arguments, document, as_typed(arguments, "--repo", "--registry-file"))
     return 0
+
+
+def present(arguments: Arguments, lever: JsonObject, place: Sequence[str]) -> None:
+    """Print how the lever stands; the command on the page repeats ``place``."""
+
+    def page() -> Page:
+        from opsd.cli.fleet.levers_page import lever_page
+
+        return lever_page(lever, place)
+
+    tell(arguments, lever, page)

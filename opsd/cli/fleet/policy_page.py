@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from opsd.cli.page import SHOWN, autonomy_reasons, cells, line, more, table
+from opsd.cli.page import SHOWN, aligned, autonomy_reasons, cells, counted, line, more, span, table
+from opsd.cli.reasons import fleet as reasons
+from opsd.cli.reasons.told import legend
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get, printable
+from opsd.contract.values import compact_text, get, list_of, printable
 from opsd.fleet.policy.explain import verdict_of
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "eligible": "bold green", "manual": "bold yellow"}
@@ -24,27 +26,25 @@ _ORDER = {"eligible": 0, "manual": 1, "suppressed": 2}
 
 def policy_page(state: JsonObject, flags: Sequence[str]) -> list[RenderableType]:
     """The page; ``flags`` (the repo and path flags as typed) are repeated in the command that it shows."""
-    head = Text.assemble(
-        ("fleet ", "bold"),
-        _shown(state["fleetId"]),
-        f"  {_shown(state['fleetStatus'])}  mode ",
-        (str(state["mode"]), "bold green" if state["mode"] == "guarded_auto" else "bold"),
-        f"\n{state['evaluatedLoopCount']} loops, {state['candidateCount']} candidates: "
-        f"{state['autoEligibleCount']} the manager may act on, {state['manualOnlyCount']} for a person, "
-        f"{state['suppressedCount']} suppressed",
-        *_pause(state),
-        *_warnings(state),
+    judged = (
+        f"{counted(state['candidateCount'], 'candidate')}: {state['autoEligibleCount']} the manager may act on, "
+        f"{state['manualOnlyCount']} for a person, {state['suppressedCount']} suppressed"
     )
+    head = [
+        line(f"fleet {state['fleetId']}", state["fleetStatus"], f"mode {state['mode']}"),
+        *aligned([line(counted(state["evaluatedLoopCount"], "loop"), judged), *_pause(state), *_warnings(state)]),
+    ]
     candidates = sorted(state["candidates"], key=lambda one: _ORDER[verdict_of(one)])
     if not candidates:
-        return [head, Text("nobody is in trouble", style="green")]
-    return [head, "", *_table(candidates, flags, "policy-state.json holds them all")]
+        return [*head, Text("nobody is in trouble", style="green")]
+    return [*head, "", *_table(candidates, flags, "policy-state.json holds them all")]
 
 
 def candidates_page(document: JsonObject, flags: Sequence[str]) -> list[RenderableType]:
     """Candidates of the newest policy that a daemon was asked for; ``flags`` name the daemon."""
     candidates = sorted(document["candidates"], key=lambda one: _ORDER[verdict_of(one)])
-    head = line(f"{len(candidates)} candidates", f"decided at {document['decidedAt']}", f"mode {document['mode']}")
+    count = counted(len(candidates), "candidate")
+    head = line(count, f"decided at {document['decidedAt']}", f"mode {document['mode']}")
     if not candidates:
         return [head, Text("no such candidates", style="green")]
     return [head, "", *_table(candidates, flags, "--pretty shows them all")]
@@ -56,7 +56,9 @@ def _table(candidates: Sequence[JsonObject], flags: Sequence[str], where: str) -
     for candidate in candidates[:SHOWN]:
         made.add_row(*_cells(candidate))
     explain = printable(shlex.join(["opsd", "fleet", "explain", *flags, candidates[0]["candidateId"]]))
-    return [made, *more(len(candidates), where), "", line("the grounds", explain, style="cyan")]
+    codes = [code for candidate in candidates[:SHOWN] for code in _codes(candidate)]
+    meanings = legend(codes, reasons.AUTONOMY, reasons.SUPPRESSED, prefix="autonomous_")
+    return [made, *more(len(candidates), where), *meanings, "", line("the grounds", explain, style="cyan")]
 
 
 def _cells(candidate: JsonObject) -> list[Text]:
@@ -70,31 +72,32 @@ def _cells(candidate: JsonObject) -> list[Text]:
     ]
 
 
+def _codes(candidate: JsonObject) -> list[JsonValue]:
+    reason = candidate["suppressionReason"]
+    return list_of(get(candidate, "autonomous", "reasons")) if reason is None else [reason]
+
+
 def _held_back(candidate: JsonObject) -> list[JsonValue]:
     """The reasons; a suppressed candidate's are that it is suppressed, and for how long."""
     reason = candidate["suppressionReason"]
     if reason is None:
         return autonomy_reasons(candidate["autonomous"]["reasons"])
     left = get(candidate, "cooldown", "remainingSeconds")
-    return [f"{reason} ({left} s left)" if candidate["suppressionScope"] == "cooldown" else str(reason)]
+    return [f"{reason} ({span(left)} left)" if candidate["suppressionScope"] == "cooldown" else str(reason)]
 
 
-def _pause(state: JsonObject) -> list[tuple[str, str]]:
+def _pause(state: JsonObject) -> list[Text]:
     observed = get(state, "autonomous", "rollout", "pauseObserved")
-    reasons = [*(get(observed, "reasons") or []), *(get(observed, "auto", "reasons") or [])]
+    why = [*(get(observed, "reasons") or []), *(get(observed, "auto", "reasons") or [])]
     kill = get(state, "autonomous", "controls", "safety", "killSwitch") is True
-    said = [("\nthe kill switch is on", "bold red")] if kill else []
-    return said + ([(f"\nthe rollout is paused: {', '.join(reasons)}", "bold red")] if reasons else [])
+    said = [line("kill switch", "on: nothing is dispatched autonomously", style="bold red")] if kill else []
+    return said + ([line("paused", *why, style="bold red")] if why else [])
 
 
-def _warnings(state: JsonObject) -> list[tuple[str, str]]:
-    return [(f"\nwarning: {_shown(one['message'])}{_named(one)}", "yellow") for one in state["warnings"]]
+def _warnings(state: JsonObject) -> list[Text]:
+    return [line("warning", f"{one['message']}{_named(one)}", style="yellow") for one in state["warnings"]]
 
 
 def _named(warning: JsonObject) -> str:
     names = warning.get("loopIds") or warning.get("candidateIds") or warning.get("changed") or []
-    return f" ({', '.join(_shown(name) for name in names)})" if names else ""
-
-
-def _shown(value: JsonValue) -> str:
-    return printable(str(value))
+    return f" ({', '.join(map(compact_text, names))})" if names else ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from rich.console import RenderableType
+from rich.text import Text
 
-from opsd.cli.page import SHOWN, cells, line, more, table
+from opsd.cli.page import SHOWN, aligned, cells, counted, line, more, span, table
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 
@@ -20,19 +21,19 @@ def registry_page(document: JsonObject) -> list[RenderableType]:
         made.add_row(*cells(loop["loopId"], "yes" if loop["enabled"] else "no", at, get(loop, "service", "tokenEnv")))
     enabled = sum(loop["enabled"] is True for loop in loops)
     return [
-        line(f"fleet {document['fleetId']}", f"{len(loops)} loops", f"{enabled} enabled", document["sourceFile"]),
-        *_policy(document["policy"]),
+        line(f"fleet {document['fleetId']}", counted(len(loops), "loop"), f"{enabled} enabled", document["sourceFile"]),
+        *aligned(_policy(document["policy"])),
         "",
         made,
         *more(len(loops)),
     ]
 
 
-def _policy(policy: JsonObject) -> list[RenderableType]:
+def _policy(policy: JsonObject) -> list[Text]:
     autonomous = policy["autonomous"]
     silent = [f"{loop}: {', '.join(categories)}" for loop, categories in policy["suppressions"].items()]
-    window = f"shown again after {get(policy, 'noiseControls', 'dedupeWindowSeconds')} s"
-    page: list[RenderableType] = [line(f"policy {policy['mode']}", window)]
+    window = f"shown again after {span(get(policy, 'noiseControls', 'dedupeWindowSeconds'))}"
+    page = [line(f"policy {policy['mode']}", window)]
     if silent:
         page.append(line("suppressed", *silent))
     if not autonomous["enabled"]:
@@ -49,7 +50,7 @@ def _policy(policy: JsonObject) -> list[RenderableType]:
             "limits",
             f"{safety['maxActionsPerRun']} a run",
             f"{safety['maxActionsPerLoop']} a loop",
-            f"{safety['cooldownSeconds']} s apart",
+            f"{span(safety['cooldownSeconds'])} apart",
         ),
         line("rollout", f"{rollout['canaryPercent']} % of {_scope(rollout['scope']['loopIds'])}"),
         line(

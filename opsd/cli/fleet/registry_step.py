@@ -6,9 +6,9 @@ Built in, or from the program in ``OPS_MANAGER_FLEET_REGISTRY_SCRIPT``.
 from __future__ import annotations
 
 import os
-import sys
 import time
 
+from opsd.cli.output import write_error
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, ReplacedStepError
 from opsd.contract.ids import parse_loop_id
@@ -41,8 +41,7 @@ def _from_program(program: str, repo: str, registry_file: str) -> JsonObject:
 
     answer = run_program([program, "--repo", repo, "--registry-file", registry_file])
     if answer.stderr:
-        sys.stderr.write(answer.stderr.decode("utf-8", "replace").rstrip("\n") + "\n")
-        sys.stderr.flush()
+        write_error(answer.stderr.decode("utf-8", "replace").rstrip("\n"))
     if answer.exit != 0:
         raise ReplacedStepError(f"the fleet registry script ended with {answer.exit}", exit_code=answer.exit)
     try:

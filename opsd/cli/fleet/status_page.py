@@ -11,9 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from opsd.cli.fleet.handoff_page import brake_lines, waiting
-from opsd.cli.page import SHOWN, autonomy_reasons, cells, line, more, table
+from opsd.cli.page import SHOWN, ago, aligned, autonomy_reasons, cells, counted, line, more, table
+from opsd.cli.reasons import fleet as reasons
+from opsd.cli.reasons import loop as loop_reasons
+from opsd.cli.reasons.told import legend
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import compact_text, get
+from opsd.contract.values import compact_text, get, list_of
 from opsd.fleet.handoff.intents import candidate_id_of
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 _STYLES = {"success": "green", "healthy": "green", "degraded": "yellow", "partial_failure": "yellow"}
 _BAD = "bold red"
+_WORST = {"critical": 0, "degraded": 1, "unknown": 2}
+_GATED = "autonomous_suppression_"
 
 
 def fleet_status_page(
@@ -29,7 +34,7 @@ def fleet_status_page(
     """The page; ``flags`` (the repo and path flags as typed) are repeated in the commands that it shows."""
     parts: list[RenderableType] = [*_summary(document), "", *_trouble(document["loops"])]
     parts += ["", *_proposals(document, policy, flags)]
-    parts += ["", *_autonomy(document["autonomous"])]
+    parts += ["", *aligned(_autonomy(document["autonomous"]))]
     if policy is not None:
         parts += _waiting(policy, handoff, flags)
     return parts
@@ -56,17 +61,18 @@ def _text(value: JsonValue) -> str:
 def _summary(document: JsonObject) -> list[Text]:
     fleet, health = document["fleet"], document["healthRollup"]
     age = get(document, "freshness", "fleetStateAgeSeconds")
-    counts = [f"{fleet[f'{word}Count']} {word}" for word in ("success", "failed", "skipped")]
+    counts = [f"{fleet[f'{word}Count']} {word}" for word in ("success", "failed", "skipped") if fleet[f"{word}Count"]]
+    worst_first = sorted(health.items(), key=lambda pair: _WORST.get(pair[0], len(_WORST)))
     return [
         line(
             f"fleet {document['source']['fleetId']}",
             fleet["status"],
-            f"{fleet['loopCount']} loops",
+            counted(fleet["loopCount"], "loop"),
             *counts,
-            None if age is None else f"{age} s ago",
+            ago(age),
             style=_STYLES.get(fleet["status"], _BAD),
         ),
-        line("health", *(f"{count} {word}" for word, count in health.items())),
+        line("health", *(f"{count} {word}" for word, count in worst_first if count)),
     ]
 
 
@@ -77,12 +83,15 @@ def _trouble(loops: Sequence[JsonObject]) -> list[RenderableType]:
     if not troubled:
         return [Text("no loop is in trouble", style="green")]
     troubled.sort(key=lambda loop: 0 if loop["status"] == "failed" else rank.get(loop["healthStatus"], 3))
-    page = table("in trouble", "reconcile", "health", "why")
+    page = table("in trouble", "pass", "health", "why")
+    codes: list[JsonValue] = []
     for loop in troubled[:SHOWN]:
-        reasons = loop["healthReasonCodes"] if isinstance(loop["healthReasonCodes"], list) else []
-        why = [loop["reasonCode"]] if loop.get("reasonCode") not in (None, *reasons) else []
-        _row(page, loop.get("loopId"), loop["status"], loop["healthStatus"], [*why, *reasons])
-    return [page, *more(len(troubled))]
+        found = list_of(loop["healthReasonCodes"])
+        why = [loop["reasonCode"]] if loop.get("reasonCode") not in (None, *found) else []
+        codes += [*why, *found]
+        _row(page, loop.get("loopId"), loop["status"], loop["healthStatus"], [*why, *found])
+    meanings = legend(codes, loop_reasons.HEALTH, loop_reasons.FAILED_PASS, loop_reasons.NOT_LOOKED_AT)
+    return [page, *more(len(troubled)), *meanings]
 
 
 def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[str]) -> list[RenderableType]:
@@ -91,24 +100,28 @@ def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[st
         return [_next("the policy was not evaluated yet", "policy", flags)]
     head = line(
         f"policy {section['mode']}",
-        f"{section['candidateCount']} candidates",
+        counted(section["candidateCount"], "candidate"),
         f"{section['suppressedCount']} suppressed",
     )
     if not section["topCandidates"]:
         return [head]
     page = table("candidate", "severity", "proposes", "autonomy")
+    codes: list[JsonValue] = []
     for candidate in section["topCandidates"]:
         if candidate.get("suppressed") not in (None, False):
             autonomy: JsonValue = ["suppressed", candidate.get("suppressionReason")]
+            codes.append(candidate.get("suppressionReason"))
         elif get(candidate, "autonomous", "eligible") is True:
             autonomy = "eligible"
         else:
-            reasons = get(candidate, "autonomous", "reasons")
-            autonomy = autonomy_reasons(reasons if isinstance(reasons, list) else []) or "by hand"
+            held_back = list_of(get(candidate, "autonomous", "reasons"))
+            codes += held_back
+            autonomy = autonomy_reasons(held_back) or "by hand"
         proposal = candidate.get("recommendedIntent") or "nothing"
         _row(page, candidate.get("candidateId"), candidate.get("severity"), proposal, autonomy)
     left = section["candidateCount"] - len(section["topCandidates"])
-    return [head, page, *([Text(f"and {left} more", style="dim")] if left > 0 else [])]
+    meanings = legend(codes, reasons.AUTONOMY, reasons.SUPPRESSED, prefix="autonomous_")
+    return [head, page, *([Text(f"and {left} more", style="dim")] if left > 0 else []), *meanings]
 
 
 def _autonomy(autonomous: JsonValue) -> list[Text]:
@@ -116,7 +129,8 @@ def _autonomy(autonomous: JsonValue) -> list[Text]:
         return []
     governance, rollout = autonomous.get("governance"), autonomous.get("rollout")
     decisions = autonomous["safetyGateDecisions"]
-    found = [line("autonomy", "on" if autonomous["enabled"] else "off", *decisions["suppressionReasonCodes"])]
+    gated = [compact_text(code).removeprefix(_GATED).replace("_", " ") for code in decisions["suppressionReasonCodes"]]
+    found = [line("autonomy", "on" if autonomous["enabled"] else "off", *gated)]
     if decisions["killSwitchActive"]:
         found.append(line("kill switch", "on when the policy was evaluated", style=_BAD))
     if governance is not None and governance["posture"] != "not_required":

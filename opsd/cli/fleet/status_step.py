@@ -7,11 +7,11 @@ Whatever goes wrong ends with exit code 1: 2 means *hold* to who asked.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from functools import partial
 
+from opsd.cli.output import write_error
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError, file_trouble
 from opsd.contract.jsoncodec import JsonObject
@@ -81,8 +81,7 @@ def _from_program(program: str, repo: str) -> JsonObject:
     answer = run_program([program, "--repo", repo])
     if answer.exit != 0:
         if answer.stderr:
-            sys.stderr.write(answer.stderr.decode("utf-8", "replace").rstrip("\n") + "\n")
-            sys.stderr.flush()
+            write_error(answer.stderr.decode("utf-8", "replace").rstrip("\n"))
         raise StatusStepError(program)
     return _parse(answer.stdout, "fleet status output was not valid JSON")
 

@@ -1,16 +1,23 @@
-"""``opsd confirm-intent``: polls snapshots until the runtime shows an intent's effect (contract 30, section 4)."""
+"""``opsd confirm-intent``: polls snapshots until the runtime shows an intent's effect (contract 30, section 4).
+
+On a terminal it is a readable page, elsewhere one JSON document.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.loop.control import INTENT_MESSAGE, INTENTS, TIMES_MESSAGE
-from opsd.cli.output import write_json
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import parse_loop_id
 from opsd.runtime.layout import absolute_repo
+
+if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
 
 SPEC = CommandSpec(
     "opsd confirm-intent",
@@ -48,5 +55,16 @@ def main(argv: Sequence[str]) -> int:
 
     take = chosen_taker(os.environ, repo, loop_id)
     payload = confirm(Intent(intent), take, timeout_s=timeout_s, interval_s=interval_s)
-    write_json(payload)
+    present(arguments, payload)
     return 0 if payload["confirmed"] else 1
+
+
+def present(arguments: Arguments, payload: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print what was seen."""
+
+    def page() -> Page:
+        from opsd.cli.loop.control_page import confirmation_page
+
+        return confirmation_page(payload, arguments.required("--loop"), loop_place(arguments, place))
+
+    tell(arguments, payload, page)

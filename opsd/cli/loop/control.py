@@ -1,4 +1,7 @@
-"""``opsd control``: cancel, approve or reject one loop, with proof that it took effect (contract 30, section 3)."""
+"""``opsd control``: cancel, approve or reject one loop, with proof that it took effect (contract 30, section 3).
+
+On a terminal the outcome is a readable page, elsewhere the intents row.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import CommandSpec, Flag, refuse_control_characters
+from opsd.cli.arguments import Arguments, CommandSpec, Flag, refuse_control_characters
 from opsd.cli.loop.health import transport_kind
 from opsd.cli.loop.service_token import service_token
-from opsd.cli.output import write_json
+from opsd.cli.output import write_error
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
     from opsd.control.runner import Executor
 
 INTENTS = ("cancel", "approve", "reject")
@@ -110,22 +115,29 @@ def main(argv: Sequence[str]) -> int:
         row, verdict = Control(execute, on_recovered=_tell_recovered, secrets=(token,)).run(request)
     except UnrecordedError as error:
         row, verdict = error.row, error.verdict
-        _tell(f"error: {error.message}")
-    write_json(row)
+        write_error(f"error: {error.message}")
+    present(arguments, row)
     return verdict.exit
+
+
+def present(arguments: Arguments, row: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print what became of the intent."""
+
+    def page() -> Page:
+        from opsd.cli.loop.control_page import control_page
+
+        return control_page(row, loop_place(arguments, place))
+
+    tell(arguments, row, page)
 
 
 _TIMES = (("--timeout-seconds", 30), ("--interval-seconds", 2))
 
 
-def _tell(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
 def _tell_recovered(row: dict[str, object]) -> None:
     """For a person only: programs parse both streams together. The row itself is in the log."""
     if sys.stderr.isatty():
-        _tell(f"notice: an earlier {row['intent']} of {row['loopId']} is recorded as {row['status']}")
+        write_error(f"notice: an earlier {row['intent']} of {row['loopId']} is recorded as {row['status']}")
 
 
 def _local(command_timeout_s: int) -> Executor:
@@ -137,4 +149,4 @@ def _local(command_timeout_s: int) -> Executor:
 def _remote(base_url: str, token: str) -> Executor:
     from opsd.control.service import service_executor
 
-    return service_executor(base_url, token, os.environ, _tell)
+    return service_executor(base_url, token, os.environ, write_error)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from rich.console import RenderableType
-from rich.text import Text
 
 from opsd.cli.page import cells, line, table
+from opsd.cli.reasons import loop as reasons
+from opsd.cli.reasons.told import legend
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import as_object
+from opsd.contract.values import as_object, list_of
 
 _STYLES = {"health_critical": "bold red", "reconcile_failed": "bold red"}
 
@@ -22,7 +23,9 @@ def escalations_page(document: JsonObject) -> list[RenderableType]:
         shown = cells(row.get("timestamp"), row.get("category"), _why(row))
         shown[1].stylize(_STYLES.get(str(row.get("category")), ""))
         made.add_row(*shown)
-    return [Text.assemble(line(f"escalations of {loop}", f"the newest {len(rows)}")), "", made]
+    codes = [code for row in rows for code in _why(row)]
+    head = line(f"escalations of {loop}", f"the newest {len(rows)}, oldest first")
+    return [head, "", made, *legend(codes, reasons.HEALTH, reasons.FAILED_PASS, reasons.ORDER)]
 
 
 def _why(row: JsonObject) -> list[JsonValue]:
@@ -31,4 +34,4 @@ def _why(row: JsonObject) -> list[JsonValue]:
     flags = as_object(row.get("divergenceFlags"))
     one = [row.get(name) for name in ("reasonCode", "failureCode")]
     raised = [name for name, up in flags.items() if up is True]
-    return list(dict.fromkeys([*(codes if isinstance(codes, list) else []), *filter(None, one), *raised]))
+    return list(dict.fromkeys([*list_of(codes), *filter(None, one), *raised]))

@@ -1,5 +1,7 @@
 """``opsd events``: the events behind a cursor as JSON lines, then the cursor moves (contract 10, 3.2).
 
+On a terminal each event is a readable line.
+
 Guarantees: a call that fails prints nothing and leaves the cursor alone; the cursor moves only after every
 envelope has left the process. Memory stays bounded whatever the number of events: they are all checked first,
 without being kept, and printed in a second walk over the same lines.
@@ -7,8 +9,9 @@ without being kept, and printed in a second walk over the same lines.
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag, require_positive_int
@@ -18,7 +21,7 @@ from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.contract.jsoncodec import JsonObject
+    from opsd.contract.jsoncodec import JsonObject, JsonValue
     from opsd.runtime.reader import LoopReader
 
 #: Envelopes that are held and printed at a time.
@@ -102,6 +105,17 @@ def read_cursor(path: str) -> JsonObject:
     return value
 
 
+def print_events(envelopes: Iterable[Mapping[str, JsonValue]]) -> None:
+    """Print envelopes: a JSON line each, for a person a readable one."""
+    if not sys.stdout.isatty():
+        write_bytes(b"".join([encode(envelope) for envelope in envelopes]))
+        return
+    from opsd.cli.loop.events_page import event_lines
+    from opsd.cli.page import show
+
+    show(event_lines(envelopes))
+
+
 def _print_events(
     reader: LoopReader,
     repo: str,
@@ -134,7 +148,7 @@ def _print_events(
             envelope["cursor"]["eventLineCount"] = found.line_count
         if not batch.events:
             raise ArtifactError(f"{reader.layout.events} changed while it was read; poll again")
-        write_bytes(b"".join([encode(envelope) for envelope in batch.events]))
+        print_events(batch.events)
         left -= len(batch.events)
         offset = batch.offset
     document = cursor_document(repo, loop_id, IngestCursor(found.offset, found.line_count, found.anchor), now)

@@ -1,4 +1,7 @@
-"""``opsd health``: judge a loop's health from the files of a pass; writes nothing (contract 20, section 5)."""
+"""``opsd health``: judge a loop's health from the files of a pass; writes nothing (contract 20, section 5).
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the health object.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ SPEC = CommandSpec(
         Flag("--failure-code", "why the ingest failed", "<code>"),
         *(Flag(name, "a limit of health", "<n>") for name in THRESHOLD_FLAGS),
         Flag("--now", "judge at this moment, YYYY-MM-DDTHH:MM:SSZ", "<time>"),
-        Flag("--pretty", "indent by two spaces"),
+        Flag("--pretty", "the document, indented by two spaces"),
     ),
 )
 
@@ -86,8 +89,19 @@ def main(argv: Sequence[str]) -> int:
         limits=limits,
     )
     health = _of_loop(arguments, question) if of_a_loop else _of_files(arguments, question)
-    write_json(health, pretty=arguments.switch("--pretty"))
+    present(arguments, health)
     return 0
+
+
+def present(arguments: Arguments, health: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the health object."""
+
+    def page() -> Page:
+        from opsd.cli.loop.health_page import health_page
+
+        return health_page(health, arguments.optional("--loop"), loop_place(arguments, place))
+
+    tell(arguments, health, page)
 
 
 def _of_files(arguments: Arguments, question: HealthQuestion) -> JsonObject:

@@ -10,7 +10,7 @@ from opsd.cli.arguments import Arguments, CommandSpec, Flag, loop_of
 from opsd.cli.client.api_client import answer_of, get_request, loop_path
 from opsd.cli.client.views import CONFIG, PRETTY, WHOM, Asked, of_this_host
 from opsd.cli.help_text import columns_of_terminal
-from opsd.cli.page import Page, tell
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import HealthStatus
@@ -48,7 +48,9 @@ def view(arguments: Arguments, asked: Asked) -> int:
     def page() -> Page:
         from opsd.cli.loop.loops_page import loop_page, loops_page
 
-        return loop_page(document) if one else loops_page(document, asked.flags, columns_of_terminal())
+        if one:
+            return loop_page(document, loop_place(arguments, asked.flags))
+        return loops_page(document, asked.flags, columns_of_terminal())
 
     tell(arguments, document, page)
     return 0

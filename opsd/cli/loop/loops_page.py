@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from opsd.cli.page import cells, kept_whole, line, table
+from opsd.cli.page import aligned, apart, cells, counted, kept_whole, line, table
+from opsd.cli.reasons import loop as reasons
+from opsd.cli.reasons.remedies import LOOP
+from opsd.cli.reasons.told import command_line, explained, what_to_do
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get, printable
 
@@ -48,15 +51,14 @@ def _closer(loops: Sequence[JsonObject], flags: Sequence[str]) -> str:
 def _summary(loops: Sequence[JsonObject]) -> Text:
     of_health = [str(one.get("healthStatus") or "not judged yet") for one in loops]
     counts = [f"{of_health.count(word)} {word}" for word in sorted(set(of_health))]
-    return line(f"{len(loops)} {'loop' if len(loops) == 1 else 'loops'}", *counts)
+    return line(counted(len(loops), "loop"), *counts)
 
 
-def loop_page(one: JsonObject) -> Page:
-    """All that is known of one loop."""
+def loop_page(one: JsonObject, place: Sequence[str]) -> Page:
+    """All that is known of one loop; ``place`` names the daemon, and the loop, in the commands that are shown."""
     failure, alerts = one.get("lastFailure"), one.get("alerts")
+    codes = [*reasons_of(one), get(failure, "code")]
     found = [
-        line(f"loop {one.get('loopId')}", one.get("state"), one.get("healthStatus"), style=style_of(one)),
-        line("because of", *reasons_of(one), style=style_of(one)),
         line("run", *_pairs(one.get("run"))),
         line("taken in", taken_in(one), get(one, "lastEventName"), get(one, "lastEventAt")),
         line("reached by", one.get("transport"), f"observe {one.get('observe')}", f"following {one.get('following')}"),
@@ -68,7 +70,12 @@ def loop_page(one: JsonObject) -> Page:
     ]
     if one.get("stuck") is True:
         found.append(line("stuck", "a pass over it does not come back", style=_BAD))
-    return [shown for shown in found if shown.plain.partition("  ")[2]]
+    return [
+        line(f"loop {one.get('loopId')}", one.get("state"), one.get("healthStatus"), style=style_of(one)),
+        *explained(codes, reasons.HEALTH, reasons.FAILED_PASS, style=style_of(one)),
+        *aligned(found),
+        *apart([command_line("all that is known", "status", place=place), *what_to_do(codes, LOOP, place)]),
+    ]
 
 
 def style_of(one: JsonObject) -> str:

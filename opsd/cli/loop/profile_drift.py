@@ -1,4 +1,7 @@
-"""``opsd profile-drift``: compares the applied with the recommended profile, and remembers (contract 40, section 5)."""
+"""``opsd profile-drift``: compares the applied with the recommended profile, and remembers (contract 40, section 5).
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the drift state.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.contract.ids import parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
     from opsd.storage.layout import Part
 
 _LEVELS = ("low", "medium", "high")
@@ -34,7 +38,7 @@ SPEC = CommandSpec(
         Flag("--rationale", "recorded only", "<text>"),
         Flag("--drift-state-file", "default <ops>/profile-drift.json", "<path>"),
         Flag("--drift-history-file", "default <ops>/telemetry/profile-drift.jsonl", "<path>"),
-        Flag("--pretty", "indent by two spaces"),
+        Flag("--pretty", "the document, indented by two spaces"),
     ),
 )
 
@@ -88,8 +92,19 @@ def main(argv: Sequence[str]) -> int:
         store.commit(Commit(rows=[(RowLog.DRIFT, history_row(drift))], documents=[(Document.DRIFT, drift)]))
     finally:
         store.unlock(held)
-    write_json(drift, pretty=arguments.switch("--pretty"))
+    present(arguments, drift)
     return 0
+
+
+def present(arguments: Arguments, drift: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the drift state."""
+
+    def page() -> Page:
+        from opsd.cli.loop.tuning_page import drift_page
+
+        return drift_page(drift, loop_place(arguments, place))
+
+    tell(arguments, drift, page)
 
 
 def _level(arguments: Arguments, flag: str, default: str) -> str:

@@ -1,17 +1,20 @@
 """``opsd project-state``: combine a snapshot with the events of one poll and store the result (contract 10, part 4).
 
-Nothing is written when anything is refused. What is printed and what is stored are the same bytes.
+Nothing is written when anything is refused. What is printed and what is stored are the same bytes; on a terminal, and
+without ``--pretty``, a readable page is printed instead.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import CommandSpec, Flag
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.output import write_bytes
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import ArtifactError, ProjectionError
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
@@ -65,8 +68,22 @@ def main(argv: Sequence[str]) -> int:
         events_file=events_file,
         pretty=arguments.switch("--pretty"),
     )
-    write_bytes(stored.data)
+    if sys.stdout.isatty():
+        present(arguments, stored.state)
+    else:
+        write_bytes(stored.data)
     return 0
+
+
+def present(arguments: Arguments, state: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the projection."""
+
+    def page() -> Page:
+        from opsd.cli.loop.run_page import state_page
+
+        return state_page(state, loop_place(arguments, place))
+
+    tell(arguments, state, page)
 
 
 def _stored_snapshot(path: str) -> JsonValue:

@@ -1,8 +1,9 @@
 """``opsd reconcile``: one full manager pass over one loop (contract 20, sections 2 to 4).
 
 This module holds the command's interface: the order in which arguments, environment and thresholds are checked
-(2.4) and what is printed (4.13). The pass itself is :mod:`opsd.loop.reconcile`. Nothing is written before the last
-check has passed, and stderr stays empty whenever a JSON document is printed.
+(2.4) and what is printed (4.13): on a terminal a readable page, elsewhere (and with ``--pretty``) the document. The
+pass itself is :mod:`opsd.loop.reconcile`. Nothing is written before the last check has passed, and stderr stays empty
+whenever a document is printed.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from opsd.cli.loop.events import skipped_line
 from opsd.cli.loop.health import THRESHOLD_FLAGS, transport_kind
 from opsd.cli.loop.judging import CONFIG, check_drift_numbers, judge_of, judging_flags, thresholds, tuner
 from opsd.cli.loop.service_token import service_token
-from opsd.cli.output import write_json
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
     from opsd.loop.outcome import Outcome
     from opsd.loop.reconcile import AlertDispatcher, Reconciler
     from opsd.storage.layout import Part
@@ -69,7 +71,7 @@ SPEC = CommandSpec(
         Flag("--liveness", "positive evidence that the run's process is gone makes the loop critical"),
         Flag("--spare-finished", "a loop that is complete, stopped, failed or idle is not stale"),
         CONFIG,
-        Flag("--pretty", "indent stdout by two spaces"),
+        Flag("--pretty", "the document, indented by two spaces"),
     ),
     exits={1: "the pass failed and its document says why, or an error"},
 )
@@ -94,8 +96,24 @@ def main(argv: Sequence[str]) -> int:
     outcome = run_pass(arguments, os.environ)
     if outcome.error is not None:
         raise ManagerFileError(outcome.error)
-    write_json(outcome.document, pretty=arguments.switch("--pretty"))
+    present(arguments, outcome.document)
     return 0 if outcome.failure is None else 1
+
+
+def present(arguments: Arguments, document: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the state that the pass has stored, or the health that a failed one leaves."""
+
+    def page() -> Page:
+        flags = loop_place(arguments, place)
+        if "transition" in document:
+            from opsd.cli.loop.run_page import pass_page
+
+            return pass_page(document, flags)
+        from opsd.cli.loop.health_page import health_page
+
+        return health_page(document, arguments.optional("--loop"), flags)
+
+    tell(arguments, document, page)
 
 
 def run_pass(arguments: Arguments, env: Mapping[str, str], remote: RemotePass | None = None) -> Outcome:

@@ -1,17 +1,17 @@
 """``opsd service-client``: one HTTP request to a sprite service, with retries (contract 30, section 5).
 
-The response body goes to stdout byte for byte. The arguments are checked before the HTTP library is imported.
+The response body goes to stdout byte for byte, to a terminal as text. The arguments are checked before the HTTP
+library is imported.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 
 from opsd.cli.arguments import CommandSpec, Flag
 from opsd.cli.loop.service_token import service_token
-from opsd.cli.output import write_bytes
+from opsd.cli.output import write_error, write_foreign
 from opsd.contract.errors import UsageError
 
 SPEC = CommandSpec(
@@ -82,9 +82,9 @@ def main(argv: Sequence[str]) -> int:
         answer = asyncio.run(send())
     except ServiceRequestError as error:
         if error.diagnostic:
-            print(error.diagnostic, file=sys.stderr)
+            write_error(error.diagnostic)
         raise
-    write_bytes(answer)
+    write_foreign(answer)
     return 0
 
 

@@ -1,14 +1,21 @@
-"""``opsd snapshot``: one loop's state as one envelope; writes no file (contract 10, 3.1)."""
+"""``opsd snapshot``: one loop's state as one envelope; writes no file (contract 10, 3.1).
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the envelope.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.ids import parse_loop_id
 from opsd.runtime.layout import absolute_repo
+
+if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
 
 SPEC = CommandSpec(
     "opsd snapshot",
@@ -18,7 +25,7 @@ SPEC = CommandSpec(
         Flag("--loop", "the loop's id (required)", "<id>"),
         Flag("--run-id", "report this run id instead of the inferred one", "<id>"),
         Flag("--trace-id", "traceId of the envelope", "<id>"),
-        Flag("--pretty", "indent by two spaces"),
+        Flag("--pretty", "the document, indented by two spaces"),
     ),
 )
 
@@ -42,5 +49,16 @@ def main(argv: Sequence[str]) -> int:
         trace_id=arguments.optional("--trace-id"),
         run_id=arguments.optional("--run-id"),
     )
-    write_json(envelope, pretty=arguments.switch("--pretty"))
+    present(arguments, dict(envelope))
     return 0
+
+
+def present(arguments: Arguments, envelope: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the snapshot."""
+
+    def page() -> Page:
+        from opsd.cli.loop.run_page import snapshot_page
+
+        return snapshot_page(envelope, loop_place(arguments, place))
+
+    tell(arguments, envelope, page)

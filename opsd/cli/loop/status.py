@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
-from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person, show
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import OpsError
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
@@ -66,24 +65,26 @@ def main(argv: Sequence[str]) -> int:
     from opsd.loop.status import status
 
     if arguments.switch("--watch"):
-        return watch(lambda: status(_read(arguments, repo, loop_id, window)))
+        return watch(lambda: status(_read(arguments, repo, loop_id, window)), loop_place(arguments, ()))
     document = status(_read(arguments, repo, loop_id, window))
     present(arguments, document)
     return 0
 
 
-def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
+def present(arguments: Arguments, document: JsonObject, place: Sequence[str] = ()) -> None:
     """Print the status."""
-    if not for_a_person(arguments):
-        write_json(document, pretty=arguments.switch("--pretty"))
-        return
-    from opsd.cli.loop.status_page import status_page
 
-    show([status_page(document)])
+    def page() -> Page:
+        from opsd.cli.loop.status_page import status_page
+
+        return status_page(document, loop_place(arguments, place))
+
+    tell(arguments, document, page)
 
 
-def watch(look: Callable[[], JsonObject]) -> int:
-    """Show the document that ``look`` finds, again and again."""
+def watch(look: Callable[[], JsonObject], place: Sequence[str]) -> int:
+    """Show the document that ``look`` finds, again and again; ``place`` names the loop in commands."""
+    from rich.console import Group
     from rich.live import Live
     from rich.text import Text
 
@@ -92,7 +93,7 @@ def watch(look: Callable[[], JsonObject]) -> int:
     with Live(auto_refresh=False) as live:
         while True:
             try:
-                live.update(status_page(look()), refresh=True)
+                live.update(Group(*status_page(look(), place)), refresh=True)
             except OpsError as error:  # a file may be damaged, and a daemon away, for a moment only
                 live.update(Text(f"error: {error.message}", style="bold red"), refresh=True)
             time.sleep(_WATCH_S)

@@ -1,14 +1,22 @@
-"""``opsd telemetry-summary``: a loop's newest telemetry, with a profile recommendation (contract 40, section 4)."""
+"""``opsd telemetry-summary``: a loop's newest telemetry, with a profile recommendation (contract 40, section 4).
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the summary.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.help_text import columns_of_terminal
+from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import ManagerFileError
 from opsd.contract.ids import parse_loop_id
 from opsd.runtime.layout import absolute_repo
+
+if TYPE_CHECKING:
+    from opsd.contract.jsoncodec import JsonObject
 
 SPEC = CommandSpec(
     "opsd telemetry-summary",
@@ -19,7 +27,7 @@ SPEC = CommandSpec(
         Flag("--reconcile-telemetry-file", "default <ops>/telemetry/reconcile.jsonl", "<path>"),
         Flag("--control-telemetry-file", "default <ops>/telemetry/control.jsonl", "<path>"),
         Flag("--window", "lines of each file that are looked at, default 200", "<n>"),
-        Flag("--pretty", "indent by two spaces"),
+        Flag("--pretty", "the document, indented by two spaces"),
     ),
 )
 
@@ -47,5 +55,16 @@ def main(argv: Sequence[str]) -> int:
     if signature(reconcile_file) is None:
         raise ManagerFileError(f"reconcile telemetry file not found: {reconcile_file}")
     summary = summary_of(repo, loop_id, reconcile_file, control_file, window)
-    write_json(summary, pretty=arguments.switch("--pretty"))
+    present(arguments, summary)
     return 0
+
+
+def present(arguments: Arguments, summary: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the summary."""
+
+    def page() -> Page:
+        from opsd.cli.loop.tuning_page import summary_page
+
+        return summary_page(summary, loop_place(arguments, place), columns_of_terminal())
+
+    tell(arguments, summary, page)

@@ -1,4 +1,7 @@
-"""``opsd threshold-profile``: one threshold profile of the catalog, resolved (contract 40, section 3)."""
+"""``opsd threshold-profile``: one threshold profile of the catalog, resolved (contract 40, section 3).
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) one JSON document.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from opsd.cli.arguments import CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.page import Page, tell
 
 if TYPE_CHECKING:
-    from opsd.contract.jsoncodec import JsonValue
+    from opsd.contract.jsoncodec import JsonObject, JsonValue
 
 SPEC = CommandSpec(
     "opsd threshold-profile",
@@ -20,7 +23,7 @@ SPEC = CommandSpec(
         Flag("--profiles-file", "default $OPS_MANAGER_THRESHOLD_PROFILES_FILE, else the shipped catalog", "<path>"),
         Flag("--profile", "default the catalog's defaultProfile", "<name>"),
         Flag("--list", "print the profile names, one per line"),
-        Flag("--pretty", "indent by two spaces"),
+        Flag("--pretty", "the document, indented by two spaces"),
     ),
 )
 
@@ -42,8 +45,19 @@ def main(argv: Sequence[str]) -> int:
     if arguments.switch("--list"):
         list_names(sorted(check_catalog(compose.threshold_catalog(path))))
         return 0
-    write_json(compose.threshold_profile(path, arguments.optional("--profile")), pretty=arguments.switch("--pretty"))
+    present(arguments, compose.threshold_profile(path, arguments.optional("--profile")))
     return 0
+
+
+def present(arguments: Arguments, profile: JsonObject) -> None:
+    """Print one profile."""
+
+    def page() -> Page:
+        from opsd.cli.loop.tuning_page import profile_page
+
+        return profile_page(profile)
+
+    tell(arguments, profile, page)
 
 
 def list_names(names: Iterable[JsonValue]) -> None:

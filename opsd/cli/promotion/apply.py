@@ -1,4 +1,7 @@
-"""``opsd promotion apply``: one governed change of the fleet's registry by a promotion decision (contract 95, 2)."""
+"""``opsd promotion apply``: one governed change of the fleet's registry by a promotion decision (contract 95, 2).
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the record.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.page import Page, as_typed, tell
 from opsd.cli.promotion import flags
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject
@@ -85,8 +88,19 @@ def main(argv: Sequence[str]) -> int:
         max_decision_age_s=max_age_s,
     )
     record = Apply(store, RegistryStep(repo, store.location(FleetDocument.REGISTRY))).run(request)
-    write_json(record, pretty=arguments.switch("--pretty"))
+    present(arguments, record)
     return 0
+
+
+def present(arguments: Arguments, record: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the record."""
+
+    def page() -> Page:
+        from opsd.cli.promotion.rollout_page import apply_page
+
+        return apply_page(record, place or as_typed(arguments, "--repo"))
+
+    tell(arguments, record, page)
 
 
 def _overrides(arguments: Arguments) -> dict[FleetPart, str]:

@@ -1,15 +1,18 @@
-"""``opsd promotion ci``: the promotion gates for a pipeline: result, summary, skip, enforce (contract 90, B)."""
+"""``opsd promotion ci``: the promotion gates for a pipeline: result, summary, skip, enforce (contract 90, B).
+
+On a terminal it is the page of ``opsd promotion gates``, elsewhere (and with ``--pretty``) the result.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.output import write_error
+from opsd.cli.promotion import gates
 from opsd.cli.promotion.flags import EVIDENCE_FLAGS, TRACE_FLAG
 from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, ReplacedStepError
@@ -37,7 +40,7 @@ SPEC = CommandSpec(
         Flag("--result-file", "replaced, default <fleet>/promotion-ci-result.json", "<path>"),
         Flag("--skip-on-missing-evidence", "where evidence is no file: evaluate nothing, say skipped, exit with 0"),
         Flag("--fail-on-hold", "exit with 2 unless the fleet may be promoted; a skipped run stays 0"),
-        Flag("--pretty", "indent the output by two spaces"),
+        Flag("--pretty", "the document, indented by two spaces"),
     ),
     exits={2: "with --fail-on-hold: hold"},
 )
@@ -63,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = SPEC.parse(argv)
     outcome = _run(arguments)
-    write_json(outcome.document, pretty=arguments.switch("--pretty"))
+    gates.present(arguments, outcome.document)
     if outcome.complaint:
         raise OpsError(outcome.complaint, exit_code=outcome.exit_code)
     return outcome.exit_code
@@ -72,7 +75,6 @@ def main(argv: Sequence[str]) -> int:
 def _run(arguments: Arguments) -> CiOutcome:
     repo = absolute_repo(arguments.required("--repo"))
 
-    from opsd.cli.promotion.gates import given_parts
     from opsd.promotion.ci import CiRequest, run_ci
     from opsd.storage.fleet_parts import FleetDocument, FleetPart, FleetReport
     from opsd.storage.fleet_store import FileFleetStore
@@ -90,16 +92,14 @@ def _run(arguments: Arguments) -> CiOutcome:
         skip_on_missing_evidence=arguments.switch("--skip-on-missing-evidence"),
         step_summary=os.environ.get("GITHUB_STEP_SUMMARY") or None,
     )
-    store = FileFleetStore(repo, {**given_parts(arguments), **given})
+    store = FileFleetStore(repo, {**gates.given_parts(arguments), **given})
     return run_ci(store, request, _evaluator(), clock=time.time)
 
 
 def _evaluator() -> Evaluator:
     """The gates in this process, or the program that replaces them."""
-    from opsd.cli.promotion.gates import evaluate
-
     program = os.environ.get(SCRIPT_VARIABLE)
-    return (lambda argv: _run_program(program, argv)) if program else evaluate
+    return (lambda argv: _run_program(program, argv)) if program else gates.evaluate
 
 
 def _run_program(program: str, argv: Sequence[str]) -> Evaluation:
@@ -117,6 +117,5 @@ def _run_program(program: str, argv: Sequence[str]) -> Evaluation:
     exit_code = answer.exit or 1
     if not answer.output.strip():
         raise OpsError(f"{program} printed no decision", exit_code=exit_code)
-    sys.stderr.write(answer.output.decode("utf-8", "replace").rstrip("\n") + "\n")
-    sys.stderr.flush()
+    write_error(answer.output.decode("utf-8", "replace").rstrip("\n"))
     raise ReplacedStepError("the promotion gates script printed no decision", exit_code=exit_code)

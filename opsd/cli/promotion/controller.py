@@ -1,4 +1,7 @@
-"""``opsd promotion controller``: one pass of the guarded promotion controller (contract 95, 4). Proposes by default."""
+"""``opsd promotion controller``: one pass of the guarded promotion controller (contract 95, 4). Proposes by default.
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the record.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ import time
 from collections.abc import Sequence
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.page import Page, as_typed, tell
 from opsd.cli.promotion import flags
 from opsd.contract.errors import UsageError
+from opsd.contract.jsoncodec import JsonObject
 from opsd.promotion.controller.budget import Budget
 from opsd.promotion.controller.request import STEP_FILES, ControllerRequest
 from opsd.promotion.controller.words import Mode
@@ -70,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = SPEC.parse(argv)
     request = _request(arguments)
 
-    from opsd.cli.promotion.orchestrate import tell
+    from opsd.cli.promotion.orchestrate import tell_failure
     from opsd.cli.promotion.steps import ci_step, orchestrate_step
     from opsd.promotion.controller.run import Controller, ControllerFailedError
     from opsd.storage.fleet_parts import FleetDocument, FleetLog, FleetPart
@@ -86,15 +90,25 @@ def main(argv: Sequence[str]) -> int:
         FleetDocument.PROMOTION_CONTROLLER: request.files["stateFile"],
         FleetLog.PROMOTION_CONTROLLER: request.files["telemetryFile"],
     }
-    pretty = arguments.switch("--pretty")
     try:
         record = Controller(FileFleetStore(request.repo, paths), orchestrate, ci_step()).run(request)
     except ControllerFailedError as error:
-        tell(error)
-        write_json(error.record, pretty=pretty)
+        tell_failure(error)
+        present(arguments, error.record)
         return error.exit_code
-    write_json(record, pretty=pretty)
+    present(arguments, record)
     return 0
+
+
+def present(arguments: Arguments, record: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the record of a pass."""
+
+    def page() -> Page:
+        from opsd.cli.promotion.rollout_page import controller_page
+
+        return controller_page(record, place or as_typed(arguments, "--repo"))
+
+    tell(arguments, record, page)
 
 
 def _request(arguments: Arguments) -> ControllerRequest:

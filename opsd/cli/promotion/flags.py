@@ -57,7 +57,7 @@ EVIDENCE_FLAGS = (
 )
 KEY_FLAG = Flag("--idempotency-key", "the same key never applies the same intent twice", "<key>")
 TRACE_FLAG = Flag("--trace-id", "default $OPS_MANAGER_TRACE_ID, else generated", "<id>")
-PRETTY_FLAG = Flag("--pretty", "indent stdout by two spaces")
+PRETTY_FLAG = Flag("--pretty", "the document, indented by two spaces")
 
 Word = TypeVar("Word", bound=StrEnum)
 

@@ -12,8 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
-from opsd.cli.output import write_json
-from opsd.cli.page import for_a_person, show
+from opsd.cli.page import Page, as_typed, tell
 from opsd.cli.promotion.flags import EVIDENCE_FLAGS, TRACE_FLAG
 from opsd.contract.errors import UsageError
 from opsd.contract.values import integral
@@ -56,14 +55,15 @@ def main(argv: Sequence[str]) -> int:
     return exit_code
 
 
-def present(arguments: Arguments, document: JsonObject, _place: Sequence[str] = ()) -> None:
-    """Print the decision."""
-    if not for_a_person(arguments):
-        write_json(document, pretty=arguments.switch("--pretty"))
-        return
-    from opsd.cli.promotion.gates_page import gates_page
+def present(arguments: Arguments, document: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the decision, also one of another program or of a run that skipped."""
 
-    show(gates_page(document))
+    def page() -> Page:
+        from opsd.cli.promotion.gates_page import gates_page
+
+        return gates_page(document, place or as_typed(arguments, "--repo"))
+
+    tell(arguments, document, page)
 
 
 def evaluate(argv: Sequence[str]) -> Evaluation:

@@ -1,15 +1,19 @@
-"""``opsd promotion orchestrate``: evaluate promotion CI, then preview, apply or roll back (contract 95, 3)."""
+"""``opsd promotion orchestrate``: evaluate promotion CI, then preview, apply or roll back (contract 95, 3).
+
+On a terminal it is a readable page, elsewhere (and with ``--pretty``) the result.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 
-from opsd.cli.arguments import CommandSpec, Flag
-from opsd.cli.output import write_json
+from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.output import write_error
+from opsd.cli.page import Page, as_typed, tell
 from opsd.cli.promotion import flags
 from opsd.contract.errors import StepFailedError, UsageError
+from opsd.contract.jsoncodec import JsonObject
 from opsd.promotion.rollout.words import Mode
 from opsd.runtime.layout import absolute_repo
 
@@ -87,14 +91,24 @@ def main(argv: Sequence[str]) -> int:
     try:
         result = Orchestrate(ci_step(), apply_step()).run(request)
     except StepFailedError as error:
-        tell(error)
+        tell_failure(error)
         return error.exit_code
-    write_json(result, pretty=arguments.switch("--pretty"))
+    present(arguments, result)
     return 0
 
 
-def tell(error: StepFailedError) -> None:
+def present(arguments: Arguments, result: JsonObject, place: Sequence[str] = ()) -> None:
+    """Print the result."""
+
+    def page() -> Page:
+        from opsd.cli.promotion.rollout_page import orchestrate_page
+
+        return orchestrate_page(result, place or as_typed(arguments, "--repo"))
+
+    tell(arguments, result, page)
+
+
+def tell_failure(error: StepFailedError) -> None:
     """What the failed step printed, on stderr."""
     if error.output:
-        sys.stderr.write(error.output + "\n")
-        sys.stderr.flush()
+        write_error(error.output)

@@ -28,7 +28,7 @@ def view(arguments: Arguments, asked: Asked) -> int:
     def page() -> Page:
         from opsd.cli.promotion.state_page import promotion_state_page
 
-        return promotion_state_page(document)
+        return promotion_state_page(document, asked.flags)
 
     tell(arguments, document, page)
     return 0

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.console import RenderableType
 from rich.text import Text
 
-from opsd.cli.page import line
+from opsd.cli.page import aligned, apart, line
+from opsd.cli.reasons import promotion as reasons
+from opsd.cli.reasons.remedies import CONTROLLER, PROMOTION
+from opsd.cli.reasons.told import legend, what_to_do
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get
+from opsd.contract.values import get, list_of
 
 _BAD = "bold red"
-_STYLES = {
+STYLES = {
     "promote": "bold green",
     "applied": "green",
     "proposed": "green",
@@ -19,12 +25,30 @@ _STYLES = {
 }
 
 
-def promotion_state_page(document: JsonObject) -> list[Text]:
-    """The newest word of each step; what comes from a file is shown as text."""
-    return [
+def promotion_state_page(document: JsonObject, place: Sequence[str]) -> list[RenderableType]:
+    """The newest word of each step; what comes from a file is shown as text.
+
+    Args:
+        place: the flags that name the daemon in the commands that are shown.
+    """
+    told = [
         *_decision(document.get("decision")),
         *_apply(document.get("apply")),
         *_controller(document.get("controller")),
+    ]
+    codes = [code for group in _codes(document) for code in group]
+    steps = what_to_do(codes, {**PROMOTION, **CONTROLLER}, place)
+    meanings = legend(codes, reasons.GATES, reasons.DRILLS, reasons.CONTROLLER, reasons.CONTROLLER_STEPS)
+    return [*aligned(told), *meanings, *apart(steps)]
+
+
+def _codes(document: JsonObject) -> list[list[JsonValue]]:
+    decision, apply, controller = (document.get(name) for name in ("decision", "apply", "controller"))
+    return [
+        list_of(get(decision, "summary", "reasonCodes")),
+        list_of(get(apply, "reasonCodes")),
+        list_of(get(controller, "decision", "reasonCodes")),
+        list_of(get(controller, "verification", "reasonCodes")),
     ]
 
 
@@ -67,9 +91,9 @@ def _controller(found: JsonValue) -> list[Text]:
 
 
 def _because(*groups: JsonValue) -> list[Text]:
-    codes = [code for group in groups if isinstance(group, list) for code in group]
+    codes = [code for group in groups for code in list_of(group)]
     return [line("  because of", *dict.fromkeys(map(str, codes)))] if codes else []
 
 
 def _style(word: JsonValue) -> str:
-    return _STYLES.get(str(word), "")
+    return STYLES.get(str(word), "")

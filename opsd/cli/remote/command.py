@@ -43,7 +43,8 @@ class RemoteCommand:
         further: what a page is made of beside the answer, by the name under which it is put there; asked for a person
             only, and left out where the server has no such thing.
         also: other routes that some flags ask, for people and for tests like ``route``.
-        talk: for a command that asks more than once: does all of it; the exit code, None to go on as usual.
+        talk: for a command that asks more than once: does all of it, and repeats the flags that name the
+            server in the commands that a page shows; the exit code, None to go on as usual.
         model: ``module:Name`` of what the route takes, whose fields are flags; "" for a command that reads its flags
             itself.
     """
@@ -57,7 +58,7 @@ class RemoteCommand:
     present: str = ""
     further: Mapping[str, ApiRequest] = field(default_factory=dict)
     also: tuple[str, ...] = ()
-    talk: Callable[[Arguments, Ask], int | None] | None = None
+    talk: Callable[[Arguments, Ask, Sequence[str]], int | None] | None = None
     model: str = ""
 
     @property
@@ -90,7 +91,13 @@ def _fields_by_flag(model: str) -> Mapping[str, str]:
 
 
 def query_command(
-    spec: str, path: str, model: str, member: str, *, answer: Callable[[JsonObject], Answered] | None = None
+    spec: str,
+    path: str,
+    model: str,
+    member: str,
+    *,
+    answer: Callable[[JsonObject], Answered] | None = None,
+    present: str = "",
 ) -> RemoteCommand:
     """A command that reads about one loop, and whose flags are the parameters of a route's query."""
 
@@ -99,7 +106,7 @@ def query_command(
         given = {name: text for flag, name in known.items() if (text := arguments.given(flag)) is not None}
         return get_request(loop_path(loop_of(arguments), path.removeprefix("/loops/{loop}")), **given)
 
-    return RemoteCommand(spec, f"GET {path}", ("--loop",), request, member, answer, model=model)
+    return RemoteCommand(spec, f"GET {path}", ("--loop",), request, member, answer, present, model=model)
 
 
 def _operand(spec: str, arguments: Arguments) -> str:

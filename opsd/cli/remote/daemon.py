@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from opsd.cli.arguments import Arguments
 from opsd.cli.client.api_client import ApiRequest, get_request, segment
-from opsd.cli.output import write_json
 from opsd.cli.remote.command import Answered, RemoteCommand
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject
@@ -74,13 +73,12 @@ def present_check(_arguments: Arguments, document: JsonObject, _place: Sequence[
 
 def present_profile(arguments: Arguments, answered: JsonObject, _place: Sequence[str]) -> None:
     """What ``opsd threshold-profile`` prints: the profile that was named, the names, or the default."""
-    from opsd.cli.loop.threshold_profile import list_names
+    from opsd.cli.loop.threshold_profile import list_names, present
 
     if arguments.switch("--list"):
         list_names(printable(str(name)) for name in answered["profiles"])
     else:
-        shown = answered["profile"] if "profile" in answered else answered["default"]
-        write_json(shown, pretty=arguments.switch("--pretty"))
+        present(arguments, answered["profile"] if "profile" in answered else answered["default"])
 
 
 COMMANDS: dict[str, RemoteCommand] = {

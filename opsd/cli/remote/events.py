@@ -9,14 +9,16 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import IO
 
 from opsd.cli.arguments import Arguments, loop_of
 from opsd.cli.client.api_client import ANSWER_TOO_LARGE, ApiRequest, get_request, loop_path
-from opsd.cli.loop.events import read_cursor, skipped_line
+from opsd.cli.loop.events import print_events, read_cursor, skipped_line
 from opsd.cli.output import encode
 from opsd.cli.remote.command import Ask
+from opsd.contract import jsoncodec
 from opsd.contract.errors import OpsError, UsageError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import digits, get
@@ -40,7 +42,7 @@ def first_page(arguments: Arguments) -> ApiRequest:
     return _behind(_stored_cursor(arguments), request, min(most or PAGE, PAGE))
 
 
-def talk(arguments: Arguments, ask: Ask) -> int:
+def talk(arguments: Arguments, ask: Ask, _place: Sequence[str]) -> int:
     """Print the events behind the cursor and advance it.
 
     Raises:
@@ -51,8 +53,11 @@ def talk(arguments: Arguments, ask: Ask) -> int:
         cursor = _collect(ask, request, arguments.non_negative("--max-events", 0), waiting)
         sys.stdout.flush()
         waiting.seek(0)
-        shutil.copyfileobj(waiting, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        if sys.stdout.isatty():
+            print_events(map(jsoncodec.loads, waiting))
+        else:
+            shutil.copyfileobj(waiting, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
     file = arguments.optional("--cursor-file")
     if file is not None:
         from opsd.storage.files import replace_file

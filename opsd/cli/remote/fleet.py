@@ -12,6 +12,7 @@ from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 
 _WAIT = "--lock-wait-seconds"
+_LEVER = "opsd.cli.fleet.levers:present"
 _HANDOFF_FLAGS = (
     *("--execute", "--autonomous-execute", "--confirm", "--anew", "--loop", "--intent-id", "--note"),
     *("--timeout-seconds", "--interval-seconds", "--no-runtime-confirm", "--idempotency-prefix", _WAIT),
@@ -170,10 +171,15 @@ COMMANDS: dict[str, RemoteCommand] = {
         also=("POST /fleet/handoff/plan", "POST /fleet/handoff/dispatch"),
     ),
     "fleet pause": RemoteCommand(
-        "opsd.cli.fleet.levers:PAUSE", "POST /fleet/pause", ("--note",), _lever("/fleet/pause"), "lever"
+        "opsd.cli.fleet.levers:PAUSE", "POST /fleet/pause", ("--note",), _lever("/fleet/pause"), "lever", present=_LEVER
     ),
     "fleet resume": RemoteCommand(
-        "opsd.cli.fleet.levers:RESUME", "POST /fleet/resume", ("--note",), _lever("/fleet/resume"), "lever"
+        "opsd.cli.fleet.levers:RESUME",
+        "POST /fleet/resume",
+        ("--note",),
+        _lever("/fleet/resume"),
+        "lever",
+        present=_LEVER,
     ),
     "fleet kill-switch": RemoteCommand(
         "opsd.cli.fleet.levers:KILL_SWITCH",
@@ -181,5 +187,6 @@ COMMANDS: dict[str, RemoteCommand] = {
         ("--engage", "--release", "--note"),
         _kill_switch,
         "lever",
+        present=_LEVER,
     ),
 }

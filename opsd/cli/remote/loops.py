@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from opsd.cli.arguments import Arguments, loop_of
 from opsd.cli.client.api_client import ApiRequest, get_request, loop_path
 from opsd.cli.loop.events import skipped_line
+from opsd.cli.page import loop_place
 from opsd.cli.remote import events
 from opsd.cli.remote.command import Answered, Ask, RemoteCommand, process_command, query_command
 from opsd.contract.errors import UsageError
@@ -62,13 +65,13 @@ def _confirmed(document: JsonObject) -> Answered:
     return document["confirmation"], 0 if document["confirmation"]["confirmed"] else 1
 
 
-def _watch(arguments: Arguments, ask: Ask) -> int | None:
+def _watch(arguments: Arguments, ask: Ask, place: Sequence[str]) -> int | None:
     """``opsd status --watch``: the page again and again."""
     if not arguments.switch("--watch"):
         return None
     from opsd.cli.loop.status import watch
 
-    return watch(lambda: ask(_status(arguments))["status"])
+    return watch(lambda: ask(_status(arguments))["status"], loop_place(arguments, place))
 
 
 _MODELS = "opsd.api.models.loops:"
@@ -83,12 +86,21 @@ _EVENTS = RemoteCommand(
 
 COMMANDS: dict[str, RemoteCommand] = {
     "snapshot": query_command(
-        "opsd.cli.loop.snapshot:SPEC", "/loops/{loop}/snapshot", f"{_MODELS}SnapshotQuery", "snapshot"
+        "opsd.cli.loop.snapshot:SPEC",
+        "/loops/{loop}/snapshot",
+        f"{_MODELS}SnapshotQuery",
+        "snapshot",
+        present="opsd.cli.loop.snapshot:present",
     ),
     "events": _EVENTS,
     "poll-events": _EVENTS,
     "project-state": RemoteCommand(
-        "opsd.cli.loop.project_state:SPEC", "POST /loops/{loop}/project-state", ("--loop",), _projected, "state"
+        "opsd.cli.loop.project_state:SPEC",
+        "POST /loops/{loop}/project-state",
+        ("--loop",),
+        _projected,
+        "state",
+        present="opsd.cli.loop.project_state:present",
     ),
     "reconcile": RemoteCommand(
         "opsd.cli.loop.reconcile:SPEC",
@@ -96,8 +108,15 @@ COMMANDS: dict[str, RemoteCommand] = {
         ("--loop", "--from-start", "--max-events", "--skip-bad-line"),
         _reconcile,
         answer=_reconciled,
+        present="opsd.cli.loop.reconcile:present",
     ),
-    "health": query_command("opsd.cli.loop.health:SPEC", "/loops/{loop}/health", f"{_MODELS}HealthQuery", "health"),
+    "health": query_command(
+        "opsd.cli.loop.health:SPEC",
+        "/loops/{loop}/health",
+        f"{_MODELS}HealthQuery",
+        "health",
+        present="opsd.cli.loop.health:present",
+    ),
     "status": RemoteCommand(
         "opsd.cli.loop.status:SPEC",
         "GET /loops/{loop}/status",
@@ -108,10 +127,17 @@ COMMANDS: dict[str, RemoteCommand] = {
         present="opsd.cli.loop.status:present",
     ),
     "telemetry-summary": query_command(
-        "opsd.cli.loop.telemetry_summary:SPEC", "/loops/{loop}/telemetry", f"{_MODELS}WindowQuery", "summary"
+        "opsd.cli.loop.telemetry_summary:SPEC",
+        "/loops/{loop}/telemetry",
+        f"{_MODELS}WindowQuery",
+        "summary",
+        present="opsd.cli.loop.telemetry_summary:present",
     ),
     "profile-drift": process_command(
-        "opsd.cli.loop.profile_drift:SPEC", "/loops/{loop}/profile-drift", f"{_MODELS}ProfileDrift"
+        "opsd.cli.loop.profile_drift:SPEC",
+        "/loops/{loop}/profile-drift",
+        f"{_MODELS}ProfileDrift",
+        present="opsd.cli.loop.profile_drift:present",
     ),
     "confirm-intent": query_command(
         "opsd.cli.loop.confirm_intent:SPEC",
@@ -119,6 +145,7 @@ COMMANDS: dict[str, RemoteCommand] = {
         f"{_MODELS}ConfirmationQuery",
         "confirmation",
         answer=_confirmed,
+        present="opsd.cli.loop.confirm_intent:present",
     ),
     "control": RemoteCommand(
         "opsd.cli.loop.control:SPEC",
@@ -138,5 +165,6 @@ COMMANDS: dict[str, RemoteCommand] = {
         ),
         _control,
         answer=lambda document: (document["result"], int(document["exitCode"])),
+        present="opsd.cli.loop.control:present",
     ),
 }

@@ -13,14 +13,31 @@ COMMANDS: dict[str, RemoteCommand] = {
         f"{_MODELS}PromotionGates",
         present="opsd.cli.promotion.gates:present",
     ),
-    "promotion ci": process_command("opsd.cli.promotion.ci:SPEC", "/promotion/ci", f"{_MODELS}PromotionCi"),
+    "promotion ci": process_command(
+        "opsd.cli.promotion.ci:SPEC",
+        "/promotion/ci",
+        f"{_MODELS}PromotionCi",
+        present="opsd.cli.promotion.gates:present",
+    ),
     "promotion apply": process_command(
-        "opsd.cli.promotion.apply:SPEC", "/promotion/apply", f"{_MODELS}PromotionApply", keyed=True
+        "opsd.cli.promotion.apply:SPEC",
+        "/promotion/apply",
+        f"{_MODELS}PromotionApply",
+        keyed=True,
+        present="opsd.cli.promotion.apply:present",
     ),
     "promotion orchestrate": process_command(
-        "opsd.cli.promotion.orchestrate:SPEC", "/promotion/orchestrate", f"{_MODELS}PromotionOrchestrate", keyed=True
+        "opsd.cli.promotion.orchestrate:SPEC",
+        "/promotion/orchestrate",
+        f"{_MODELS}PromotionOrchestrate",
+        keyed=True,
+        present="opsd.cli.promotion.orchestrate:present",
     ),
     "promotion controller": process_command(
-        "opsd.cli.promotion.controller:SPEC", "/promotion/controller", f"{_MODELS}PromotionController", keyed=True
+        "opsd.cli.promotion.controller:SPEC",
+        "/promotion/controller",
+        f"{_MODELS}PromotionController",
+        keyed=True,
+        present="opsd.cli.promotion.controller:present",
     ),
 }

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from opsd.api.failure import ErrorCode
-from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.arguments import Arguments, Flag
 from opsd.cli.client.api_client import (
     SERVER_VARIABLE,
     ApiRequest,
@@ -19,7 +18,7 @@ from opsd.cli.client.api_client import (
     refusal,
     server_of,
 )
-from opsd.cli.output import write_json
+from opsd.cli.output import write_error, write_json
 from opsd.cli.page import for_a_person
 from opsd.cli.remote.command import RemoteCommand, present_of, spec_of
 from opsd.cli.remote.refusals import command_refusal, flag_refusal, flags_of_this_host
@@ -93,28 +92,28 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
     server = server_of(named, os.environ)
     if command.talk is not None:
         with as_promised(server):
-            ended = command.talk(arguments, partial(answer_of, server))
+            ended = command.talk(arguments, partial(answer_of, server), ("--server", named))
         if ended is not None:
             return ended
     request = command.request(arguments)
     with as_promised(server):
         _status, document = ask(server, request)
         if document["ok"] is not True:
-            return _refused(document, spec, arguments)
+            return _refused(document, arguments)
         if command.further and for_a_person(arguments):
             document = {**document, **_further(server, command.further)}
         shown, code = command.answer(document) if command.answer is not None else (document[command.member], 0)
-        _present(command, spec, arguments, shown, ("--server", named))
+        _present(command, arguments, shown, ("--server", named))
         return int(code)
 
 
-def _refused(document: JsonObject, spec: CommandSpec, arguments: Arguments) -> int:
+def _refused(document: JsonObject, arguments: Arguments) -> int:
     """What the server said instead; where it has a document to say it with, that is printed like any other."""
     if not isinstance(document.get("result"), dict):
         raise refusal(document)
     if get(document, "error", "code") == ErrorCode.COMMAND_FAILED:  # others say all of it in their document
-        sys.stderr.write(f"error: {refusal(document).message}\n")
-    write_json(document["result"], pretty=_pretty(spec, arguments))
+        write_error(f"error: {refusal(document).message}")
+    write_json(document["result"], pretty=arguments.pretty())
     code = document.get("exitCode")
     return code if isinstance(code, int) and 0 < code < 256 else 1  # a refusal is never a success
 
@@ -130,14 +129,8 @@ def _further(server: Server, requests: Mapping[str, ApiRequest]) -> JsonObject:
     return found
 
 
-def _present(
-    command: RemoteCommand, spec: CommandSpec, arguments: Arguments, shown: JsonValue, place: Sequence[str]
-) -> None:
+def _present(command: RemoteCommand, arguments: Arguments, shown: JsonValue, place: Sequence[str]) -> None:
     if command.present:
         present_of(command.present)(arguments, shown, place)
     else:
-        write_json(shown, pretty=_pretty(spec, arguments))
-
-
-def _pretty(spec: CommandSpec, arguments: Arguments) -> bool:
-    return spec.declares("--pretty") and arguments.switch("--pretty")
+        write_json(shown, pretty=arguments.pretty())

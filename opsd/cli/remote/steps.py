@@ -12,6 +12,9 @@ COMMANDS: dict[str, RemoteCommand] = {
         present="opsd.cli.promotion.drill_run:present",
     ),
     "horizon-bridge": process_command(
-        "opsd.cli.horizon_bridge:SPEC", "/horizon/bridge", "opsd.api.models.steps:BridgeRun"
+        "opsd.cli.horizon_bridge:SPEC",
+        "/horizon/bridge",
+        "opsd.api.models.steps:BridgeRun",
+        present="opsd.cli.horizon_bridge:present",
     ),
 }
