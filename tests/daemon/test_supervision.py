@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import signal
 import socket
@@ -257,6 +258,36 @@ async def test_a_reload_takes_new_settings_and_a_broken_file_changes_nothing(tmp
         assert "levle" in running.logged("config.refused")[0]["message"]
         loop.append("iteration_end")
         await running.until_state("demo", "running", 2)
+
+
+async def test_what_a_loop_says_of_itself_at_length_is_shown_in_brief(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    said = {
+        "ok": True,
+        "schemaVersion": "v1",
+        "envelopeType": "loop_run_snapshot",
+        "source": {"repoPath": "/srv", "loopId": "liar"},
+        "run": {"runId": long, "iteration": 1, "status": long},
+        "cursor": {"eventLineOffset": 0, "eventLineCount": 10**30},
+        "health": {"lastEventName": long, "lastEventAt": long},
+        "events": [],
+    }
+    manager = tmp_path / "manager"
+    async with serving(respond(200, json.dumps(said).encode())) as server:
+        write_registry(manager, remote("liar", server.url))
+        async with daemon(manager) as running:
+
+            async def passed_over() -> bool:
+                return (await running.view("liar"))["lastSuccessAt"] is not None
+
+            await running.until(passed_over)
+            view = await running.view("liar")
+            assert len(json.dumps(view)) < 3000
+            assert view["state"].startswith("xxx")
+            assert view["cursor"] == {"eventLineOffset": 0, "eventLineCount": None}
+            metrics = await running.metrics()
+    assert metrics['opsd_loop_state{loop="liar",state="other"}'] == 1
+    assert not [name for name in metrics if "xxx" in name]
 
 
 async def test_sigterm_drains_even_when_a_sprite_never_answers(tmp_path: Path) -> None:
