@@ -17,6 +17,8 @@ from enum import StrEnum
 from opsd.contract import jsoncodec
 
 RING_FRAMES = 4096
+#: Of all frames together; changes of a thousand loops need a tenth of it.
+RING_BYTES = 32 * 1024 * 1024
 #: Moves with every pass and says nothing new.
 _ROUTINE = frozenset({"lastPassAt", "lastSuccessAt", "traceId", "nextResyncSeconds"})
 
@@ -42,9 +44,11 @@ class Frame:
 class ChangeFeed:
     """The ring, and who hears that it moved."""
 
-    def __init__(self, *, frames: int = RING_FRAMES) -> None:
+    def __init__(self, *, frames: int = RING_FRAMES, ring_bytes: int = RING_BYTES) -> None:
         self._life = os.urandom(4).hex()
-        self._ring: deque[Frame] = deque(maxlen=frames)
+        self._ring: deque[Frame] = deque()
+        self._most_frames, self._most_bytes = frames, ring_bytes
+        self._bytes = 0
         self._last = 0
         self._listeners: dict[Callable[[], None], None] = {}
         self._telling = False
@@ -91,6 +95,9 @@ class ChangeFeed:
         body = jsoncodec.dumps(value)
         data = b"id: %b\nevent: %b\ndata: %b\n\n" % (self.id_of(self._last).encode(), kind.encode(), body)
         self._ring.append(Frame(self._last, loop, data))
+        self._bytes += len(data)
+        while len(self._ring) > self._most_frames or (self._bytes > self._most_bytes and len(self._ring) > 1):
+            self._bytes -= len(self._ring.popleft().data)
         self._moved()
 
     def behind(self, position: int, most: int = RING_FRAMES) -> tuple[list[Frame], bool]:

@@ -6,7 +6,6 @@ file before it takes effect. On a terminal the other answers are readable, elsew
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from opsd.access.keeper import (
 from opsd.access.model import MAX_LIVE_TOKENS, Scope, TokenState
 from opsd.access.token_format import TokenPurpose
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.asker import asker
 from opsd.cli.help_text import columns_of_terminal
 from opsd.cli.output import write_bytes, write_json
 from opsd.cli.page import cells, for_a_person, kept_whole, show, table
@@ -182,18 +182,7 @@ def _purpose(arguments: Arguments) -> TokenPurpose:
 
 
 def _by(arguments: Arguments) -> Asker:
-    by = arguments.optional("--by", env="USER") or _login_name()
-    return Asker(rules.checked_text(by, "--by"))
-
-
-def _login_name() -> str:
-    """Of the process's user; services and containers have no USER, and not every user id a name."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid-{os.getuid()}"
+    return Asker(rules.checked_text(asker(arguments), "--by"))
 
 
 def _print_table(principals: Sequence[JsonObject]) -> None:

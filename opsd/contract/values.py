@@ -122,6 +122,20 @@ def printable(value: str) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in value)
 
 
+def brief(value: JsonValue, most: int = 200) -> JsonValue:
+    """``value`` for a view: texts in it cut at ``most`` characters, None for numbers beyond a double's whole ones.
+
+    What a loop says of itself may be of any size; what is shown of it to everybody, again and again, may not.
+    """
+    if isinstance(value, str):
+        return value if len(value) <= most else value[: most - 1] + "…"
+    if isinstance(value, (int, float)):
+        return value if abs(value) < 2**53 else None
+    if isinstance(value, dict):
+        return {key: brief(one, most) for key, one in value.items()}
+    return [brief(one, most) for one in value] if isinstance(value, list) else value
+
+
 def last_lines(data: str, limit: int = 40) -> str:
     """At most the last ``limit`` lines, without carriage returns at line ends and trailing newlines (20, 1.1)."""
     lines = data.rstrip("\n").split("\n")[-limit:]

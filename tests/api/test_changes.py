@@ -23,6 +23,25 @@ def test_a_reader_gets_what_is_behind_it_or_is_told_that_some_is_gone(
     assert gap is (position < published and position < published - frames)
 
 
+@given(st.lists(st.integers(0, 300), max_size=30))
+def test_the_ring_holds_so_many_bytes_and_the_newest_frame_in_any_case(sizes: list[int]) -> None:
+    feed = ChangeFeed(ring_bytes=500)
+    for size in sizes:
+        feed.publish(ChangeKind.OPERATION, {"text": "x" * size})
+    found, gap = feed.behind(0)
+    assert [frame.number for frame in found] == list(range(len(sizes) - len(found) + 1, len(sizes) + 1))
+    assert sum(len(frame.data) for frame in found) <= 500
+    assert gap is (len(found) < len(sizes))
+    assert bool(found) is bool(sizes)
+
+
+def test_a_frame_larger_than_the_ring_is_told_all_the_same() -> None:
+    feed = ChangeFeed(ring_bytes=500)
+    for size in (1, 5000):
+        feed.publish(ChangeKind.OPERATION, {"text": "x" * size})
+    assert [frame.number for frame in feed.behind(1)[0]] == [2]
+
+
 def test_what_is_no_news_is_not_told() -> None:
     feed = ChangeFeed()
     feed.loop_changed("alpha", {"loopId": "alpha", "state": "running", "lastPassAt": "1"})

@@ -16,7 +16,7 @@ from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import MAX_LOOP_ID_BYTES, new_trace_id, parse_loop_id
 from opsd.contract.timestamps import format_utc, parse_epoch
-from opsd.contract.values import digits, first_present, int0, last_lines, text
+from opsd.contract.values import brief, digits, first_present, int0, last_lines, text
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -172,3 +172,8 @@ def test_a_duration_is_the_sum_of_its_parts(text: str, seconds: int) -> None:
 @pytest.mark.parametrize("text", ["", "0s", "5", "h", "1m1h", "1.5h", "-1h", "1h ", "٣h", "9999999s"])
 def test_what_is_no_duration_is_none(text: str) -> None:
     assert parse_duration(text) is None
+
+
+def test_what_is_shown_in_brief() -> None:
+    value = {"a": "x" * 201, "b": ["x" * 200, True, None, 1.5, 2**53 - 1], "c": [2**53, -1e300, float("inf")]}
+    assert brief(value) == {"a": "x" * 199 + "…", "b": ["x" * 200, True, None, 1.5, 2**53 - 1], "c": [None] * 3}

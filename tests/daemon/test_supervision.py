@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import signal
 import socket
@@ -128,9 +129,20 @@ async def test_the_registry_is_followed_and_a_broken_one_changes_nothing(tmp_pat
         assert len(running.logged("registry.refused")) == 1
         loops[1].append("iteration_start")
         await running.until_state("loop-2", "running", 1)
-        path.unlink()
+        write_registry(manager, {"loopId": "loop-2"})
+
+        async def accepted() -> bool:
+            return (await running.metrics())["opsd_registry_last_reload_successful"] == 1
+
+        await running.until(accepted)  # the loops are those of before
+        assert running.logged("registry.applied")[-1]["loops"] == 1
+        path.unlink()  # by a slip, as far as the daemon knows
+        await running.until(refused)
+        assert await supervised() == ["loop-2"]
+        assert "is gone" in running.logged("registry.refused")[-1]["message"]
+        running.process.send_signal(signal.SIGHUP)
         await running.until(is_both)
-        assert (await running.metrics())["opsd_registry_last_reload_successful"] == 1
+        await running.until(accepted)
         # A loop that appears in the repo is found by itself.
         LiveLoop(manager, "loop-3")
         await running.until_state("loop-3", "running", 0)
@@ -257,6 +269,36 @@ async def test_a_reload_takes_new_settings_and_a_broken_file_changes_nothing(tmp
         assert "levle" in running.logged("config.refused")[0]["message"]
         loop.append("iteration_end")
         await running.until_state("demo", "running", 2)
+
+
+async def test_what_a_loop_says_of_itself_at_length_is_shown_in_brief(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    said = {
+        "ok": True,
+        "schemaVersion": "v1",
+        "envelopeType": "loop_run_snapshot",
+        "source": {"repoPath": "/srv", "loopId": "liar"},
+        "run": {"runId": long, "iteration": 1, "status": long},
+        "cursor": {"eventLineOffset": 0, "eventLineCount": 10**30},
+        "health": {"lastEventName": long, "lastEventAt": long},
+        "events": [],
+    }
+    manager = tmp_path / "manager"
+    async with serving(respond(200, json.dumps(said).encode())) as server:
+        write_registry(manager, remote("liar", server.url))
+        async with daemon(manager) as running:
+
+            async def passed_over() -> bool:
+                return (await running.view("liar"))["lastSuccessAt"] is not None
+
+            await running.until(passed_over)
+            view = await running.view("liar")
+            assert len(json.dumps(view)) < 3000
+            assert view["state"].startswith("xxx")
+            assert view["cursor"] == {"eventLineOffset": 0, "eventLineCount": None}
+            metrics = await running.metrics()
+    assert metrics['opsd_loop_state{loop="liar",state="other"}'] == 1
+    assert not [name for name in metrics if "xxx" in name]
 
 
 async def test_sigterm_drains_even_when_a_sprite_never_answers(tmp_path: Path) -> None:

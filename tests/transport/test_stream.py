@@ -6,7 +6,7 @@ import pytest
 
 from opsd.transport.http_client import ClientLimits, ServiceClient
 from opsd.transport.sse import StreamError
-from opsd.transport.stream import EventStream, StreamNotOfferedError
+from opsd.transport.stream import EventStream, StreamNotOfferedError, pause_after
 from tests.transport.misbehaving import Answer, respond, send, serving, stream
 
 
@@ -34,10 +34,36 @@ async def read(
 async def test_offsets_come_until_the_stream_ends_in_good_order() -> None:
     body = b": hello\n\nid: 5\ndata: {}\n\nid: 6\ndata: {}\n\nevent: end\ndata: {}\n\nid: 7\ndata: {}\n\n"
     offsets, head = await read(stream(body), after=4, token="t")
-    assert offsets == [5, 6]
+    assert offsets == [6]  # they came together
     assert head.startswith(b"GET /ops/events/stream?loopId=a%20b HTTP/1.1\r\n")
     assert b"Last-Event-ID: 4\r\n" in head
     assert b"Authorization: Bearer t\r\n" in head
+
+
+async def test_of_offsets_that_come_together_the_newest_stands_for_all() -> None:
+    flood = b"".join(b"id: %d\ndata: {}\n\n" % number for number in range(1, 5001))
+    offsets, _ = await read(stream(flood))
+    assert offsets[-1] == 5000
+    assert len(offsets) < 100
+    assert offsets == sorted(offsets)
+
+
+def test_a_stream_gets_a_tenth_of_the_time_at_most() -> None:
+    assert pause_after(0.0001) == 0
+    assert pause_after(0.01) == pytest.approx(0.09)
+    assert pause_after(60.0) == 1.0
+
+
+async def test_what_came_before_an_error_is_told() -> None:
+    client = ServiceClient(ClientLimits(connect_timeout_s=2.0))
+    try:
+        async with serving(stream(b"id: 5\ndata: {}\n\nevent: error\ndata: {}\n\n")) as server:
+            news = EventStream(client, base_url=server.url, loop_id="a", token=None, idle_timeout_s=0.2).news(after=0)
+            assert await anext(offset async for offset in news if offset is not None) == 5
+            with pytest.raises(StreamError, match="the stream reports"):
+                await anext(news)
+    finally:
+        await client.close()
 
 
 async def test_an_offset_that_is_none_is_no_news() -> None:

@@ -14,6 +14,7 @@ from opsd.alerts.muting.matchers import LABEL_NAMES, parse_matcher_text, parse_m
 from opsd.alerts.muting.silence_book import SilenceBook, shown
 from opsd.alerts.muting.silences import SilenceState
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.asker import asker
 from opsd.cli.help_text import columns_of_terminal, two_columns
 from opsd.cli.output import write_json
 from opsd.cli.page import for_a_person
@@ -38,7 +39,7 @@ ADD = CommandSpec(
         Flag("--duration", "how long, such as 90s, 30m, 2h or 1d12h (this or --ends-at is required)", "<duration>"),
         Flag("--ends-at", "when it ends, such as 2026-01-31T08:00:00Z", "<time>"),
         Flag("--starts-at", "when it begins; default now", "<time>"),
-        Flag("--created-by", "who wants it; default $USER", "<name>"),
+        Flag("--created-by", "who wants it; default $USER, else the login name", "<name>"),
         Flag("--comment", "why", "<text>"),
         _PRETTY,
     ),
@@ -85,16 +86,13 @@ def _add(arguments: Arguments) -> None:
     matchers = tuple(map(parse_matcher_text, arguments.all("--matcher")))
     if not matchers:
         raise UsageError("--matcher is required")
-    created_by = arguments.optional("--created-by", env="USER")
-    if created_by is None:
-        raise UsageError("--created-by is required where USER is not set")
     now = time.time()
     starts_at = _moment(arguments, "--starts-at", int(now))
     silence = SilenceBook(absolute_repo(repo)).add(
         matchers,
         starts_at,
         _end(arguments, starts_at),
-        created_by=created_by,
+        created_by=asker(arguments, "--created-by"),
         comment=arguments.optional("--comment") or "",
         now=now,
     )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsd.cli.arguments import Arguments, CommandSpec, Flag
+from opsd.cli.asker import asker
 from opsd.cli.page import Page, as_typed, tell
 from opsd.contract.errors import OpsError, UsageError
 from opsd.runtime.layout import absolute_repo
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _FLAGS = (
     Flag("--repo", "the managed repo (required)", "<path>"),
     Flag("--registry-file", "default <repo>/.superloop/ops-manager/fleet/registry.v1.json", "<path>"),
-    Flag("--by", "who does this, for the audit; default $USER", "<name>"),
+    Flag("--by", "who does this, for the audit; default $USER, else the login name", "<name>"),
     Flag("--note", "why", "<text>"),
     Flag("--pretty", "the document, indented by two spaces"),
 )
@@ -90,7 +91,7 @@ def _pull(arguments: Arguments, lever: Lever, *, stop: bool) -> int:
 
     repo, file = absolute_repo(arguments.required("--repo")), arguments.optional("--registry-file")
     store = FileFleetStore(repo, {FleetDocument.REGISTRY: file} if file else None)
-    by, trace_id = arguments.optional("--by", env="USER") or "unknown", new_trace_id()
+    by, trace_id = asker(arguments), new_trace_id()
     action = {(True, "pause"): "pauseFleet", (False, "pause"): "resumeFleet"}.get((stop, lever.value), "setKillSwitch")
     request: JsonObject = {"note": arguments.given("--note") or ""}
     if action == "setKillSwitch":

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.reasons import RunStatus
 from opsd.contract.timestamps import format_utc, parse_epoch
-from opsd.contract.values import get
+from opsd.contract.values import brief, get
 from opsd.control.verdict import ControlStatus
 from opsd.fleet.loop_answer import answer_of, no_outcome
 from opsd.fleet.loop_result import LoopTime
@@ -217,7 +219,7 @@ class ManagedLoop:
         health = known.health
         alerts = None if known.alerts is None else known.alerts.standing
         return LoopSample(
-            state=self.lifecycle_state,
+            state=_known(RunStatus, self.lifecycle_state),
             health=health.get("status"),
             reasons=tuple((reason["code"], reason["severity"]) for reason in health.get("reasons", ())),
             observation=self.plan.follow,
@@ -226,7 +228,7 @@ class ManagedLoop:
             last_success_at=known.last_success_at,
             transport_failure_streak=get(health, "metrics", "transportFailureStreak") or 0,
             cursor_offset=self.cursor_offset,
-            control_status=_known_status(get(health, "metrics", "lastControlStatus")),
+            control_status=_known(ControlStatus, get(health, "metrics", "lastControlStatus")),
             drift_status=get(known.state, "drift", "status"),
             recommended_profile=get(known.state, "drift", "recommendedProfile"),
             alerts_pending=None if alerts is None else alerts.pending,
@@ -242,16 +244,16 @@ class ManagedLoop:
             "transport": self.entry.transport.value,
             "observe": self.observe.value,
             "following": self.plan.follow.value,
-            "state": self.lifecycle_state,
-            "run": get(known.state, "run"),
+            "state": brief(self.lifecycle_state),
+            "run": brief(get(known.state, "run")),
             "healthStatus": known.health.get("status"),
             "reasonCodes": known.health.get("reasonCodes", []),
-            "metrics": known.health.get("metrics"),
-            "lastEventName": get(known.state, "projection", "lastEventName"),
-            "lastEventAt": get(known.state, "projection", "lastEventAt"),
+            "metrics": brief(known.health.get("metrics")),
+            "lastEventName": brief(get(known.state, "projection", "lastEventName")),
+            "lastEventAt": brief(get(known.state, "projection", "lastEventAt")),
             "cursor": {
                 "eventLineOffset": self.cursor_offset,
-                "eventLineCount": get(known.state, "cursor", "eventLineCount"),
+                "eventLineCount": brief(get(known.state, "cursor", "eventLineCount")),
             },
             "profileDrift": get(known.state, "drift", "status"),
             "lastFailure": None if known.failure is None else {"code": known.failure[0], "message": known.failure[1]},
@@ -265,8 +267,8 @@ class ManagedLoop:
         }
 
 
-def _known_status(status: JsonValue) -> str | None:
-    """A service may answer any text as the status of a control; a label holds only what is known."""
-    if status is None:
+def _known(words: type[StrEnum], word: JsonValue) -> str | None:
+    """A service may answer any text; a label holds only what is known."""
+    if word is None:
         return None
-    return str(status) if status in set(ControlStatus) else "other"
+    return str(word) if word in set(words) else "other"
