@@ -109,7 +109,7 @@ def _each(*clients: Client) -> list[tuple[Client, int]]:
 
 async def _first(asking: Sequence[asyncio.Task[tuple[int, Any]]], count: int) -> Answers:
     """The answers of so many that are answered first."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(done := [task.result() for task in asking if task.done()]) < count:
             await asyncio.wait([task for task in asking if not task.done()], return_when=asyncio.FIRST_COMPLETED)
     return done
