@@ -102,6 +102,6 @@ class LongRun:
 
 async def until(condition: Callable[[], Any]) -> None:
     """Wait until it holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0)

@@ -24,9 +24,9 @@ from aiohttp import web
 #: Retries that a test can wait for.
 QUICK = {"baseSeconds": 0.02, "capSeconds": 0.05}
 #: Later than anything a test waits for.
-LATE = 45.0
+LATE = 300.0
 #: An execution that has not ended by then hangs.
-_COMMAND_LIMIT_S = 60.0
+_COMMAND_LIMIT_S = 180.0
 #: Rows and documents have their own time: seconds since 1970 of moment 0.
 _EPOCH = 1_795_500_000
 
@@ -276,7 +276,7 @@ class Timeline:
         self.receivers[name] = found
         self.env[secret] = f"key-{name}-0123456789" if kind == "pagerduty_events" else f"{found.url}/hook-{name}"
         own = {"apiUrl": f"{found.url}/v2/enqueue"} if kind == "pagerduty_events" else {}
-        sink = {"enabled": True, "type": kind, _REFS[kind]: secret, "timeoutSeconds": 5, "retry": QUICK, **own}
+        sink = {"enabled": True, "type": kind, _REFS[kind]: secret, "timeoutSeconds": 60, "retry": QUICK, **own}
         self.sinks[name] = {**sink, **settings}
         return found
 

@@ -68,7 +68,7 @@ class World:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}{PREFIX}/fail"
         finally:
             await runner.cleanup()
-            await api.drain(20)
+            await api.drain(60)
 
     def audited(self) -> list[dict[str, Any]]:
         """The rows of the operations' audit."""
@@ -105,7 +105,7 @@ async def test_an_unforeseen_error_is_told_also_when_its_client_has_gone(tmp_pat
                 await world.begun.wait()
                 asking.cancel()
                 await asyncio.wait([asking])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while world.handling:
                     await asyncio.sleep(0.005)
             world.go_on.set()

@@ -15,14 +15,14 @@ from opsd.storage import locks
 from opsd.storage.key_records import MAX_RECORDS
 from opsd.supervisor.jobs.commands import MAX_EACH, MAX_PARALLEL
 from tests.api.world import PREFIX, ApiWorld, Client
+from tests.daemon.support import Daemon
 
 _GOVERNED = {"approvalRef": "CHG-1", "rationale": "all is well", "reviewBy": "2099-01-01T00:00:00Z"}
 
 
-async def _begun(world: ApiWorld, count: int) -> bool:
-    """So many runs of the bridge were asked for, and are in the audit."""
-    rows = [row for row in world.operations() if row["action"] == "runHorizonBridge"]
-    return len([row for row in rows if row["phase"] == "requested"]) == count
+async def _begun(running: Daemon, count: int) -> bool:
+    """So many runs of the bridge were asked for and have their place: it is taken right after this line."""
+    return [line["action"] for line in running.logged("api.requested")].count("runHorizonBridge") == count
 
 
 async def _refused(client: Client, path: str, body: object, key: str) -> tuple[int, str, str | None]:
@@ -77,10 +77,10 @@ async def test_a_command_that_had_no_place_keeps_no_key(tmp_path: Path) -> None:
         bridge = "/horizon/bridge"
         with locks.exclusive(str(world.file(".horizon-bridge-queue.json.lock")), wait_s=0):
             waiting = [asyncio.create_task(ann.post(bridge)) for _ in range(MAX_EACH)]
-            await running.until(partial(_begun, world, MAX_EACH))
+            await running.until(partial(_begun, running, MAX_EACH))
             assert await _refused(ann, "/promotion/apply", body, "k1") == (503, "busy", "1")
             waiting.append(asyncio.create_task(bob.post(bridge)))  # a place is left
-            await running.until(partial(_begun, world, MAX_PARALLEL))
+            await running.until(partial(_begun, running, MAX_PARALLEL))
             assert await _refused(bob, bridge, {}, "") == (503, "busy", "1")
         assert [status for status, _ in await asyncio.gather(*waiting)] == [200] * MAX_PARALLEL
         status, answered = await ann.post("/promotion/apply", body, key="k1")

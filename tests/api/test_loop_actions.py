@@ -117,10 +117,14 @@ async def test_a_fresh_projection_is_stored_as_the_command_stores_it(tmp_path: P
             ann = world.client(running, "ann")
             for name, lines in (("alpha", 1), ("away", 2)):
                 await ann.post(f"/loops/{name}/reconcile", {"wait": True})
-                status, body = await ann.post(f"/loops/{name}/project-state")
-                assert status == 200, body
-                assert body["state"] == json.loads(ops(world, "state.json", name).read_text())
-                assert body["state"]["cursor"]["eventLineCount"] == lines
+
+                async def is_stored(name: str = name, lines: int = lines) -> bool:  # unless a pass came in between
+                    status, body = await ann.post(f"/loops/{name}/project-state")
+                    assert status == 200, body
+                    assert body["state"]["cursor"]["eventLineCount"] == lines
+                    return bool(body["state"] == json.loads(ops(world, "state.json", name).read_text()))
+
+                await running.until(is_stored)
             world.live["alpha"].journal.unlink()
             assert (await ann.post("/loops/alpha/project-state"))[1]["error"]["code"] == "conflict"
             assert (await ann.post("/loops/alpha/project-state", {"stateFile": "/tmp/x"}))[0] == 400

@@ -68,7 +68,7 @@ async def test_api2_broken_authentication(tmp_path: Path) -> None:
             async with running.session.get(f"{PREFIX}/loops", headers=wrong) as response:
                 statuses.append(response.status)
         assert statuses[0] == 401
-        assert statuses[-1] == 429
+        assert 429 in statuses
         assert (await world.client(running, "ann").get("/loops"))[0] == 200
 
 
@@ -244,7 +244,7 @@ async def raw(running: Daemon, data: bytes) -> bytes:
     parts = urlsplit(running.url)
 
     def ask() -> bytes:
-        with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
             connection.sendall(data)
             return connection.recv(65536)
 
@@ -267,7 +267,7 @@ async def test_planted_secrets_are_seen_nowhere(tmp_path: Path) -> None:
                     body = {"intent": "cancel", "confirm": False} if route.name == "controlLoop" else {}
                     seen.append(str(await ann.ask(route.method, filled(route.path, "away"), json=body)))
             seen.append(str(await running.metrics()))
-            assert running.stop() == 0
+            assert await running.ended() == 0
             seen += running.log_file.read_text().splitlines()
     seen += [path.read_text() for path in (world.repo / ".superloop").rglob("*") if path.is_file()]
     seen.append(world.principals_file.read_text())

@@ -135,7 +135,7 @@ async def test_the_token_is_in_its_answer_and_nowhere_else(tmp_path: Path) -> No
                 feed += await stream.content.readany()
         assert b"createToken" in feed
         seen.append(feed.decode())
-        assert running.stop() == 0
+        assert await running.ended() == 0
         seen.append(running.log_file.read_text())
     seen += [path.read_text("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file()]
     assert not [text for text in seen if secret in text]
@@ -157,7 +157,7 @@ async def test_a_token_that_somebody_puts_in_the_wrong_place_is_not_written_down
         ):
             assert (status, body["error"]["code"]) == (400, "invalid_request"), body
             assert token not in str(body)
-        assert running.stop() == 0
+        assert await running.ended() == 0
         assert token not in running.log_file.read_text()
     assert world.operations() == []
 

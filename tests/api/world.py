@@ -17,8 +17,11 @@ from tests.daemon.fleet_world import FleetWorld
 from tests.daemon.support import Daemon, LiveLoop, daemon
 
 PREFIX = "/api/v1"
-#: Everything that a test asks for at once, and no fleet step that comes in between.
-FLAGS = ("--fleet-interval-seconds", "3600", "--http-max-requests", "512", "--http-principals-look-seconds", "0.05")
+#: Everything that a test asks for at once, and neither a fleet step nor a job that comes in between.
+FLAGS = (
+    *("--fleet-interval-seconds", "3600", "--promotion-enabled", "false"),
+    *("--http-max-requests", "512", "--http-principals-look-seconds", "0.05"),
+)
 
 
 class Client:

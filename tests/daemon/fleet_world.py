@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.daemon.support import Daemon, write_registry
+from tests.daemon.support import PATIENCE_S, Daemon, whole_lines, write_registry
 
 GOVERNANCE = {
     "actor": "duty-lead",
@@ -23,7 +23,7 @@ FLAGS = [
     "--fleet-interval-seconds",
     "0.2",
     "--fleet-confirm-timeout-seconds",
-    "10",
+    "60",
     "--fleet-confirm-interval-seconds",
     "1",
 ]
@@ -82,7 +82,7 @@ class FleetWorld:
 
     def rows(self, name: str) -> list[Any]:
         path = self.file(name)
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [json.loads(line) for line in whole_lines(path)] if path.exists() else []
 
     def file(self, name: str) -> Path:
         return self.repo / ".superloop" / "ops-manager" / "fleet" / name
@@ -90,7 +90,7 @@ class FleetWorld:
     def opsd(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """A command by hand."""
         command = [sys.executable, "-m", "opsd", *argv, "--repo", str(self.repo)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
 async def until_runs(found: Daemon, more: int = 2) -> None:

@@ -22,6 +22,8 @@ from sprite_service.server import RunningServer, start
 TOKEN = "hush-hush-sprite-token"
 TOKEN_VARIABLE = "TEST_SPRITE_TOKEN"
 
+#: How long a test waits for what has to happen sooner or later: a busy machine is no reason to fail. In seconds.
+PATIENCE_S = 60.0
 #: Quick enough for a test, slow enough that nothing but a notification explains what happens within a second.
 SETTINGS = ["--reconcile-resync-seconds", "30", "--registry-reload-seconds", "0.05"]
 
@@ -38,7 +40,7 @@ class Daemon:
     @property
     def log(self) -> list[dict[str, Any]]:
         """The log's lines."""
-        return [json.loads(line) for line in self.log_file.read_bytes().splitlines()]
+        return [json.loads(line) for line in whole_lines(self.log_file)]
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """The log's lines of one event."""
@@ -61,30 +63,53 @@ class Daemon:
             lines = [line for line in (await response.text()).splitlines() if not line.startswith("#")]
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
-    async def until(self, condition: Callable[[], Awaitable[Any]], within_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], Awaitable[Any]]) -> None:
         """Wait for a condition; tells the log when it does not come true."""
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(PATIENCE_S):
                 while not await condition():
                     assert self.process.poll() is None
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise AssertionError(self.log_file.read_text()[-4000:]) from None
 
+    async def until_metrics(self, wanted: Mapping[str, float]) -> dict[str, float]:
+        """Wait until one scrape shows all these series with these values; the whole scrape."""
+        found: dict[str, float] = {}
+
+        async def shown() -> bool:
+            nonlocal found
+            found = await self.metrics()
+            return all(found.get(name) == value for name, value in wanted.items())
+
+        try:
+            await self.until(shown)
+        except AssertionError:
+            assert {name: found.get(name) for name in wanted} == wanted
+            raise
+        return found
+
     async def until_state(self, loop: str, state: str | None, offset: int) -> dict[str, Any]:
         """Wait until a loop is in a state, with so many lines taken in."""
 
+        view: dict[str, Any] = {}
+
         async def arrived() -> bool:
+            nonlocal view
             view = await self.view(loop)
             return bool(view) and view["state"] == state and view["cursor"]["eventLineOffset"] == offset
 
         await self.until(arrived)
-        return await self.view(loop)
+        return view
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE_S)
+
+    async def ended(self) -> int:
+        """:meth:`stop` while servers in this process go on: the daemon waits for their answers before it ends."""
+        return await asyncio.to_thread(self.stop)
 
 
 @asynccontextmanager
@@ -107,13 +132,18 @@ async def daemon(repo: Path, *flags: str, env: Mapping[str, str] | None = None) 
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(20)
+        process.wait(PATIENCE_S)
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file that somebody is writing: a last one without its newline is not there yet."""
+    return path.read_bytes().rpartition(b"\n")[0].splitlines()
 
 
 async def _url(process: subprocess.Popen[bytes], log: Path) -> str:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
-            for line in log.read_bytes().splitlines():
+            for line in whole_lines(log):
                 if b'"daemon.started"' in line:
                     url: str = json.loads(line)["http"]
                     return url.removesuffix("/metrics")
@@ -186,5 +216,7 @@ class LiveLoop:
         """The run comes to its good end."""
         self.append("loop_complete")
         entry = {"run_id": "r1", "iteration": 1, "completion_ok": True}
-        self.summary.write_text(json.dumps({"version": 1, "loop_id": self.loop_id, "entries": [entry]}))
+        new = self.summary.with_suffix(".new")
+        new.write_text(json.dumps({"version": 1, "loop_id": self.loop_id, "entries": [entry]}))
+        new.replace(self.summary)
         self.active(False)

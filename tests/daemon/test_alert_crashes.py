@@ -61,8 +61,8 @@ async def test_no_alert_and_no_end_is_lost_however_often_the_daemon_is_killed(tm
                     for view in views
                 )
 
-            await running.until(settled, within_s=60)
-            assert await asyncio.to_thread(running.stop) == 0
+            await running.until(settled)
+            assert await running.ended() == 0
         for loop in loops:
             _check(world, loop.loop_id, [one for one in receiver.told if one.body["source"]["loopId"] == loop.loop_id])
 

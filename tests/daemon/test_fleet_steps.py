@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from tests.daemon.fleet_world import FLAGS, GOVERNANCE, FleetWorld, until_runs
-from tests.daemon.support import Daemon, LiveLoop, daemon, write_registry
+from tests.daemon.support import Daemon, LiveLoop, daemon, whole_lines, write_registry
 
 
 async def test_a_run_whose_process_died_is_cancelled_within_the_rails(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ async def test_a_run_whose_process_died_is_cancelled_within_the_rails(tmp_path: 
         _, status = await opsd.json("/v1/fleet/status")
         _, policy = await opsd.json("/v1/fleet/policy")
         _, handoff = await opsd.json("/v1/fleet/handoff")
-        assert opsd.stop() == 0
+        assert await opsd.ended() == 0
     (told,) = opsd.logged("autonomy.dispatched")
     assert (told["loop"], told["status"], told["reason"]) == ("export", "executed", "control_confirmed")
     assert [call.split()[0] for call in world.calls] == ["cancel"]
@@ -40,14 +40,18 @@ async def test_the_rollup_is_made_of_the_daemons_own_passes(tmp_path: Path) -> N
     world = FleetWorld(tmp_path / "repo", "export")
     world.crash("export")
     world.permit(safety={"killSwitch": True})
-    async with daemon(world.repo, *FLAGS) as opsd:
-        await until_runs(opsd, 5)
-        view = await opsd.view("export")
-        passes = await opsd.metrics()
-    (result,) = world.document("state.json")["results"]
-    assert (result["passSource"], result["traceId"]) == ("latest_pass", view["traceId"])
     telemetry = world.repo / ".superloop/ops-manager/export/telemetry/reconcile.jsonl"
-    assert len(telemetry.read_text().splitlines()) == passes['opsd_reconciles_total{result="success"}'] < 4
+    async with daemon(world.repo, *FLAGS, "--reconcile-resync-seconds", "3600") as opsd:
+        await until_runs(opsd, 5)
+
+        async def all_is_told() -> bool:
+            (result,) = world.document("state.json")["results"]
+            last = ("latest_pass", (await opsd.view("export"))["traceId"])
+            counted = (await opsd.metrics())['opsd_reconciles_total{result="success"}']
+            return (result["passSource"], result["traceId"]) == last and counted == len(whole_lines(telemetry))
+
+        await opsd.until(all_is_told)
+    assert len(whole_lines(telemetry)) < 4
 
 
 async def test_the_kill_switch_set_between_plan_and_dispatch_stops_the_next_dispatch(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ async def test_the_gates_are_evaluated_where_there_is_a_fleet_and_nothing_else_r
     async with daemon(world.repo, *FLAGS, *QUICK) as opsd:
         await opsd.until(lambda: _ran(opsd, "promotion-gates"))
         metrics = await opsd.metrics()
-        assert opsd.stop() == 0
+        assert await opsd.ended() == 0
     assert metrics['opsd_promotion_decision{decision="hold"}'] == 1
     assert metrics['opsd_promotion_gate{gate="governance",outcome="pass"}'] == 1
     assert metrics['opsd_promotion_gate{gate="drill_recency",outcome="no_evidence"}'] == 1
@@ -43,7 +43,7 @@ async def test_controller_and_bridge_work_when_they_are_configured(tmp_path: Pat
         for job in ("promotion-controller", "horizon-bridge"):
             await opsd.until(lambda job=job: _ran(opsd, job))  # type: ignore[misc]
         metrics = await opsd.metrics()
-        assert opsd.stop() == 0
+        assert await opsd.ended() == 0
     assert metrics['opsd_promotion_controller_passes_total{status="proposed"}'] >= 1
     assert metrics["opsd_horizon_pending_intents"] == 1
     assert metrics["opsd_horizon_envelopes_queued_total"] == 1

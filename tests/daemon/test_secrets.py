@@ -29,7 +29,7 @@ async def test_tokens_stay_where_they_are(tmp_path: Path) -> None:
             seen = [str((await running.json(path))[1]) for path in ("/v1/loops", "/readyz")]
             seen.append(str(await running.metrics()))
             seen.append(Path(f"/proc/{running.process.pid}/cmdline").read_bytes().decode())
-            assert running.stop() == 0
+            assert await running.ended() == 0
             seen += running.log_file.read_text().splitlines()
     assert any("[redacted]" in text for text in seen)
     seen += [path.read_text() for path in (manager / ".superloop" / "ops-manager").rglob("*") if path.is_file()]

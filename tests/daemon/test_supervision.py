@@ -12,7 +12,8 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from tests.daemon.support import LiveLoop, daemon, journal_line, remote, sprite, write_registry
+from tests.daemon.support import PATIENCE_S, LiveLoop, daemon, journal_line, remote, sprite, write_registry
+from tests.ports import held_port
 from tests.transport.misbehaving import respond, send, serving
 
 
@@ -38,33 +39,31 @@ async def test_failing_slow_and_hostile_loops_delay_no_other(tmp_path: Path) -> 
             "--reconcile-max-parallel",
             "4",
             "--reconcile-deadline-seconds",
-            "2",
+            "30",
             "--reconcile-resync-seconds",
             "1",
         ]
-        flags += ["--limits-max-response-bytes", "100000", "--transport-total-timeout-seconds", "0.5"]
+        flags += ["--limits-max-response-bytes", "100000", "--transport-total-timeout-seconds", "1"]
         running = await stack.enter_async_context(daemon(manager, *flags))
         await running.until_state("demo", "running", 0)
         for number in range(1, 4):
             good.append("iteration_start")
             await running.until_state("demo", "running", number)
 
-        async def all_tried() -> bool:
-            views = (await running.json("/v1/loops"))[1]["loops"]
-            return all(view["lastFailure"] for view in views if view["loopId"] != "demo")
+        wanted: dict[str, str | None] = {entry["loopId"]: "service_request_failed" for entry in entries}
+        wanted |= {name: "service_response_invalid" for name in wanted if name.startswith(("garbage", "deep"))}
+        wanted["demo"] = None
 
-        await running.until(all_tried)
-        views = {view["loopId"]: view for view in (await running.json("/v1/loops"))[1]["loops"]}
-        codes = {name: views[f"{name}-0"]["lastFailure"]["code"] for name in urls}
-        assert codes == dict.fromkeys(urls, "service_request_failed") | dict.fromkeys(
-            ("garbage", "deep"), "service_response_invalid"
-        )
-        assert views["demo"]["lastFailure"] is None
-        assert "transport_unreachable" in views["nobody-0"]["reasonCodes"]
+        async def each_has_its_failure() -> bool:  # where the machine is busy, a good answer may be late at times, too
+            views = {view["loopId"]: view for view in (await running.json("/v1/loops"))[1]["loops"]}
+            codes = {name: view["lastFailure"] and view["lastFailure"]["code"] for name, view in views.items()}
+            return codes == wanted and "transport_unreachable" in views["nobody-0"]["reasonCodes"]
+
+        await running.until(each_has_its_failure)
         assert await running.json("/readyz") == (200, {"ok": True, "reasons": []})
         metrics = await running.metrics()
         assert metrics['opsd_reconcile_failures_total{code="service_request_failed"}'] >= 4
-        assert running.stop() == 0
+        assert await running.ended() == 0
 
 
 async def test_a_daemon_that_cannot_listen_says_so_last(tmp_path: Path) -> None:
@@ -94,7 +93,7 @@ async def test_a_loop_whose_run_has_ended_is_spared_where_the_settings_say_so(tm
             assert view["reasonCodes"] == codes
             health = (await running.json("/api/v1/loops/demo/health"))[1]["health"]
             assert health["reasonCodes"] == codes
-            assert running.stop() == 0
+            assert await running.ended() == 0
 
 
 async def test_the_registry_is_followed_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
@@ -119,7 +118,7 @@ async def test_the_registry_is_followed_and_a_broken_one_changes_nothing(tmp_pat
         await running.until(is_one)
         assert not [name for name in await running.metrics() if 'loop="loop-1"' in name]
         path = manager / ".superloop/ops-manager/fleet/registry.v1.json"
-        path.write_text('{"schemaVersion": "v1", "loops": [{"loopId": 5}]}')
+        write_registry(manager, {"loopId": 5})
 
         async def refused() -> bool:
             return (await running.metrics())["opsd_registry_last_reload_successful"] == 0
@@ -190,18 +189,18 @@ async def test_a_stream_is_held_only_while_the_run_is_active(tmp_path: Path) -> 
                 return service.service.metrics.streams == 0
 
             await running.until(asleep)
-            successes = 'opsd_reconciles_total{result="success"}'
-            before = await running.metrics()
-            async with running.session.post("/v1/loops/demo/reconcile") as response:
-                assert response.status == 202
 
-            async def passed() -> bool:
-                return (await running.metrics())[successes] > before[successes]
+            async def wake_it() -> None:
+                async with running.session.post("/api/v1/loops/demo/reconcile", json={"wait": True}) as response:
+                    assert (await response.json())["pass"]["succeeded"] is True
 
-            await running.until(passed)
-            after = await running.metrics()
-            assert after['opsd_loop_wakeups_total{loop="demo"}'] == before['opsd_loop_wakeups_total{loop="demo"}'] + 2
-            assert after['opsd_loop_stream_connects_total{loop="demo"}'] == 1
+            async def costs_two_requests() -> bool:  # and nothing else, once the news of its end is worked off
+                before = (await running.metrics())['opsd_loop_wakeups_total{loop="demo"}']
+                await wake_it()
+                return (await running.metrics())['opsd_loop_wakeups_total{loop="demo"}'] == before + 2
+
+            await running.until(costs_two_requests)
+            assert (await running.metrics())['opsd_loop_stream_connects_total{loop="demo"}'] == 1
 
 
 async def test_a_sprite_without_streams_is_polled(tmp_path: Path) -> None:
@@ -220,8 +219,8 @@ async def test_a_sprite_that_restarts_is_found_again(tmp_path: Path) -> None:
     manager, loop = tmp_path / "manager", LiveLoop(tmp_path / "sprite")
     flags = ["--observe-stream-retry-base-seconds", "0.02", "--reconcile-backoff-base-seconds", "0.02"]
     async with AsyncExitStack() as stack:
-        async with sprite(loop.repo) as service:
-            port = int(service.url.rpartition(":")[2])
+        port = stack.enter_context(held_port())
+        async with sprite(loop.repo, port=port) as service:
             write_registry(manager, remote("demo", service.url))
             running = await stack.enter_async_context(daemon(manager, *flags))
             loop.append("loop_start")
@@ -311,7 +310,7 @@ async def test_sigterm_drains_even_when_a_sprite_never_answers(tmp_path: Path) -
                 return bool(server.requests)
 
             await running.until(asked)
-            assert await asyncio.to_thread(running.stop) == 0
+            assert await running.ended() == 0
             assert [line["event"] for line in running.log][-2:] == ["daemon.draining", "daemon.stopped"]
 
 
@@ -324,7 +323,9 @@ async def test_what_cannot_be_used_at_the_start_is_told_with_one_line(tmp_path: 
         (["--repo", str(manager), "--http-port", "x"], "http-port"),
     ):
         command = [sys.executable, "-m", "opsd", "run", "--http-port", "0", *flags]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=20, check=False)
+        done = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
         assert done.returncode in (1, 2), done
         assert told in done.stderr
         assert "Traceback" not in done.stderr

@@ -11,7 +11,7 @@ from typing import Any
 
 from opsd.access.token_format import mint
 from tests.access.factories import TokenPurpose
-from tests.daemon.support import Daemon, LiveLoop, daemon
+from tests.daemon.support import PATIENCE_S, Daemon, LiveLoop, daemon
 
 
 async def token_command(*argv: object) -> str:
@@ -82,7 +82,7 @@ async def test_a_token_works_until_it_is_revoked_and_a_damaged_file_changes_noth
             return (await running.json("/readyz"))[1]["reasons"] == []
 
         await running.until(repaired)
-        assert running.stop() == 0
+        assert await running.ended() == 0
 
 
 async def test_a_file_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_a_file_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"error: principals file {missing}: not found"
@@ -121,7 +121,7 @@ async def test_planted_tokens_appear_nowhere(tmp_path: Path) -> None:
             seen.append(await response.text())
         of_process = Path(f"/proc/{running.process.pid}")
         seen += [(of_process / part).read_bytes().decode("utf-8", "replace") for part in ("cmdline", "environ")]
-        assert running.stop() == 0
+        assert await running.ended() == 0
         seen.append(running.log_file.read_text())
     every: list[Any] = [*tmp_path.rglob("*")]
     seen += [path.read_text("utf-8", "replace") for path in every if path.is_file()]

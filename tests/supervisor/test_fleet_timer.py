@@ -34,14 +34,14 @@ def _timer(cycle: Any, deadline_s: float = 60.0) -> tuple[FleetTimer, FleetMetri
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 
 
 async def test_a_late_step_is_counted_and_starts_no_further_dispatch() -> None:
     release = threading.Event()
-    cycle = Cycle(lambda _run: release.wait(10) and None)
+    cycle = Cycle(lambda _run: release.wait(60) and None)
     timer, metrics = _timer(cycle, deadline_s=0.0)
     task = asyncio.create_task(timer.run(Heartbeat(None, lambda: 0.0)))
     await _until(lambda: bool(cycle.runs and cycle.runs[0].halt))
@@ -73,7 +73,7 @@ async def test_the_end_of_the_daemon_halts_a_run_and_waits_for_it() -> None:
 
 async def test_a_step_that_outlives_the_daemon_is_told() -> None:
     release = threading.Event()
-    cycle = Cycle(lambda _run: release.wait(10) and None)
+    cycle = Cycle(lambda _run: release.wait(60) and None)
     timer, _metrics = _timer(cycle)
     task = asyncio.create_task(timer.run(Heartbeat(None, lambda: 0.0)))
     await _until(lambda: bool(cycle.runs))

@@ -21,7 +21,7 @@ def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[s
     name = f"@opsd-test-{secrets.token_hex(8)}" if request.param == "abstract" else os.fspath(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
         bound.bind(name.replace("@", "\0", 1) if request.param == "abstract" else name)
-        bound.settimeout(5)
+        bound.settimeout(60)
         yield bound, name
 
 

@@ -124,13 +124,13 @@ async def test_a_look_that_was_overtaken_does_not_bring_back_what_it_read(
         data = files.read_bytes(path)
         if not has_read.is_set():
             has_read.set()
-            assert goes_on.wait(20)
+            assert goes_on.wait(60)
         return data
 
     monkeypatch.setattr("opsd.access.source.read_bytes", slow)
     write(world.file, (principal("bob"),))
     of_timer = asyncio.ensure_future(world.watch.look_now())
-    assert await asyncio.to_thread(has_read.wait, 20)
+    assert await asyncio.to_thread(has_read.wait, 60)
     begun = world.begun
     write(world.file, (principal("eve"),))
     asked = asyncio.ensure_future(world.watch.look_now())
