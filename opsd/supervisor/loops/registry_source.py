@@ -54,8 +54,8 @@ class RegistrySource:
         """The loops to supervise now; ``force`` parses again what has not changed.
 
         Raises:
-            UsageError: the registry cannot be used (its bullets), is missing although it was named or was in force, or is
-                too large.
+            UsageError: the registry cannot be used (its bullets), is missing although it was named or was in force, or
+                is too large.
         """
         found = signature(self._path)
         registry = None
