@@ -1,8 +1,8 @@
 """Which loops the daemon supervises: the fleet registry when there is one, else every local loop of the repo.
 
-A registry that cannot be used changes nothing: the loops of the last good one stay, and the error is told. That goes for
-one that is gone too: a slip must not end the supervision of a fleet without a word, and a reload is the word. One whose
-review deadline has passed can be used for observation; that nothing autonomous may happen any more is told apart
+A registry that cannot be used changes nothing: the loops of the last good one stay, and the error is told. That goes
+for one that is gone too: a slip must not end the supervision of a fleet without a word, and a reload is the word. One
+whose review deadline has passed can be used for observation; that nothing autonomous may happen any more is told apart
 (contract 60, weakness 5).
 """
 
