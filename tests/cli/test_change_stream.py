@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,7 +88,7 @@ async def heard_from(*answers: bytes, most: int = 20) -> list[Heard]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long was waited between connections; nobody really waits."""
     found: list[float] = []
-    monkeypatch.setattr(change_stream.time, "sleep", found.append)
+    monkeypatch.setattr(change_stream, "time", SimpleNamespace(sleep=found.append, monotonic=time.monotonic))
     return found
 
 

@@ -69,7 +69,7 @@ async def test_under_the_switch_a_real_manager_evaluates_and_dispatches_nothing(
             return super().read(part, start)
 
     async with daemon(world.repo, *FLAGS, env=world.env) as opsd:
-        await opsd.until(lambda: _dispatched(opsd), within_s=120.0)
+        await opsd.until(lambda: _dispatched(opsd))
         drill = LiveKillSwitch(Crashing(str(world.repo)), patience_s=120.0, hold_s=1.0)
         assert await asyncio.to_thread(held, drill) == [True, True, True]
     assert crashed
