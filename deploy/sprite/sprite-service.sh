@@ -101,6 +101,7 @@ while [ -z "$ending" ]; do
     say "the service ended with $code; next start in $pause s"
     sleep "$pause" 9>&- &
     child=$!
+    [ -z "$ending$again" ] || forward
     reap "$child"
     child=
     pause=$((pause * 2))
