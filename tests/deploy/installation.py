@@ -6,6 +6,7 @@ root on the running machine. ``INSTEAD`` is all that is not run as it is printed
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -80,9 +81,11 @@ def installed_machine(factory: pytest.TempPathFactory, *, prometheus: bool = Fal
 
 def _install(root: Root) -> None:
     wheel, install = blocks(DOCUMENT, step(1))
-    output(["sh", "-euc", wheel], cwd=ROOT)
     source = root.path / _SOURCE.lstrip("/")
-    shutil.copytree(ROOT / "dist", source / "dist")
+    with (ROOT / "pyproject.toml").open() as held:  # another run of the tests may build there too
+        fcntl.flock(held, fcntl.LOCK_EX)
+        output(["sh", "-euc", wheel], cwd=ROOT)
+        shutil.copytree(ROOT / "dist", source / "dist")
     shutil.copytree(ROOT / "deploy", source / "deploy")
     shutil.copy(ROOT / "requirements.txt", source)
     root.run(["sh", "-euc", install], cwd=_SOURCE)

@@ -135,7 +135,7 @@ class Root:
 
 def output(argv: Sequence[str], cwd: Path | None = None) -> str:
     """What a command printed; it has to succeed."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600, cwd=cwd)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=1800, cwd=cwd)
     assert done.returncode == 0, f"{argv[-1]}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return done.stdout
 
@@ -157,14 +157,14 @@ class Booted:
             [*argv, "/bin/bash", "-euo", "pipefail", "-c", f"exec 2>&1\ncd {cwd}\n{script}"],
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         if check and done.returncode != 0:
             raise AssertionError(f"{script}\n{done.stdout}\n{done.returncode}\n{self.console.read_text()[-6000:]}")
         return done.stdout
 
-    def until(self, script: str, within_s: float = 60.0) -> str:
+    def until(self, script: str, within_s: float = 180.0) -> str:
         """Repeat a script until it succeeds, and tell what it printed then."""
         end = time.monotonic() + within_s
         while True:
@@ -197,7 +197,7 @@ def boot(root: Root) -> Iterator[Booted]:
         for number in _processes(group):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
-        process.wait(60)
+        process.wait(180)
         for folder, _, _ in os.walk(group, topdown=False):
             _remove_when_empty(Path(folder))
 
@@ -213,7 +213,7 @@ def _group() -> Path:
 def _child(process: subprocess.Popen[bytes], console: Path) -> int:
     """The first process of the new namespace, as it is numbered outside."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while time.monotonic() < end and process.poll() is None:
         for number in children.read_text().split():
             with contextlib.suppress(OSError):
@@ -228,7 +228,7 @@ def _processes(group: Path) -> set[int]:
 
 
 def _remove_when_empty(folder: Path) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while True:
         try:
             folder.rmdir()

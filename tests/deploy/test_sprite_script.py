@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -17,14 +16,17 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.documents import ROOT
+from tests.ports import free_port
 from tests.sprite_service.support import environment, make_repo
 
 SCRIPT = ROOT / "deploy" / "sprite" / "sprite-service.sh"
 TOKEN = "hush-hush-of-the-script"
+#: Enough for every start and every end, in seconds.
+PATIENCE_S = 120.0
 
 
 def eventually(condition: Callable[[], object], tell: Callable[[], str] = str) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end, tell()
         time.sleep(0.01)
@@ -42,9 +44,7 @@ class Sprite:
         service = folder / "sprite-service"
         service.write_text(program or f'#!/bin/sh\nexec {sys.executable} -m sprite_service "$@"\n')
         service.chmod(0o755)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.env = {
             **environment(None),
             "PYTHONPATH": str(ROOT),
@@ -66,7 +66,7 @@ class Sprite:
             ["/bin/sh", str(SCRIPT), *self.options],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             env={**self.env, **env},
             check=False,
         )
@@ -78,12 +78,13 @@ class Sprite:
             yield process
         finally:
             process.kill()  # the service follows
-            process.wait(20)
+            process.wait(PATIENCE_S)
 
     def ready(self) -> bool:
         argv = [sys.executable, "-m", "sprite_service", *self.options, "--ping"]
         env = {**self.env, "OPS_MANAGER_SERVICE_TOKEN": (self.folder / "token").read_text()}
-        return subprocess.run(argv, env=env, capture_output=True, check=False).returncode == 0
+        answer = subprocess.run(argv, env=env, capture_output=True, check=False)
+        return answer.returncode == 0 and self.pid() != 0  # which is written down after the start
 
     def pid(self) -> int:
         """The service's process, 0 while there is none."""
@@ -126,7 +127,7 @@ def test_the_end_of_the_script_is_the_end_of_the_service_by_signal_and_by_kill(s
             eventually(sprite.ready, sprite.tell)
             service = sprite.pid()
             process.send_signal(number)
-            assert process.wait(30) == code
+            assert process.wait(PATIENCE_S) == code
             eventually(lambda pid=service: gone(pid), sprite.tell)  # type: ignore[misc]
 
 
@@ -155,7 +156,7 @@ def test_a_service_that_cannot_start_is_tried_with_growing_pauses_and_a_signal_e
     with sprite.started() as process:
         eventually(lambda: "next start in 2 s" in sprite.tell(), sprite.tell)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert "no way\n" in sprite.tell()
     assert "the service ended with 3; next start in 1 s" in sprite.tell()
 

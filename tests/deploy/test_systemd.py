@@ -115,12 +115,13 @@ def test_a_stop_is_told_to_the_service_alone_and_no_failure_is_the_last(machine:
 def test_a_daemon_that_hangs_is_ended_by_the_watchdog(machine: Booted) -> None:
     before = main_process(machine, "opsd")
     machine.sh("systemctl service-watchdogs true && mkdir -p /run/systemd/system/opsd.service.d")
-    machine.sh("printf '[Service]\\nWatchdogSec=2\\n' > /run/systemd/system/opsd.service.d/watchdog.conf")
+    machine.sh("printf '[Service]\\nWatchdogSec=10\\n' > /run/systemd/system/opsd.service.d/watchdog.conf")
     machine.sh("systemctl daemon-reload && systemctl restart opsd")
     running = main_process(machine, "opsd")
     assert running != before
     machine.sh(f"kill -STOP {running}")
     machine.until(_again("opsd", running))
+    machine.sh("rm -r /run/systemd/system/opsd.service.d && systemctl daemon-reload && systemctl restart opsd")
 
 
 def test_a_stop_drains_and_ends_with_success(machine: Booted) -> None:
@@ -129,6 +130,7 @@ def test_a_stop_drains_and_ends_with_success(machine: Booted) -> None:
         assert machine.sh(f"systemctl show --property=Result --value {unit}").strip() == "success"
     assert REGISTRY in machine.sh(f"ls {REGISTRY}")
     assert machine.sh("stat -c %U:%G:%a /var/lib/opsd").strip() == "opsd:opsd:750"
+    machine.sh("systemctl start opsd sprite-service")  # as the other tests expect it, in whatever order they come
 
 
 def test_without_systemd_the_script_keeps_the_sprites_service_running(machine: Booted) -> None:
