@@ -5,7 +5,6 @@ Everything lives in a folder of its own and ends with the demo, whichever way it
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
@@ -31,7 +30,8 @@ from opsd.storage.fleet_store import FileFleetStore
 #: The one that commands by hand take too: with it set, every command that the demo or a page prints can be pasted.
 TOKEN_VARIABLE = "OPS_MANAGER_SERVICE_TOKEN"  # noqa: S105 - the name of a variable
 PREFERRED_PORT = 9464
-_START_S = 20.0
+#: A daemon that has not started by then does not, in seconds; a machine that is busy needs a part of it.
+_START_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +79,14 @@ class DemoFleet:
         self.loops: list[DemoLoop] = []
         self.manager = folder / "manager"
         self.token_file = folder / "token"
-        self.port = free_port(PREFERRED_PORT)
+        #: Address of the daemon's listener; empty before it has started.
+        self.url = ""
         self._stop = threading.Event()
         self._players: list[threading.Thread] = []
         self._runs: list[subprocess.Popen[bytes]] = []
         self._daemon: subprocess.Popen[bytes] | None = None
         self.desk = AlertDesk()
         self._env = {**os.environ, TOKEN_VARIABLE: secrets.token_hex(16), URL_VARIABLE: self.desk.url}
-
-    @property
-    def url(self) -> str:
-        """Address of the daemon's listener."""
-        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> DemoFleet:
         try:
@@ -173,25 +169,39 @@ class DemoFleet:
         ]
         document = {"schemaVersion": "v1", "fleetId": "demo", "loops": entries, "policy": policy_block(time.time())}
         registry.write_text(json.dumps(document, indent=2) + "\n")
-        command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager), "--http-port", str(self.port)]
+        command = [sys.executable, "-m", "opsd", "run", "--repo", str(self.manager)]
         command += ["--config", os.devnull]  # this host's settings may lead to a fleet in use
         command += ["--reconcile-resync-seconds", "5", "--observe-idle-resync-seconds", "5", "--log-format", "json"]
         command += ["--fleet-interval-seconds", "1", "--fleet-confirm-interval-seconds", "1"]
         command += ["--thresholds-spare-finished", "true"]  # a demo that is left alone calls for no help
         command += ["--alerts-catalog-file", str(self.folder / "alert-sinks.json")]
-        with (self.folder / "opsd.log").open("wb") as log:
-            self._daemon = subprocess.Popen(
+        for port in (free_port(PREFERRED_PORT), 0):  # somebody else may have taken it meanwhile, another demo for one
+            if self._answers([*command, "--http-port", str(port)]):
+                return
+        raise OpsError(f"the daemon ended at its start; its log: {self.folder / 'opsd.log'}")
+
+    def _answers(self, command: Sequence[str]) -> bool:
+        """Start the daemon, and wait until it says where it listens; False when it ended before.
+
+        Raises:
+            OpsError: it neither ended nor started in time.
+        """
+        path = self.folder / "opsd.log"
+        with path.open("wb") as log:
+            self._daemon = daemon = subprocess.Popen(
                 command, env=self._env, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
             )
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
-            if self._daemon.poll() is not None:
-                raise OpsError(f"the daemon ended at its start; its log: {self.folder / 'opsd.log'}")
-            with contextlib.suppress(OSError):
-                self._get("/healthz")
-                return
+            ended = daemon.poll() is not None
+            for line in path.read_bytes().splitlines():
+                if b'"daemon.started"' in line:
+                    self.url = str(json.loads(line)["http"]).removesuffix("/metrics")
+                    return True
+            if ended:
+                return False
             time.sleep(0.05)
-        raise OpsError(f"the daemon did not answer within {_START_S:g} s; its log: {self.folder / 'opsd.log'}")
+        raise OpsError(f"the daemon did not start within {_START_S:g} s; its log: {path}")
 
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=5) as answer:  # noqa: S310 - loopback, our own daemon
