@@ -32,7 +32,8 @@ from opsd.storage.fleet_store import FileFleetStore
 #: The one that commands by hand take too: with it set, every command that the demo or a page prints can be pasted.
 TOKEN_VARIABLE = "OPS_MANAGER_SERVICE_TOKEN"  # noqa: S105 - the name of a variable
 PREFERRED_PORT = 9464
-_START_S = 20.0
+#: A daemon that does not listen by then never will, in seconds; a machine that is busy needs a part of it.
+_START_S = 120.0
 #: The daemon's own word that it listens, and where.
 _STARTED = re.compile(rb'"http":"(http://[^"]+)/metrics","event":"daemon\.started"')
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from opsd.simulate.services import end_processes, listening_address, start_service, write_runtime
+from opsd.simulate.services import end_processes, held_port, listening_address, start_service, write_runtime
 
 #: A short run takes a part of these seconds.
 _RUN_S = 40.0
@@ -29,6 +30,7 @@ class Sprite:
         self._env = env
         self._token = token
         self._process: subprocess.Popen[bytes] | None = None
+        self._place: socket.socket | None = None
         (self.repo / ".superloop" / "loops" / loop_id).mkdir(parents=True)
         write_runtime(
             self._runtime,
@@ -70,24 +72,36 @@ class Sprite:
 
     def start(self) -> None:
         """Begin to start the service, where it was before if there was one."""
-        port = int(self.url.rsplit(":", 1)[1]) if self.url else 0
         log = self.folder / "sprite-service.log"
-        self._process = start_service(self.repo, self._runtime, self._env, self._token, log, port=port)
+        self._process = start_service(self.repo, self._runtime, self._env, self._token, log, port=self._port)
+
+    @property
+    def _port(self) -> int:
+        """Where the service listens, or did; 0 before its first start."""
+        return int(self.url.rsplit(":", 1)[1]) if self.url else 0
 
     def listens(self) -> None:
         """Wait until the service listens."""
         if self._process is not None:
             self.url = listening_address(self._process).rstrip("/")
+            self._give_up_place()
 
     def fail(self) -> None:
-        """The service is gone, as with its machine."""
+        """The service is gone, as with its machine; its port is kept for it."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             end_processes(process)
+            self._place = held_port(self._port)
 
     def close(self) -> None:
         """End the service."""
         process, self._process = self._process, None
         if process is not None:
             end_processes(process)
+        self._give_up_place()
+
+    def _give_up_place(self) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            place.close()

@@ -61,6 +61,24 @@ def end_processes(*processes: subprocess.Popen[bytes], within_s: float = 10.0) -
             process.stdout.close()
 
 
+def held_port(port: int) -> socket.socket:
+    """A port of the loopback interface that the kernel gives to nobody until the socket is closed.
+
+    Connections to it are refused meanwhile. A server that asks for it can listen there all the same.
+
+    Raises:
+        OSError: somebody has it.
+    """
+    held = socket.socket()
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        raise
+    return held
+
+
 def free_port(preferred: int = 0) -> int:
     """A port of the loopback interface that nobody listens on just now; ``preferred`` if it is one.
 

@@ -19,6 +19,7 @@ from opsd.drill.evidence import Observed
 from opsd.drill.run import DrillRun
 from opsd.storage.fleet_parts import FleetDocument
 from opsd.storage.fleet_store import FileFleetStore
+from tests.runtime.stopped import processes_in
 
 #: Enough for every start and every end, in seconds.
 _PATIENCE_S = 180.0
@@ -96,13 +97,13 @@ def test_a_signal_ends_everything_that_a_drill_has_started(tmp_path: Path, numbe
     )
     try:
         _until(lambda: _a_daemon_started(temporary))
-        assert _processes_in(temporary)
+        assert processes_in(temporary)
         process.send_signal(number)
         process.communicate(timeout=_PATIENCE_S)
     finally:
         process.kill()
     assert process.returncode == (130 if number is signal.SIGINT else 143)
-    _until(lambda: not _processes_in(temporary))
+    _until(lambda: not processes_in(temporary))
     assert not list(temporary.iterdir())
     assert not (tmp_path / ".superloop/ops-manager/fleet/drills/promotion.v1.json").exists()
 
@@ -112,19 +113,6 @@ def _a_daemon_started(folder: Path) -> bool:
         return any(b"daemon.started" in log.read_bytes() for log in folder.rglob("opsd-1.log"))
     except FileNotFoundError:  # a folder went away meanwhile
         return False
-
-
-def _processes_in(folder: Path) -> list[str]:
-    """Command lines of living processes that name the folder."""
-    found = []
-    for line in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            text = line.read_bytes().decode("utf-8", "replace")
-        except OSError:
-            continue
-        if str(folder) in text:
-            found.append(text)
-    return found
 
 
 def _until(condition: Any) -> None:
