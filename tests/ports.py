@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -38,16 +36,3 @@ def _given_by_the_kernel() -> tuple[int, int]:
     except (OSError, ValueError):
         return 32_768, 60_999
     return low, high
-
-
-@contextmanager
-def held_port() -> Iterator[int]:
-    """A port of this host that nobody else is given until the end of the block.
-
-    It is bound and not listened on: who connects is refused, and a server that is started on it may listen, since both
-    sockets say that they share the address (``SO_REUSEADDR``, as asyncio and Go's servers do).
-    """
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        yield int(holder.getsockname()[1])

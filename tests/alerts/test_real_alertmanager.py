@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from tests.alerts.timeline import Timeline, wall
-from tests.ports import held_port
+from tests.ports import free_port
 
 _NAMES = ("prometheus-alertmanager", "alertmanager")
 _PATIENCE_S = 60.0
@@ -56,21 +56,22 @@ async def alertmanager(tmp_path: Path) -> AsyncIterator[Alertmanager]:
         pytest.skip("alertmanager is missing: install Debian's package prometheus-alertmanager")
     config = tmp_path / "alertmanager.yml"
     config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
-    with held_port() as port, (tmp_path / "alertmanager.log").open("wb") as log:
-        flags = [f"--config.file={config}", f"--storage.path={tmp_path / 'alertmanager'}", "--cluster.listen-address="]
-        command = [binary, *flags, f"--web.listen-address=127.0.0.1:{port}"]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            async with aiohttp.ClientSession() as session:
-                found = Alertmanager(f"http://127.0.0.1:{port}", session)
-                async with asyncio.timeout(_PATIENCE_S):
-                    while not await found.is_ready():
-                        assert process.poll() is None, (tmp_path / "alertmanager.log").read_text()
-                        await asyncio.sleep(0.02)
-                yield found
-        finally:
-            process.terminate()
-            await asyncio.to_thread(process.wait, _PATIENCE_S)
+    address = f"127.0.0.1:{free_port()}"
+    storage = tmp_path / "alertmanager"
+    flags = [f"--config.file={config}", f"--storage.path={storage}", f"--web.listen-address={address}"]
+    with (tmp_path / "alertmanager.log").open("wb") as log:
+        process = subprocess.Popen([binary, *flags, "--cluster.listen-address="], stdout=log, stderr=log)
+    try:
+        async with aiohttp.ClientSession() as session:
+            found = Alertmanager(f"http://{address}", session)
+            async with asyncio.timeout(_PATIENCE_S):
+                while not await found.is_ready():
+                    assert process.poll() is None, (tmp_path / "alertmanager.log").read_text()
+                    await asyncio.sleep(0.02)
+            yield found
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait, _PATIENCE_S)
 
 
 async def test_a_real_alertmanager_shows_an_alert_firing_and_then_resolved(

@@ -14,7 +14,7 @@ from opsd.access.model import Scope
 from opsd.api.route import PREFIX
 from opsd.api.table import ROUTES
 from tests.api.world import ApiWorld
-from tests.daemon.support import Daemon, remote, write_registry
+from tests.daemon.support import PATIENCE_S, Daemon, remote, write_registry
 from tests.transport.misbehaving import respond, serving
 
 
@@ -108,7 +108,7 @@ async def test_api4_unrestricted_resource_consumption(tmp_path: Path) -> None:
             f"{PREFIX}/loops", headers={**client.headers, "X-Long": "x" * 20_000}
         ) as response:
             assert response.status == 400
-        timeout = aiohttp.ClientTimeout(total=30)
+        timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
         async with aiohttp.ClientSession(running.url, timeout=timeout, headers=client.headers) as session:
             streams = [await session.get(f"{PREFIX}/stream") for _ in range(2)]
             async with session.get(f"{PREFIX}/stream") as third:
@@ -244,7 +244,7 @@ async def raw(running: Daemon, data: bytes) -> bytes:
     parts = urlsplit(running.url)
 
     def ask() -> bytes:
-        with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
+        with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S) as connection:
             connection.sendall(data)
             return connection.recv(65536)
 

@@ -16,9 +16,10 @@ from opsd.access.document import document_of, parse_principals
 from opsd.access.model import Scope
 from opsd.contract.jsoncodec import dumps_pretty
 from tests.api.world import ApiWorld, Client
+from tests.daemon.support import PATIENCE_S
 
 STREAM = "/api/v1/stream"
-_NO_LIMIT = aiohttp.ClientTimeout(total=60)
+_NO_LIMIT = aiohttp.ClientTimeout(total=PATIENCE_S)
 
 
 async def frames(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, str, Any]]:
@@ -139,5 +140,5 @@ async def test_a_hundred_open_streams_end_in_good_order_with_the_daemon(tmp_path
             assert [end[1] for end in ends] == [{"reason": "shutdown"}] * 100
             rest = await asyncio.gather(*(anext(stream, None) for stream in streams))
             assert rest == [None] * 100
-            assert await asyncio.to_thread(running.process.wait, 60) == 0
+            assert await asyncio.to_thread(running.process.wait, PATIENCE_S) == 0
         assert not [line for line in running.log if line["level"] in ("error", "critical")]

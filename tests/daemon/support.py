@@ -23,7 +23,7 @@ TOKEN = "hush-hush-sprite-token"
 TOKEN_VARIABLE = "TEST_SPRITE_TOKEN"
 
 #: How long a test waits for what has to happen sooner or later: a busy machine is no reason to fail. In seconds.
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 #: Quick enough for a test, slow enough that nothing but a notification explains what happens within a second.
 SETTINGS = ["--reconcile-resync-seconds", "30", "--registry-reload-seconds", "0.05"]
 
@@ -127,7 +127,7 @@ async def daemon(repo: Path, *flags: str, env: Mapping[str, str] | None = None) 
         )
     try:
         url = await _url(process, log)
-        async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=60)) as session:
+        async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session:
             yield Daemon(process, log, url, session)
     finally:
         if process.poll() is None:

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from tests.daemon.support import PATIENCE_S, LiveLoop, daemon
-from tests.ports import held_port
+from tests.ports import free_port
 
 
 class Listener:
@@ -72,42 +72,42 @@ async def test_a_real_prometheus_answers_a_query_about_a_loops_health_until_the_
     repo = tmp_path / "repo"
     loop = LiveLoop(repo, "alpha")
     loop.append("iteration_start")
-    with held_port() as port:
-        async with daemon(repo) as running:
-            await running.until_state("alpha", "running", 1)
-            target = running.url.removeprefix("http://")
-            config = tmp_path / "prometheus.yml"
-            config.write_text(
-                "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
-                f"scrape_configs: [{{job_name: opsd, static_configs: [{{targets: ['{target}']}}]}}]\n"
-            )
-            command = [binary, f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}"]
-            with (tmp_path / "prometheus.log").open("wb") as log:
-                process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
-            try:
-                query = urllib.parse.quote('opsd_loop_health{job="opsd"} == 1')
-                url = f"http://127.0.0.1:{port}/api/v1/query?query={query}"
+    async with daemon(repo) as running:
+        await running.until_state("alpha", "running", 1)
+        target = running.url.removeprefix("http://")
+        config = tmp_path / "prometheus.yml"
+        config.write_text(
+            "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+            f"scrape_configs: [{{job_name: opsd, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        )
+        port = free_port()
+        command = [binary, f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}"]
+        with (tmp_path / "prometheus.log").open("wb") as log:
+            process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+        try:
+            query = urllib.parse.quote('opsd_loop_health{job="opsd"} == 1')
+            url = f"http://127.0.0.1:{port}/api/v1/query?query={query}"
 
-                async def answer() -> dict[str, str] | None:
-                    try:
-                        async with aiohttp.ClientSession() as session, session.get(url) as response:
-                            rows = (await response.json())["data"]["result"]
-                    except (aiohttp.ClientError, ValueError, KeyError):
-                        return {"loop": "not up yet"}
-                    return {key: rows[0]["metric"][key] for key in ("loop", "status")} if rows else None
+            async def answer() -> dict[str, str] | None:
+                try:
+                    async with aiohttp.ClientSession() as session, session.get(url) as response:
+                        rows = (await response.json())["data"]["result"]
+                except (aiohttp.ClientError, ValueError, KeyError):
+                    return {"loop": "not up yet"}
+                return {key: rows[0]["metric"][key] for key in ("loop", "status")} if rows else None
 
-                async def healthy() -> bool:
-                    return await answer() == {"loop": "alpha", "status": "healthy"}
+            async def healthy() -> bool:
+                return await answer() == {"loop": "alpha", "status": "healthy"}
 
-                async def gone() -> bool:
-                    return await answer() is None
+            async def gone() -> bool:
+                return await answer() is None
 
-                await running.until(healthy)
-                shutil.rmtree(repo / ".superloop" / "loops" / "alpha")
-                await running.until(gone)
-            finally:
-                process.terminate()
-                await asyncio.to_thread(process.wait, PATIENCE_S)
+            await running.until(healthy)
+            shutil.rmtree(repo / ".superloop" / "loops" / "alpha")
+            await running.until(gone)
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.wait, PATIENCE_S)
 
 
 async def test_promtool_finds_nothing_to_mend_in_the_daemons_metrics(tmp_path: Path) -> None:

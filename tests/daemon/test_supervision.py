@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.daemon.support import PATIENCE_S, LiveLoop, daemon, journal_line, remote, sprite, write_registry
-from tests.ports import held_port
+from tests.ports import free_port
 from tests.transport.misbehaving import respond, send, serving
 
 
@@ -219,7 +219,7 @@ async def test_a_sprite_that_restarts_is_found_again(tmp_path: Path) -> None:
     manager, loop = tmp_path / "manager", LiveLoop(tmp_path / "sprite")
     flags = ["--observe-stream-retry-base-seconds", "0.02", "--reconcile-backoff-base-seconds", "0.02"]
     async with AsyncExitStack() as stack:
-        port = stack.enter_context(held_port())
+        port = free_port()
         async with sprite(loop.repo, port=port) as service:
             write_registry(manager, remote("demo", service.url))
             running = await stack.enter_async_context(daemon(manager, *flags))
