@@ -201,7 +201,7 @@ def _target(route: Route, request: web.Request) -> Target:
 
 
 def _polled(request: web.Request, members: Mapping[str, object], route: Route) -> web.Response:
-    value = members["document"] if route.name == "openapi" else {"ok": True, **members}
+    value = members[route.bare] if route.bare else {"ok": True, **members}
     body = jsoncodec.dumps(value) + b"\n"
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {**_POLLED, "ETag": tag}

@@ -141,13 +141,13 @@ def _header_parameter(name: str, text: str, schema: dict[str, Any]) -> dict[str,
 def _success(route: Route) -> dict[str, Any]:
     if route.media == _STREAM_MEDIA:
         return {"description": "Server-Sent Events", "content": {_STREAM_MEDIA: {"schema": _EVENT_SCHEMA}}}
-    if route.name == "openapi":
-        return {"description": "this document", "content": {"application/json": {"schema": {"type": "object"}}}}
     return {"description": "done", "content": {"application/json": {"schema": answer_schema(route)}}}
 
 
 def answer_schema(route: Route) -> dict[str, Any]:
     """The schema of a route's success."""
+    if route.bare:
+        return dict(route.members[route.bare])
     members: dict[str, Any] = {"ok": {"const": True}, **route.members}
     if route.mutates:
         members["traceId"] = {"type": "string", "description": "also in the audit and in the log"}

@@ -90,6 +90,7 @@ class Route:
         keyed: takes an ``Idempotency-Key``.
         open_on_loopback: a local request may ask for it where no token is set up, as it may read.
         media: of an answer that is no JSON.
+        bare: the member that is the whole answer, without ``ok``; "" for all of them.
         urgent: ends a danger: it has a place, however much else is asked for (:mod:`opsd.api.shares`).
     """
 
@@ -109,6 +110,7 @@ class Route:
     keyed: bool = False
     open_on_loopback: bool = False
     media: str = "application/json"
+    bare: str = ""
     urgent: bool = False
 
     @property

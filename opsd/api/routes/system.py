@@ -47,7 +47,17 @@ def openapi_route(document: dict[str, Any]) -> Route:
     async def show(_call: Call) -> Answer:
         return Answer({"document": document})
 
-    return Route("GET", "/openapi.json", "openapi", "This document", "api", show, scope=None)
+    return Route(
+        "GET",
+        "/openapi.json",
+        "openapi",
+        "This document",
+        "api",
+        show,
+        scope=None,
+        members={"document": OBJECT},
+        bare="document",
+    )
 
 
 ROUTES: Sequence[Route] = (

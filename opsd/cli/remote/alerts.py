@@ -6,7 +6,8 @@ import time
 
 from opsd.cli.arguments import Arguments, loop_of
 from opsd.cli.client.api_client import ApiRequest, get_request, loop_path, segment
-from opsd.cli.remote.command import Answered, RemoteCommand, process_command
+from opsd.cli.remote.by_model import process_command
+from opsd.cli.remote.command import Answered, RemoteCommand
 from opsd.contract.durations import parse_duration
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from opsd.cli.arguments import Arguments
 from opsd.cli.client.api_client import ApiRequest, get_request
+from opsd.cli.remote.by_model import body_command
 from opsd.cli.remote.command import Answered, RemoteCommand
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
@@ -29,30 +30,6 @@ def _explain(arguments: Arguments) -> ApiRequest:
 def _explained(document: JsonObject) -> Answered:
     found = document["explanation"]
     return found, 1 if found["derivation"]["matches"] is False else 0
-
-
-def _reconcile(arguments: Arguments) -> ApiRequest:
-    body: JsonObject = {
-        "fromStart": arguments.switch("--from-start"),
-        "maxEvents": arguments.non_negative("--max-events", 0),
-        "loopTimeoutSeconds": arguments.positive("--loop-timeout-seconds", 300),
-        "lockWaitSeconds": arguments.non_negative(_WAIT, 30),
-    }
-    return ApiRequest("POST", "/fleet/reconcile", body=body)
-
-
-def _policy(arguments: Arguments) -> ApiRequest:
-    body: JsonObject = {}
-    for flag, member in (
-        ("--dedupe-window-seconds", "dedupeWindowSeconds"),
-        ("--max-fleet-state-age-seconds", "maxFleetStateAgeSeconds"),
-        (_WAIT, "lockWaitSeconds"),
-    ):
-        if arguments.given(flag) is not None:
-            body[member] = arguments.non_negative(flag, 0)
-    if arguments.switch("--autopause-skip-empty"):
-        body["autopauseSkipEmpty"] = True
-    return ApiRequest("POST", "/fleet/policy", body=body)
 
 
 def _handoff(arguments: Arguments) -> ApiRequest:
@@ -137,19 +114,17 @@ COMMANDS: dict[str, RemoteCommand] = {
         "registry",
         present="opsd.cli.remote.fleet:present_registry",
     ),
-    "fleet reconcile": RemoteCommand(
+    "fleet reconcile": body_command(
         "opsd.cli.fleet.reconcile:SPEC",
-        "POST /fleet/reconcile",
-        ("--max-events", "--from-start", "--loop-timeout-seconds", "--lock-wait-seconds"),
-        _reconcile,
+        "/fleet/reconcile",
+        "opsd.api.models.fleet:FleetReconcile",
         "fleet",
         present="opsd.cli.fleet.reconcile:present",
     ),
-    "fleet policy": RemoteCommand(
+    "fleet policy": body_command(
         "opsd.cli.fleet.policy:SPEC",
-        "POST /fleet/policy",
-        ("--dedupe-window-seconds", "--max-fleet-state-age-seconds", "--autopause-skip-empty", _WAIT),
-        _policy,
+        "/fleet/policy",
+        "opsd.api.models.fleet:PolicyRun",
         "policy",
         present="opsd.cli.fleet.policy:present",
     ),

@@ -9,7 +9,8 @@ from opsd.cli.client.api_client import ApiRequest, get_request, loop_path
 from opsd.cli.loop.events import skipped_line
 from opsd.cli.page import loop_place
 from opsd.cli.remote import events
-from opsd.cli.remote.command import Answered, Ask, RemoteCommand, process_command, query_command
+from opsd.cli.remote.by_model import process_command, query_command
+from opsd.cli.remote.command import Answered, Ask, RemoteCommand
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import new_trace_id
 from opsd.contract.jsoncodec import JsonObject

@@ -1,32 +1,16 @@
-"""Running a command through a server: which one is meant, the request, and what is printed."""
+"""Running a command through a server: which server is meant, and which flags mean nothing to it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
-from opsd.api.failure import ErrorCode
-from opsd.cli.arguments import Arguments, Flag
-from opsd.cli.client.api_client import (
-    SERVER_VARIABLE,
-    ApiRequest,
-    Server,
-    answer_of,
-    as_promised,
-    ask,
-    refusal,
-    server_of,
-)
-from opsd.cli.output import write_error, write_json
-from opsd.cli.page import for_a_person
-from opsd.cli.remote.command import RemoteCommand, present_of, spec_of
+from opsd.cli.arguments import Flag
+from opsd.cli.client.api_client import SERVER_VARIABLE
+from opsd.cli.remote.command import spec_of
 from opsd.cli.remote.refusals import command_refusal, flag_refusal, flags_of_this_host
 from opsd.cli.remote.table import COMMANDS
-from opsd.cli.remote.views import ViewCommand
 from opsd.contract.errors import UsageError
-from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get
 
 
 def split_server(argv: Sequence[str], takes_value: Callable[[str], bool]) -> tuple[str | None, list[str]]:
@@ -77,7 +61,7 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
     """Ask the server, print what the command would; its exit code.
 
     Raises:
-        OpsError: bad arguments, no answer, or a refusal.
+        OpsError: bad arguments, or what :meth:`ServerCommand.perform` raises.
     """
     command = COMMANDS[name]
     spec = spec_of(command.spec)
@@ -87,50 +71,4 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
     for flag in spec.flags:
         if arguments.given(flag.name) is not None and flag.name not in meant:
             raise UsageError(flag_refusal(flag, means))
-    if isinstance(command, ViewCommand):
-        return command.perform(arguments, named)
-    server = server_of(named, os.environ)
-    if command.talk is not None:
-        with as_promised(server):
-            ended = command.talk(arguments, partial(answer_of, server), ("--server", named))
-        if ended is not None:
-            return ended
-    request = command.request(arguments)
-    with as_promised(server):
-        _status, document = ask(server, request)
-        if document["ok"] is not True:
-            return _refused(document, arguments)
-        if command.further and for_a_person(arguments):
-            document = {**document, **_further(server, command.further)}
-        shown, code = command.answer(document) if command.answer is not None else (document[command.member], 0)
-        _present(command, arguments, shown, ("--server", named))
-        return int(code)
-
-
-def _refused(document: JsonObject, arguments: Arguments) -> int:
-    """What the server said instead; where it has a document to say it with, that is printed like any other."""
-    if not isinstance(document.get("result"), dict):
-        raise refusal(document)
-    if get(document, "error", "code") == ErrorCode.COMMAND_FAILED:  # others say all of it in their document
-        write_error(f"error: {refusal(document).message}")
-    write_json(document["result"], pretty=arguments.pretty())
-    code = document.get("exitCode")
-    return code if isinstance(code, int) and 0 < code < 256 else 1  # a refusal is never a success
-
-
-def _further(server: Server, requests: Mapping[str, ApiRequest]) -> JsonObject:
-    found: JsonObject = {}
-    for member, request in requests.items():
-        _status, document = ask(server, request)
-        if document["ok"] is True:
-            found[member] = document[member]
-        elif get(document, "error", "code") != ErrorCode.NOT_FOUND:
-            raise refusal(document)
-    return found
-
-
-def _present(command: RemoteCommand, arguments: Arguments, shown: JsonValue, place: Sequence[str]) -> None:
-    if command.present:
-        present_of(command.present)(arguments, shown, place)
-    else:
-        write_json(shown, pretty=arguments.pretty())
+    return command.perform(arguments, named)

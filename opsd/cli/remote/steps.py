@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from opsd.cli.remote.command import RemoteCommand, process_command
+from opsd.cli.remote.by_model import process_command
+from opsd.cli.remote.command import RemoteCommand
 
 COMMANDS: dict[str, RemoteCommand] = {
     "drill run": process_command(

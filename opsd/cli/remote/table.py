@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from opsd.cli.remote import alerts, daemon, fleet, loops, promotion, steps, tokens, views
-from opsd.cli.remote.command import RemoteCommand
-from opsd.cli.remote.views import ViewCommand
+from opsd.cli.remote.command import ServerCommand
 
-COMMANDS: dict[str, RemoteCommand | ViewCommand] = {
+COMMANDS: dict[str, ServerCommand] = {
     **loops.COMMANDS,
     **fleet.COMMANDS,
     **promotion.COMMANDS,

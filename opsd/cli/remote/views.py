@@ -12,12 +12,7 @@ from opsd.cli.remote.command import spec_of
 
 @dataclass(frozen=True, slots=True)
 class ViewCommand:
-    """One command: ``module`` holds its ``SPEC`` and its ``view``.
-
-    Args:
-        route: method and path of the API, for people and for the test that looks whether there is such a route.
-        also: other routes that some flags ask, for people and for tests like ``route``.
-    """
+    """A :class:`ServerCommand` whose ``module`` holds its ``SPEC`` and its ``view``."""
 
     module: str
     route: str
@@ -34,11 +29,7 @@ class ViewCommand:
         return tuple(flag.name for flag in spec_of(self.spec).flags if flag != CONFIG)
 
     def perform(self, arguments: Arguments, named: str) -> int:
-        """Ask the daemon that was named, and print what it says; the exit code.
-
-        Raises:
-            OpsError: there is no such daemon, it does not answer, or it refuses.
-        """
+        """See :meth:`ServerCommand.perform`."""
         view: View = import_module(self.module).view
         return perform(view, arguments, named)
 
