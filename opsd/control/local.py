@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from opsd.contract import jsoncodec
-from opsd.contract.errors import LockTimeoutError, OpsError
+from opsd.contract.errors import ArtifactError, LockTimeoutError, OpsError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import get, last_lines
 from opsd.control.confirm import Observed, TakeSnapshot, confirm, observe
 from opsd.control.verdict import ControlRequest, ControlStatus, Intent, Verdict
+from opsd.runtime.boundary import RepoBoundary
 from opsd.runtime.process import TIMEOUT_S, Answer, run_program
 from opsd.runtime.reader import LoopReader
 from opsd.runtime.superloop import shown_command, superloop_arguments, superloop_program
-from opsd.storage import files, locks
+from opsd.storage import locks
 from opsd.storage.layout import control_lock_file
 
 #: A runtime command may take so long; the runtime's own cancel takes up to about 11 s.
@@ -166,9 +167,10 @@ def chosen_taker(env: Mapping[str, str], repo: str, loop_id: str, *, timeout_s: 
 def active_loop(repo: str) -> str | None:
     """Which loop a repo-wide cancel really meets, when that can be told (weakness 11)."""
     try:
-        state = jsoncodec.loads(files.read_bytes(f"{repo}/.superloop/state.json") or b"null")
-    except (OSError, ValueError):
-        return None  # it is just being rewritten
+        with open(f"{repo}/.superloop/state.json", "rb", opener=RepoBoundary(repo).open) as file:
+            state = jsoncodec.loads(file.read())
+    except (OSError, ValueError, ArtifactError):
+        return None  # it is just being rewritten, or not there
     name = get(state, "current_loop_id")
     return name if get(state, "active") in (True, "true") and isinstance(name, str) and name else None
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from opsd.contract import jsoncodec
 from opsd.contract.errors import ArtifactError
 from opsd.contract.jsoncodec import JsonValue
+from opsd.runtime.boundary import Opener
 
 if TYPE_CHECKING:
     from opsd.contract.envelopes import ArtifactRef
@@ -31,9 +32,10 @@ _Signature = tuple[int, int, int]
 class RuntimeDocument:
     """One optional JSON file: its parsed value, its artifact reference, and what is wrong with it."""
 
-    __slots__ = ("error", "path", "ref", "relative", "settled", "signature", "value")
+    __slots__ = ("_open", "error", "path", "ref", "relative", "settled", "signature", "value")
 
-    def __init__(self, path: str, relative: str) -> None:
+    def __init__(self, path: str, relative: str, opener: Opener) -> None:
+        self._open = opener
         self.path = path
         self.relative = relative
         self.value: JsonValue = None
@@ -54,24 +56,35 @@ class RuntimeDocument:
         return (found.st_ino, found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
 
     def refresh(self) -> bool:
-        """Read the file if it changed; True when it was read. Problems stay in ``error``."""
+        """Read the file if it changed; True when it was read. What is wrong with its content stays in ``error``.
+
+        Raises:
+            ArtifactError: it lies outside of the repo; nothing of it is known, and it is looked at again.
+        """
         if self.error is None and not self.changed():
             return False
         try:
-            with open(self.path, "rb", opener=_open_nonblocking) as file:
+            with open(self.path, "rb", opener=self._open) as file:
                 found = os.fstat(file.fileno())
                 regular = S_ISREG(found.st_mode)
                 data = file.read(MAX_DOCUMENT_BYTES + 1) if regular else b""
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             regular = False
+        except ArtifactError:
+            self._forget()
+            self.settled = False
+            raise
         if not regular:
-            self.value, self.error, self.signature, self.settled = None, None, None, True
-            self.ref = absent_reference(self.relative)
+            self._forget()
             return True
         self.signature = (found.st_ino, found.st_size, found.st_mtime_ns)
         self.settled = time.time_ns() - found.st_mtime_ns > _SETTLED_NS
         self._parse(data, int(found.st_mtime))
         return True
+
+    def _forget(self) -> None:
+        self.value, self.error, self.signature, self.settled = None, None, None, True
+        self.ref = absent_reference(self.relative)
 
     def _parse(self, data: bytes, mtime_epoch: int) -> None:
         self.value, self.error = None, None
@@ -94,11 +107,6 @@ class RuntimeDocument:
     def unexpected_type(self) -> ArtifactError:
         """The error for a parsed value of the wrong kind."""
         return ArtifactError(f"unexpected JSON type in {self.path}")
-
-
-def _open_nonblocking(path: str, flags: int) -> int:
-    """A FIFO in place of a file must not block the reader for ever."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def absent_reference(relative: str) -> ArtifactRef:

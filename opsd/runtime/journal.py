@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from opsd.contract.bytecount import count_byte
 from opsd.contract.errors import ArtifactError
+from opsd.runtime.boundary import Opener, open_file
 
 DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024
 _BLOCK = 64 * 1024
@@ -45,8 +46,9 @@ class LineBlock(NamedTuple):
 class Journal:
     """What is known of one journal file. Not thread-safe; call :meth:`refresh` before reading properties."""
 
-    def __init__(self, path: str, *, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES) -> None:
+    def __init__(self, path: str, *, opener: Opener = open_file, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES) -> None:
         self.path = path
+        self._open = opener
         self.max_line_bytes = max_line_bytes
         #: Counts how often the file was found to be another one; a cursor from before is void.
         self.generation = 0
@@ -81,18 +83,20 @@ class Journal:
         return (found.st_ino, found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
 
     def refresh(self) -> bool:
-        """Read what is new. True when anything changed; a missing file leaves ``exists`` false."""
+        """Read what is new. True when anything changed; a missing file leaves ``exists`` false.
+
+        Raises:
+            ArtifactError: the file lies outside of the repo; then it does not exist either.
+        """
         if self.signature is not None and self._stat_signature() == self.signature:
             return False
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            descriptor = self._open(self.path, os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
-            existed = self.exists
-            if existed:
-                self.generation += 1
-                self.version += 1
-            self._reset()
-            return existed
+            return self._is_gone()
+        except ArtifactError:
+            self._is_gone()
+            raise
         try:
             found = os.fstat(descriptor)
             if not S_ISREG(found.st_mode):
@@ -110,6 +114,14 @@ class Journal:
             return True
         finally:
             os.close(descriptor)
+
+    def _is_gone(self) -> bool:
+        existed = self.exists
+        if existed:
+            self.generation += 1
+            self.version += 1
+        self._reset()
+        return existed
 
     def _is_continuation(self, descriptor: int, found: os.stat_result) -> bool:
         """The file is the one known, grown or with a changed tail: the bytes before the known end still stand."""
@@ -164,11 +176,11 @@ class Journal:
         Bounded by the line count of the last refresh.
 
         Raises:
-            ArtifactError: a line is longer than ``max_line_bytes``.
+            ArtifactError: a line is longer than ``max_line_bytes``, or the file lies outside of the repo by now.
         """
         if after_line >= self.line_count:
             return
-        with open(self.path, "rb", buffering=0) as file:
+        with open(self.path, "rb", buffering=0, opener=self._open) as file:
             descriptor = file.fileno()
             number, position = self._seek(descriptor, after_line)
             wanted = block_bytes
@@ -246,7 +258,7 @@ class Journal:
         return self._last_line
 
     def _find_last_line(self) -> bytes:
-        with open(self.path, "rb", buffering=0) as file:
+        with open(self.path, "rb", buffering=0, opener=self._open) as file:
             end = self.complete_size
             tail = b""
             while end > 0:

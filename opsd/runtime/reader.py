@@ -20,6 +20,7 @@ from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import SCHEMA_VERSION, SEQUENCE_SOURCE, SNAPSHOT_TYPE
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import get
+from opsd.runtime.boundary import RepoBoundary
 from opsd.runtime.encoded import EncodedSnapshot
 from opsd.runtime.events import EnvelopeFactory, decode_line, ingest
 from opsd.runtime.journal import DEFAULT_MAX_LINE_BYTES, Journal
@@ -76,8 +77,9 @@ class LoopReader:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.layout = layout = RuntimeLayout(repo, loop_id)
-        self.journal = Journal(layout.events, max_line_bytes=max_line_bytes)
-        self._documents = RunDocuments(layout, sleep)
+        opener = RepoBoundary(repo).open
+        self.journal = Journal(layout.events, opener=opener, max_line_bytes=max_line_bytes)
+        self._documents = RunDocuments(layout, opener, sleep)
         self._source: Source = {"repoPath": repo, "loopId": loop_id}
         self._body: JsonObject | None = None
         self._encoded: EncodedSnapshot | None = None  # the body's
@@ -100,7 +102,8 @@ class LoopReader:
         """The snapshot envelope; ``now`` is its ``emittedAt``.
 
         Raises:
-            ArtifactError: a required artifact is missing, or one cannot be decoded or has the wrong type.
+            ArtifactError: a required artifact is missing, or one cannot be decoded, has the wrong type or lies outside
+                of the repo.
         """
         body = self._refreshed_body()
         body = {**body, "runtime": {**body["runtime"], "liveness": self._liveness(now)}}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from opsd.contract.jsoncodec import JsonObject
+from opsd.runtime.boundary import Opener
 from opsd.runtime.documents import RuntimeDocument
 from opsd.runtime.layout import RuntimeLayout
 from opsd.runtime.snapshot import RunFacts
@@ -21,10 +22,10 @@ RETRY_PAUSES_S = (0.01, 0.03, 0.08, 0.12)
 class RunDocuments:
     """``state``, ``active-run``, ``approval``, ``run-summary`` and ``heartbeat`` of one loop, each optional."""
 
-    def __init__(self, layout: RuntimeLayout, sleep: Callable[[float], None]) -> None:
+    def __init__(self, layout: RuntimeLayout, opener: Opener, sleep: Callable[[float], None]) -> None:
         self._sleep = sleep
         self.state, self.active_run, self.approval, self.run_summary, self.heartbeat = (
-            RuntimeDocument(path, layout.relative(path))
+            RuntimeDocument(path, layout.relative(path), opener)
             for path in (layout.state, layout.active_run, layout.approval, layout.run_summary, layout.heartbeat)
         )
         #: In the order in which problems are reported (contract 10, 3.1 step 5).
@@ -45,7 +46,11 @@ class RunDocuments:
         return [(document.path, document.signature) for document in self._all]
 
     def read(self) -> None:
-        """Read what changed; a file that is being rewritten is read again for a moment. Problems stay for later."""
+        """Read what changed; a file that is being rewritten is read again for a moment. Problems stay for later.
+
+        Raises:
+            ArtifactError: a file lies outside of the repo.
+        """
         for document in (self.approval, self.run_summary, self.state, self.active_run, self.heartbeat):
             document.refresh()
         for pause in RETRY_PAUSES_S:

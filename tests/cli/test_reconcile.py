@@ -32,6 +32,19 @@ def test_a_failed_pass_prints_the_health_and_nothing_on_stderr(opsd: Shell, repo
     assert result.json == json.loads((repo.ops / "health.json").read_text())
 
 
+def test_a_link_out_of_the_repo_is_an_artifact_that_cannot_be_had(opsd: Shell, repo: Repo, tmp_path: Path) -> None:
+    secret = tmp_path.parent / f"{tmp_path.name}-secret"
+    secret.write_text('{"active": true}')
+    state = repo.root / ".superloop" / "state.json"
+    state.symlink_to(secret)
+    said = f"error: artifact is a link out of the repo: {state}"
+    result = opsd("reconcile", *repo.flags)
+    assert (result.exit, result.json["transport"]["failureCode"]) == (1, "snapshot_unavailable")
+    assert _row(repo)["failureMessage"] == said
+    looked = opsd("snapshot", *repo.flags)
+    assert (looked.exit, looked.out, looked.err) == (1, b"", f"{said}\n")
+
+
 def test_a_manager_file_that_blocks_the_judgement_is_named_after_the_pass(opsd: Shell, repo: Repo) -> None:
     repo.ops.mkdir(parents=True)
     (repo.ops / "heartbeat.json").write_text("{")

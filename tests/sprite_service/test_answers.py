@@ -94,6 +94,22 @@ async def test_what_is_not_there_is_told_by_the_contracts_codes(running: Service
         assert body["error"]["message"].startswith("error: ")
 
 
+async def test_a_journal_that_is_a_link_out_of_the_repo_is_told_nothing_of_but_its_name(tmp_path: Path) -> None:
+    repo, secret = tmp_path / "repo", tmp_path / "secret"
+    journal = make_repo(repo)
+    journal.rename(secret)
+    journal.symlink_to(secret)
+    refused = (502, error("runtime_error", f"error: artifact is a link out of the repo: {journal}"))
+    async with service(repo) as running, client(running) as session:
+        for path in ("/ops/snapshot", "/ops/events", "/ops/events/stream"):
+            assert await get(session, f"{path}?loopId={LOOP}") == refused, path
+        journal.unlink()
+        secret.rename(repo / "journal")
+        journal.symlink_to(repo / "journal")
+        status, body = await get(session, f"/ops/events?loopId={LOOP}")
+        assert (status, len(body["events"])) == (200, 3)
+
+
 async def test_a_cursor_that_is_ahead_answers_with_the_contracts_error(running: Service) -> None:
     async with client(running) as session:
         for path in ("/ops/events", "/ops/events/stream"):

@@ -19,6 +19,7 @@ from opsd.access.source import PrincipalsSource
 from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.supervisor.daemon_metrics import DaemonMetrics
 from opsd.supervisor.http.access import Authenticator, is_loopback
+from opsd.supervisor.http.connections import BoundedServer
 from opsd.supervisor.http.listener import ApiLimits, HttpApi
 from tests.access.factories import principal, secret, token, write
 
@@ -302,19 +303,81 @@ def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatc
     run(scenario)
 
 
-def test_connections_beyond_the_limit_are_closed_and_the_others_served() -> None:
+def test_beyond_the_limit_a_connection_takes_the_place_of_the_one_that_asked_nothing_for_longest() -> None:
     async def scenario(client: Client) -> None:
-        assert (await client.get("/healthz"))[0] == 200
-        others = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(5)]
+        others = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(4)]
+        others[0][1].write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await others[0][0].readline()).startswith(b"HTTP/1.1 200")
+        assert (await client.get("/healthz"))[0] == 200  # a fifth, for which the second has to go
         async with asyncio.timeout(60):
-            for reader, _writer in others[3:]:  # with the client's own there were four
-                with contextlib.suppress(ConnectionResetError):
-                    assert await reader.read() == b""
-        assert (await client.get("/healthz"))[0] == 200
+            with contextlib.suppress(ConnectionResetError):
+                assert await others[1][0].read() == b""
+        for _reader, writer in (others[0], *others[2:]):
+            writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        for reader, _writer in (others[0], *others[2:]):
+            assert b"HTTP/1.1 200" in await reader.read()
         for _reader, writer in others:
             writer.close()
 
     run(scenario, limits=ApiLimits(max_requests=1, max_streams=1))
+
+
+_SLOW = b"POST /v1/loops/alpha/reconcile HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
+
+
+async def _asked_slowly(client: Client, times: int) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """So many connections whose requests are being answered, which is as many as may be at a time."""
+    found = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(times)]
+    for _reader, writer in found:
+        writer.write(_SLOW)
+    async with asyncio.timeout(60):
+        while (await client.get("/v1/loops"))[0] != 503:
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def _answered(found: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    for reader, writer in found:
+        writer.write(b"{}")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 202")
+        writer.close()
+
+
+def test_a_connection_that_is_being_answered_makes_place_for_nobody() -> None:
+    async def scenario(client: Client) -> None:
+        oldest = await _asked_slowly(client, 2)
+        others = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(8)]
+        assert (await client.get("/healthz"))[0] == 200
+        await _answered(oldest)
+        for _reader, writer in others:
+            writer.close()
+
+    run(scenario, limits=ApiLimits(max_requests=2, max_streams=1))
+
+
+class Connected:
+    """A connection as the server sees it, and its transport in one."""
+
+    def __init__(self) -> None:
+        self._task_handler = None
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_where_all_connections_are_being_answered_a_further_one_is_closed() -> None:
+    first, second, third = Connected(), Connected(), Connected()
+    server: Any = BoundedServer(None, lambda *_parts: None, 1)  # type: ignore[arg-type,return-value]
+    server.connection_made(first, first)
+    server.request_factory(None, None, first, None, None)
+    server.connection_made(second, second)
+    assert (first.aborted, second.aborted) == (False, True)
+    for gone in (second, first):
+        server.connection_lost(gone)
+    server.connection_made(third, third)
+    server.connection_lost(third)
+    assert not third.aborted
 
 
 def test_a_port_that_is_taken_is_an_error_that_names_the_settings() -> None:

@@ -1,6 +1,7 @@
 """The connections of the daemon's listener: so many at a time, and none for those who say nothing.
 
-Each costs a file descriptor, which passes need too, and whoever reaches the port can open one.
+Each costs a file descriptor, which passes need too, and whoever reaches the port can open one. Nobody keeps others out
+by holding many: where all are taken, a new one takes the place of the one that has been without a request longest.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ SILENCE_S = 10.0
 
 
 class BoundedServer(web.Server):
-    """Cuts off connections beyond ``most``, and those that send no request.
+    """Keeps to ``most`` connections, and cuts off those that send no request.
 
     Args:
         handle: answers requests.
@@ -27,24 +28,40 @@ class BoundedServer(web.Server):
     def __init__(self, handle: Any, make_request: Callable[..., web.BaseRequest], most: int, **options: Any) -> None:
         self._most = most
         self._silent: dict[Any, asyncio.TimerHandle] = {}
+        #: Those without a request that is being answered, the longest first.
+        self._quiet: dict[Any, asyncio.Transport] = {}
 
         def request_factory(message: Any, payload: Any, protocol: Any, *rest: Any) -> web.BaseRequest:
             self._has_spoken(protocol)
+            self._quiet.pop(protocol, None)
             return make_request(message, payload, protocol, *rest)
 
-        super().__init__(handle, request_factory=request_factory, **options)
+        async def answering(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                answer: web.StreamResponse = await handle(request)
+                return answer
+            finally:
+                if request.transport is not None:
+                    self._quiet[request.protocol] = request.transport
+
+        super().__init__(answering, request_factory=request_factory, **options)
 
     def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
         """A client connected."""
         super().connection_made(handler, transport)
         if len(self.connections) > self._most:
-            transport.abort()
-            return
+            longest = next(iter(self._quiet), None)
+            if longest is None:  # every other one is being answered
+                transport.abort()
+                return
+            self._quiet.pop(longest).abort()
+        self._quiet[handler] = transport
         self._silent[handler] = asyncio.get_running_loop().call_later(SILENCE_S, transport.abort)
 
     def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
         """A client is gone."""
         self._has_spoken(handler)
+        self._quiet.pop(handler, None)
         super().connection_lost(handler, exc)
 
     def _has_spoken(self, handler: Any) -> None:
