@@ -129,9 +129,20 @@ async def test_the_registry_is_followed_and_a_broken_one_changes_nothing(tmp_pat
         assert len(running.logged("registry.refused")) == 1
         loops[1].append("iteration_start")
         await running.until_state("loop-2", "running", 1)
-        path.unlink()
+        write_registry(manager, {"loopId": "loop-2"})
+
+        async def accepted() -> bool:
+            return (await running.metrics())["opsd_registry_last_reload_successful"] == 1
+
+        await running.until(accepted)  # the loops are those of before
+        assert running.logged("registry.applied")[-1]["loops"] == 1
+        path.unlink()  # by a slip, as far as the daemon knows
+        await running.until(refused)
+        assert await supervised() == ["loop-2"]
+        assert "is gone" in running.logged("registry.refused")[-1]["message"]
+        running.process.send_signal(signal.SIGHUP)
         await running.until(is_both)
-        assert (await running.metrics())["opsd_registry_last_reload_successful"] == 1
+        await running.until(accepted)
         # A loop that appears in the repo is found by itself.
         LiveLoop(manager, "loop-3")
         await running.until_state("loop-3", "running", 0)

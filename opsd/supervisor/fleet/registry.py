@@ -34,8 +34,8 @@ class FleetRegistry:
 
     @property
     def missing(self) -> bool:
-        """There is none: a repo whose loops are supervised without one."""
-        return not self._store.exists(FleetDocument.REGISTRY)
+        """There is none, and was none: a repo whose loops are supervised without one."""
+        return self._good is None and not self._store.exists(FleetDocument.REGISTRY)
 
     def read(self) -> Reading:
         """The registry to observe by.

@@ -1,8 +1,9 @@
 """Which loops the daemon supervises: the fleet registry when there is one, else every local loop of the repo.
 
-A registry that cannot be used changes nothing: the loops of the last good one stay, and the error is told. One whose
-review deadline has passed can be used for observation; that nothing autonomous may happen any more is told apart
-(contract 60, weakness 5).
+A registry that cannot be used changes nothing: the loops of the last good one stay, and the error is told. That goes
+for one that is gone too: a slip must not end the supervision of a fleet without a word, and a reload is the word. One
+whose review deadline has passed can be used for observation; that nothing autonomous may happen any more is told
+apart (contract 60, weakness 5).
 """
 
 from __future__ import annotations
@@ -53,13 +54,16 @@ class RegistrySource:
         """The loops to supervise now; ``force`` parses again what has not changed.
 
         Raises:
-            UsageError: the registry cannot be used (its bullets), is missing although it was named, or is too large.
+            UsageError: the registry cannot be used (its bullets), is too large, or is missing although it was named or
+                in force.
         """
         found = signature(self._path)
         registry = None
         if found is None:
             if self._explicit:
                 raise UsageError(f"fleet registry file not found: {self._path}")
+            if self._registry is not None:
+                raise UsageError(f"fleet registry file is gone: {self._path}; SIGHUP takes that for your will")
             entries = tuple(LoopEntry(loop_id) for loop_id in list_loops(self._repo, reserved=True))
             source = f"{self._repo}/.superloop/loops"
         elif found == self._signature and self._entries is not None and not force:

@@ -127,8 +127,9 @@ class FleetSupervisor:
         """
         rebuild, registry = self._rebuild, self._means.registry
         view = await self._in_thread(lambda: registry.read(force=rebuild))
+        repaired = self._check.registry_problem is not None
         self._check.registry_problem = None
-        if not view.changed and not rebuild:
+        if not view.changed and not rebuild and not repaired:
             return
         self._rebuild = False
         added, removed = self.fleet.apply(view.entries, self._build, rebuild=rebuild)
@@ -145,7 +146,7 @@ class FleetSupervisor:
         named = {entry.loop_id for entry in view.entries}
         self._check.unusable = {name: why for name, why in self._check.unusable.items() if name in named}
         self._metrics.registry_reloaded(True, time.time())
-        if added or removed:
+        if added or removed or repaired:
             self._log.info(
                 "registry.applied", source=view.source, loops=len(self.fleet), added=len(added), removed=len(removed)
             )
