@@ -66,7 +66,7 @@ class AlertMetrics:
         self._durations: list[float] = []
 
     def attempted(self, delivery: Delivery, duration_s: float) -> None:
-        """See :class:`opsd.alerts.run.Observer`."""
+        """See :class:`opsd.alerts.means.Observer`."""
         code = delivery.last.get("reasonCode")
         if code:
             self._log.warning(
@@ -87,7 +87,7 @@ class AlertMetrics:
                 del self._durations[:5_000]
 
     def ended(self, entry: Entry, delivery: Delivery) -> None:
-        """See :class:`opsd.alerts.run.Observer`. What is only told again to a receiver that forgets does not count, and
+        """See :class:`opsd.alerts.means.Observer`. What is only told again to a receiver that forgets does not count, and
         is not worth a line in the log.
         """
         outcome = _OUTCOMES.get(delivery.state)
