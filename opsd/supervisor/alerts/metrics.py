@@ -87,8 +87,10 @@ class AlertMetrics:
                 del self._durations[:5_000]
 
     def ended(self, entry: Entry, delivery: Delivery) -> None:
-        """See :class:`opsd.alerts.means.Observer`. What is only told again to a receiver that forgets does not count, and
-        is not worth a line in the log.
+        """See :class:`opsd.alerts.means.Observer`.
+
+        What is only told again to a receiver that forgets does not count, and is not worth a line in the
+        log.
         """
         outcome = _OUTCOMES.get(delivery.state)
         if outcome is None or entry.origin is Origin.REFRESH:
