@@ -22,7 +22,7 @@ from aiohttp import web
 
 from opsd.access.authenticate import Identity, Target
 from opsd.api.changes import ChangeKind
-from opsd.api.failure import ApiError, ErrorCode, NotBegunError, api_error
+from opsd.api.failure import ApiError, ErrorCode, NotBegunError, api_error, file_error
 from opsd.api.once import Once, Outcome, RequestPrint
 from opsd.api.openapi import openapi_document
 from opsd.api.parsing import checked_path, idempotency_key, parse_query, read_body
@@ -87,6 +87,9 @@ class Api:
             except OpsError as error:
                 failure = api_error(error)
                 return _json(failure.document, failure.status, {**_HEADERS, **failure.headers})
+            except OSError as error:
+                failure = file_error(error)
+                return _json(failure.document, failure.status, {**_HEADERS, **failure.headers})
 
         return handle
 
@@ -143,9 +146,12 @@ class Api:
                 failure = error
             except OpsError as error:
                 failure = api_error(error)
-            except Exception:
-                log.exception("api.failed", action=route.name)
-                failure = ApiError(ErrorCode.INTERNAL_ERROR, "it could not be carried out; see the daemon's log")
+            except Exception as error:
+                if isinstance(error, OSError) and error.filename is not None:
+                    failure = file_error(error)
+                else:
+                    log.exception("api.failed", action=route.name)
+                    failure = ApiError(ErrorCode.INTERNAL_ERROR, "it could not be carried out; see the daemon's log")
             return _refusal(failure, call)
 
     async def _audited(self, route: Route, call: Call, document: object) -> Outcome:
@@ -181,6 +187,9 @@ async def _outcome(route: Route, call: Call) -> tuple[Outcome, str | None]:
         return _refusal(error, call), error.code
     except OpsError as error:
         failure = api_error(error)
+        return _refusal(failure, call), failure.code
+    except OSError as error:
+        failure = file_error(error)
         return _refusal(failure, call), failure.code
     if not isinstance(answer, Answer):
         raise TypeError(f"{route.name} changes something and does not answer JSON")

@@ -14,6 +14,7 @@ from opsd.contract.errors import (
     OpsError,
     RegistryError,
     UsageError,
+    file_trouble,
 )
 
 
@@ -124,6 +125,17 @@ class NotBegunError(ApiError):
 def no_such_loop() -> ApiError:
     """The daemon supervises no loop of this id."""
     return ApiError(ErrorCode.NOT_FOUND, "no such loop")
+
+
+def file_error(error: OSError) -> ApiError:
+    """How a file that cannot be used is answered.
+
+    Raises:
+        OSError: ``error`` itself, where it is not about a file.
+    """
+    if error.filename is None:
+        raise error
+    return ApiError(ErrorCode.MANAGER_FILE, file_trouble(error))
 
 
 def api_error(error: OpsError) -> ApiError:

@@ -7,6 +7,7 @@ optional fields for the log. Commands print the message and exit 1 (contract 10,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 
@@ -121,7 +122,8 @@ class ProjectionError(OpsError):
     default_code = "projection_failed"
 
 
-def file_trouble(error: OSError) -> str:
-    """The message of an :class:`OSError` that nobody expected."""
-    where = error.filename if isinstance(error.filename, str) else "a file"
-    return f"cannot use {where}: {error.strerror or type(error).__name__}"
+def file_trouble(error: OSError, what: str = "use") -> str:
+    """The message of an :class:`OSError` that nobody expected; ``what`` could not be done with its file."""
+    named = error.filename
+    where = os.fsdecode(named) if isinstance(named, (str, bytes)) else "a file"
+    return f"cannot {what} {where}: {error.strerror or type(error).__name__}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from opsd.contract.errors import OpsError
+from opsd.contract.errors import OpsError, file_trouble
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.reasons import FailureCode, TransportKind
 from opsd.contract.timestamps import format_utc
@@ -47,7 +47,7 @@ class LocalTransport:
         except OpsError as error:
             return _failed(FailureCode.SNAPSHOT_UNAVAILABLE, error.message)
         except OSError as error:
-            return _failed(FailureCode.SNAPSHOT_UNAVAILABLE, f"cannot read {error.filename}: {error.strerror}")
+            return _failed(FailureCode.SNAPSHOT_UNAVAILABLE, file_trouble(error, "read"))
         if query.cursor_error is not None:
             return _failed(FailureCode.EVENTS_UNAVAILABLE, query.cursor_error)
         try:
@@ -62,7 +62,7 @@ class LocalTransport:
         except OpsError as error:
             return _failed(FailureCode.EVENTS_UNAVAILABLE, error.message)
         except OSError as error:
-            return _failed(FailureCode.EVENTS_UNAVAILABLE, f"cannot read {error.filename}: {error.strerror}")
+            return _failed(FailureCode.EVENTS_UNAVAILABLE, file_trouble(error, "read"))
         last = None if found.last is None else dict(found.last)
         cursor = IngestCursor(found.offset, found.line_count, found.anchor)
         return Observation(dict(snapshot), JournalBatch(found.numbers, last), cursor)

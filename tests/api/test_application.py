@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import json
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
@@ -32,11 +34,12 @@ class World:
         self.store = FileFleetStore(str(repo))
         self.handling = 0
         self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+        self.error: Exception = ZeroDivisionError("nobody thought of this")
 
     async def _fail(self, _call: Call) -> Answer:
         self.begun.set()
         await self.go_on.wait()
-        raise ZeroDivisionError("nobody thought of this")
+        raise self.error
 
     @web.middleware
     async def _count(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -92,6 +95,22 @@ async def test_an_unforeseen_error_is_answered_logged_and_audited(tmp_path: Path
         ("requested", None, body["traceId"]),
         ("ended", 500, body["traceId"]),
     ]
+
+
+@pytest.mark.parametrize("name", ["/srv/registry.v1.json", b"/srv/registry.v1.json"])
+async def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str | bytes) -> None:
+    world = World(tmp_path)
+    world.error = PermissionError(errno.EACCES, "Permission denied", name)
+    world.go_on.set()
+    with capture_logs() as logged:
+        async with world.serving() as url, aiohttp.ClientSession() as session:
+            async with session.post(url, json={}) as response:
+                status, body = response.status, await response.json()
+    told = {"code": "manager_file", "message": "cannot use /srv/registry.v1.json: Permission denied"}
+    assert (status, body["error"]) == (500, told)
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == []
+    audited = [(row["phase"], row.get("code")) for row in world.audited()]
+    assert audited == [("requested", None), ("ended", "manager_file")]
 
 
 async def test_an_unforeseen_error_is_told_also_when_its_client_has_gone(tmp_path: Path) -> None:
