@@ -148,6 +148,7 @@ async def test_events_are_a_line_each_and_the_cursor_moves(asks: tuple[str, ...]
     assert lines[-1].split()[:2] == [str(ASKS.lines + 1), "2026-11-24T08:00:00Z\\x9b1m"]
     assert lines[-1].endswith("ask\\x1b[2J  iteration 0 · one")
     assert (await opsd("events", *asks)).stdout == ""  # the cursor has moved behind them
+    assert await on_a_terminal("events", *asks) == (0, "no events behind the cursor\n")
     with (loop / "events.jsonl").open("a") as file:
         file.write(json.dumps(said) + "\n")
     assert json.loads((await opsd("events", *asks)).stdout)["event"]["message"] == "one\ntwo"
