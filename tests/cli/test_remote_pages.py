@@ -93,6 +93,18 @@ async def test_what_is_done_through_the_server_is_told_as_on_the_host(tmp_path: 
             assert "--repo" not in page.replace(f"--repo {world.repo}", ""), page
 
 
+async def test_an_intent_that_failed_is_told_as_on_the_host(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.runtime.write_text("#!/bin/sh\nexit 3\n")
+    env = {"OPSD_API_TOKEN": world.principal("ann", Scope.ADMIN)}
+    async with world.running() as running:
+        asked = ("control", "--loop", "alpha", "--intent", "approve", "--server", running.url)
+        code, page = await on_a_terminal(*asked, env=env)
+        assert (code, page.splitlines()[0].split(" · ")[0]) == (1, "approve alpha  failed_command"), page
+        assert f"opsd confirm-intent --server {running.url} --loop alpha --intent approve" in page
+        assert "Safe retry" in page
+
+
 def test_every_answer_has_a_page() -> None:
     """What a person is shown as JSON would be shown so at three in the morning."""
     without = [name for name, command in COMMANDS.items() if isinstance(command, RemoteCommand) and not command.present]

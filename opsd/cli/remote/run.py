@@ -99,7 +99,7 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
     with as_promised(server):
         _status, document = ask(server, request)
         if document["ok"] is not True:
-            return _refused(document, arguments)
+            return _refused(command, document, arguments, ("--server", named))
         if command.further and for_a_person(arguments):
             document = {**document, **_further(server, command.further)}
         shown, code = command.answer(document) if command.answer is not None else (document[command.member], 0)
@@ -107,13 +107,13 @@ def run(name: str, argv: Sequence[str], named: str) -> int:
         return int(code)
 
 
-def _refused(document: JsonObject, arguments: Arguments) -> int:
+def _refused(command: RemoteCommand, document: JsonObject, arguments: Arguments, place: Sequence[str]) -> int:
     """What the server said instead; where it has a document to say it with, that is printed like any other."""
     if not isinstance(document.get("result"), dict):
         raise refusal(document)
     if get(document, "error", "code") == ErrorCode.COMMAND_FAILED:  # others say all of it in their document
         write_error(f"error: {refusal(document).message}")
-    write_json(document["result"], pretty=arguments.pretty())
+    _present(command, arguments, document["result"], place)
     code = document.get("exitCode")
     return code if isinstance(code, int) and 0 < code < 256 else 1  # a refusal is never a success
 
