@@ -117,10 +117,10 @@ def _next(row: JsonObject, status: str, place: Sequence[str]) -> list[Renderable
     if status == ControlStatus.CONFIRMED:
         return []
     if row.get("transport") != TransportKind.LOCAL and "--server" not in place[:1]:
-        return [*apart([command_line("all that is known", "status", place=place), _safe_retry()])]
+        return apart([command_line("all that is known", "status", place=place), _safe_retry()])
     intent = compact_text(row.get("intent"))
     look = command_line("is its effect there", "confirm-intent", "--intent", intent, place=place)
-    return [*apart([look, *([] if status == ControlStatus.EXECUTED_UNCONFIRMED else [_safe_retry()])])]
+    return apart([look, *([] if status == ControlStatus.EXECUTED_UNCONFIRMED else [_safe_retry()])])
 
 
 def _safe_retry() -> Text:
