@@ -85,6 +85,9 @@ def test_the_status_page_tells_who_is_in_trouble_why_and_what_waits() -> None:
     shown = _status_page(fleet, policy_state, handoff)
     for word in ("red", "ingest_stale", "category_not_allowlisted", "--intent-id red:health_critical:cancel"):
         assert word in shown
+    assert "no new event for longer than the threshold" in shown
+    assert "its category is not among policy.autonomous.allow.categories" in shown
+    assert "opsd status --repo '/srv/my repo' --loop red" in shown
 
 
 def test_no_reason_is_broken_on_80_columns() -> None:

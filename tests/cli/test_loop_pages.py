@@ -148,6 +148,7 @@ async def test_events_are_a_line_each_and_the_cursor_moves(asks: tuple[str, ...]
     assert lines[-1].split()[:2] == [str(ASKS.lines + 1), "2026-11-24T08:00:00Z\\x9b1m"]
     assert lines[-1].endswith("ask\\x1b[2J  iteration 0 · one")
     assert (await opsd("events", *asks)).stdout == ""  # the cursor has moved behind them
+    assert await on_a_terminal("events", *asks) == (0, "no events behind the cursor\n")
     with (loop / "events.jsonl").open("a") as file:
         file.write(json.dumps(said) + "\n")
     assert json.loads((await opsd("events", *asks)).stdout)["event"]["message"] == "one\ntwo"
@@ -213,6 +214,38 @@ def test_what_needs_the_loops_own_files_is_not_shown_for_a_loop_behind_a_service
     assert "opsd control" not in printed(health_page(health, "demo", PLACE), width=200)
     there = ("--server", "https://ops.example", "--loop", "demo")
     assert "opsd control --server https://ops.example" in printed(health_page(health, "demo", there), width=200)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"ok": True, "result": {"commandOutput": "Cancelled loop: a\nStopped."}}, ["Cancelled loop: a", "Stopped."]),
+        ({"ok": False, "error": {"message": "no such loop"}}, ["no such loop"]),
+        ({}, []),
+        ("no JSON {", ["no JSON {"]),
+        ([1], ["[1]"]),
+    ],
+)
+def test_of_a_services_answer_what_its_command_said_is_shown(answer: Any, said: list[str]) -> None:
+    output = answer if isinstance(answer, str) else json.dumps(answer)
+    row = {"intent": "cancel", "loopId": "a", "status": "confirmed", "transport": "local", "commandOutput": output}
+    shown = printed(control_page(row, PLACE), width=200)
+    assert [line.partition("it said  ")[2] for line in shown.splitlines() if "it said" in line] == said
+
+
+def test_the_worst_reason_comes_first() -> None:
+    reasons = [
+        {"code": "ingest_stale", "severity": "degraded", "metric": "m", "observed": "1", "threshold": "0"},
+        {"code": "transport_unreachable", "severity": "degraded"},
+        {"code": "transport_unreachable", "severity": "critical"},
+        {"code": "other", "severity": ["odd"]},
+    ]
+    shown = printed(health_page({"status": "critical", "reasons": reasons}, "demo", PLACE), width=200)
+    assert [line.split()[:2] for line in shown.splitlines() if line.startswith("  ") and line[2] != " "] == [
+        ["critical", "transport_unreachable"],
+        ["degraded", "ingest_stale"],
+        ['["odd"]', "other"],
+    ]
 
 
 def test_health_of_files_that_flags_name_shows_no_command(opsd: Shell) -> None:

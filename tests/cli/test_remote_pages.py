@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 from opsd.access.model import Scope
+from opsd.cli.remote.command import RemoteCommand
+from opsd.cli.remote.table import COMMANDS
 from tests.api.world import ApiWorld
 from tests.cli.process import on_a_terminal
 
@@ -53,6 +55,10 @@ async def test_a_page_through_the_server_is_the_page_of_the_host(tmp_path: Path)
         for argv in (
             ("fleet", "registry"),
             ("status", "--loop", "beta"),
+            ("health", "--loop", "alpha"),
+            ("snapshot", "--loop", "beta"),
+            ("telemetry-summary", "--loop", "beta"),
+            ("confirm-intent", "--loop", "beta", "--intent", "cancel", "--timeout-seconds", "0"),
             ("promotion", "gates"),
             ("alerts", "silence", "list"),
             ("alerts", "dispatch", "--loop", "beta", "--list-dead-letters"),
@@ -60,6 +66,49 @@ async def test_a_page_through_the_server_is_the_page_of_the_host(tmp_path: Path)
             assert "{" not in await same(*argv), argv
         code, audit = await on_a_terminal("audit", "verify", *there, env=env)
         assert (code, audit.splitlines()[-1]) == (0, "the audit is in order")
+
+
+async def test_what_is_done_through_the_server_is_told_as_on_the_host(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    env = {"OPSD_API_TOKEN": world.principal("ann", Scope.ADMIN)}
+    async with world.running() as running:
+        there = ("--server", running.url)
+        for argv, first in (
+            (("project-state", "--loop", "alpha"), "loop alpha  "),
+            (("reconcile", "--loop", "alpha"), "loop alpha  "),
+            (("control", "--loop", "alpha", "--intent", "cancel", "--no-confirm"), "cancel alpha  "),
+            (("events", "--loop", "alpha", "--from-start"), "no events behind the cursor"),
+            (("threshold-profile",), "profile balanced  "),
+            (("fleet", "kill-switch", "--engage"), "kill switch  on: nothing is dispatched autonomously"),
+            (("fleet", "reconcile"), "fleet "),
+            (("fleet", "policy"), "fleet "),
+            (("promotion", "ci"), "promotion  "),
+            (("promotion", "orchestrate", "--mode", "dry_run"), "promotion  preview"),
+            (("promotion", "controller"), "controller  proposed"),
+            (("horizon-bridge",), "horizon bridge  ok"),
+        ):
+            _code, page = await on_a_terminal(*argv, *there, env=env)
+            assert page.startswith(first), (argv, page)
+            assert "{" not in page
+            assert "--repo" not in page.replace(f"--repo {world.repo}", ""), page
+
+
+async def test_an_intent_that_failed_is_told_as_on_the_host(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.runtime.write_text("#!/bin/sh\nexit 3\n")
+    env = {"OPSD_API_TOKEN": world.principal("ann", Scope.ADMIN)}
+    async with world.running() as running:
+        asked = ("control", "--loop", "alpha", "--intent", "approve", "--server", running.url)
+        code, page = await on_a_terminal(*asked, env=env)
+        assert (code, page.splitlines()[0].split(" · ")[0]) == (1, "approve alpha  failed_command"), page
+        assert f"opsd confirm-intent --server {running.url} --loop alpha --intent approve" in page
+        assert "Safe retry" in page
+
+
+def test_every_answer_has_a_page() -> None:
+    """What a person is shown as JSON would be shown so at three in the morning."""
+    without = [name for name, command in COMMANDS.items() if isinstance(command, RemoteCommand) and not command.present]
+    assert [name for name in without if getattr(COMMANDS[name], "talk", None) is None] == []
 
 
 async def test_a_silence_is_told_in_a_line_and_listed_in_a_table(tmp_path: Path) -> None:

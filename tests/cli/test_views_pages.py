@@ -156,7 +156,12 @@ def test_one_loop_is_shown_with_all_that_is_known_of_it() -> None:
     shown = printed(loop_page(view(stuck=True), (*FLAGS, "--loop", "alpha")), width=200)
     for words in (
         *("loop alpha  running · critical", "no new event for longer", "runId run-7 · iteration 3", "pendingCount 1"),
-        *("snapshot_unavailable · no snapshot · 2 in a row", "ingestLagSeconds 700", "trace t-1", "does not come back"),
+        *(
+            "snapshot_unavailable · no snapshot · 2 in a row",
+            "ingestLagSeconds 11 min 40 s",
+            "trace t-1",
+            "does not come back",
+        ),
     ):
         assert words in shown
     assert "None" not in shown

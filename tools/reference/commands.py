@@ -29,7 +29,10 @@ _SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 _INTRO = """Successful commands write nothing to standard error. What goes wrong is one line, `error: …`, and exit
 code 1 unless a command says otherwise; a command that was interrupted ends with 130. Flags of commands with a
 *contract name* are strict: `--flag value`, the last repetition wins, nothing is abbreviated. The script of that
-name in `scripts/` is the same command. `--help` prints what stands here."""
+name in `scripts/` is the same command. `--help` prints what stands here.
+
+To a pipe or file a command prints its document, or its lines. A terminal gets a readable page, unless `--pretty` asks
+for the document; what a command without that flag prints can be seen through `| cat`."""
 
 #: What the commands with an argparse parser end with.
 _PLAIN = {0: "done", 1: "an error, told in one line", 2: "flags that cannot be used"}

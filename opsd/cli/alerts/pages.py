@@ -10,11 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from opsd.cli.page import SHOWN, cells, counted, line, more, table
+from opsd.cli.reasons import alerts as reasons
+from opsd.cli.reasons.told import explained, legend
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import get, list_of, printable
 
 _STYLES = {"success": "green", "no_new_escalations": "green", "partial": "yellow", "failed": "bold red"}
 _BAD = "bold red"
+_MEANINGS = (reasons.GIVEN_UP, reasons.FAILED_REQUESTS, reasons.ALERT_TELEMETRY, reasons.UNUSABLE_ROWS)
 
 Page = list[RenderableType]
 
@@ -35,7 +38,7 @@ def dispatch_page(state: JsonObject, flags: Sequence[str]) -> Page:
     if state.get("lockBusy") is True:
         page.append(line("nothing was done", "another run is at work; this is what the last one said", style="yellow"))
     if state["failureReasonCodes"]:
-        page.append(line("because of", *state["failureReasonCodes"], style=_BAD))
+        page += explained(state["failureReasonCodes"], *_MEANINGS, style=_BAD)
     return [*page, *_backlog(state, flags), *_warnings(state)]
 
 
@@ -68,6 +71,7 @@ def dead_letters_page(document: JsonObject, flags: Sequence[str]) -> Page:
         "",
         _letters(letters),
         *more(len(letters)),
+        *legend([letter.get("reasonCode") for letter in letters[:SHOWN]], *_MEANINGS),
         "",
         line("tell them again", _command(flags, "--replay-dead-letters"), style="cyan"),
     ]

@@ -14,7 +14,7 @@ from opsd.cli.fleet.handoff_page import brake_lines, waiting
 from opsd.cli.page import SHOWN, ago, aligned, autonomy_reasons, cells, counted, line, more, table
 from opsd.cli.reasons import fleet as reasons
 from opsd.cli.reasons import loop as loop_reasons
-from opsd.cli.reasons.told import legend
+from opsd.cli.reasons.told import command_line, legend
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.values import compact_text, get, list_of
 from opsd.fleet.handoff.intents import candidate_id_of
@@ -32,7 +32,7 @@ def fleet_status_page(
     document: JsonObject, policy: Document | None, handoff: Document | None, flags: Sequence[str]
 ) -> list[RenderableType]:
     """The page; ``flags`` (the repo and path flags as typed) are repeated in the commands that it shows."""
-    parts: list[RenderableType] = [*_summary(document), "", *_trouble(document["loops"])]
+    parts: list[RenderableType] = [*_summary(document), "", *_trouble(document["loops"], flags)]
     parts += ["", *_proposals(document, policy, flags)]
     parts += ["", *aligned(_autonomy(document["autonomous"]))]
     if policy is not None:
@@ -76,7 +76,7 @@ def _summary(document: JsonObject) -> list[Text]:
     ]
 
 
-def _trouble(loops: Sequence[JsonObject]) -> list[RenderableType]:
+def _trouble(loops: Sequence[JsonObject], flags: Sequence[str]) -> list[RenderableType]:
     """The loops that failed or are not healthy, the worst first."""
     rank = {"critical": 1, "degraded": 2}
     troubled = [loop for loop in loops if loop["status"] == "failed" or loop["healthStatus"] in rank]
@@ -91,7 +91,11 @@ def _trouble(loops: Sequence[JsonObject]) -> list[RenderableType]:
         codes += [*why, *found]
         _row(page, loop.get("loopId"), loop["status"], loop["healthStatus"], [*why, *found])
     meanings = legend(codes, loop_reasons.HEALTH, loop_reasons.FAILED_PASS, loop_reasons.NOT_LOOKED_AT)
-    return [page, *more(len(troubled)), *meanings]
+    # A loop's own command knows the repo only by this flag.
+    closer = command_line(
+        "more of one", "status", place=[*flags[:2], "--loop", compact_text(troubled[0].get("loopId"))]
+    )
+    return [page, *more(len(troubled)), *meanings, "", closer]
 
 
 def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[str]) -> list[RenderableType]:

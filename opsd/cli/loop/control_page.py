@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from opsd.cli.page import aligned, apart, counted, line, span
+from opsd.cli.page import aligned, apart, clipped, counted, line, span
 from opsd.cli.reasons.remedies import LOOP
 from opsd.cli.reasons.told import command_line
+from opsd.contract import jsoncodec
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.reasons import TransportKind
-from opsd.contract.values import as_object, compact_text
+from opsd.contract.values import as_object, compact_text, get
 from opsd.control.verdict import ControlStatus
 
 _OUTCOMES = {
@@ -45,7 +46,7 @@ def control_page(row: JsonObject, place: Sequence[str]) -> list[RenderableType]:
     name = f"{compact_text(row.get('intent'))} {compact_text(row.get('loopId'))}"
     return [
         line(name, status, words, row.get("timestamp"), style=style),
-        *_said(row.get("commandOutput")),
+        *_said(row.get("commandOutput"), style="red" if style == "bold red" else ""),
         *aligned(facts),
         *_next(row, status, place),
     ]
@@ -94,20 +95,32 @@ def _seen(payload: JsonObject) -> list[Text]:
     ]
 
 
-def _said(output: JsonValue) -> list[Text]:
-    """What the command or the service said, the end of it, line by line."""
-    lines = [one for one in compact_text(output or "").splitlines() if one.strip()]
-    return [line("  it said", one, style="red") for one in lines[-_SAID:]]
+def _said(output: JsonValue, style: str) -> list[Text]:
+    """What the command said, the end of it, line by line."""
+    lines = [one for one in _spoken(compact_text(output or "")).splitlines() if one.strip()]
+    return [line("  it said", clipped(one), style=style) for one in lines[-_SAID:]]
+
+
+def _spoken(output: str) -> str:
+    """What is worth to be read of an output: a service wraps what its command said in its own row."""
+    try:
+        answer = jsoncodec.loads(output.encode("utf-8", "replace"))
+    except ValueError:
+        return output
+    if not isinstance(answer, dict):
+        return output
+    said = (get(answer, "error", "message"), get(answer, "result", "commandOutput"))
+    return "\n".join(compact_text(one) for one in said if one)
 
 
 def _next(row: JsonObject, status: str, place: Sequence[str]) -> list[RenderableType]:
     if status == ControlStatus.CONFIRMED:
         return []
     if row.get("transport") != TransportKind.LOCAL and "--server" not in place[:1]:
-        return [*apart([command_line("all that is known", "status", place=place), _safe_retry()])]
+        return apart([command_line("all that is known", "status", place=place), _safe_retry()])
     intent = compact_text(row.get("intent"))
     look = command_line("is its effect there", "confirm-intent", "--intent", intent, place=place)
-    return [*apart([look, *([] if status == ControlStatus.EXECUTED_UNCONFIRMED else [_safe_retry()])])]
+    return apart([look, *([] if status == ControlStatus.EXECUTED_UNCONFIRMED else [_safe_retry()])])
 
 
 def _safe_retry() -> Text:

@@ -116,6 +116,12 @@ def print_events(envelopes: Iterable[Mapping[str, JsonValue]]) -> None:
     show(event_lines(envelopes))
 
 
+def tell_of_none() -> None:
+    """Tell a person that there was nothing to print; a program sees it."""
+    if sys.stdout.isatty():
+        write_bytes(b"no events behind the cursor\n")
+
+
 def _print_events(
     reader: LoopReader,
     repo: str,
@@ -142,6 +148,8 @@ def _print_events(
         skip_line=skip_line,
     )
     left = len(found.numbers)
+    if not left:
+        tell_of_none()
     while left:
         batch = reader.poll(offset=offset, max_events=min(left, BATCH), now=now, trace_id=trace_id, skip_line=skip_line)
         for envelope in batch.events:  # lines that arrived since the check are not part of this call

@@ -8,12 +8,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from opsd.cli.loop.loops_page import STYLES
-from opsd.cli.page import aligned, apart, cells, line, span, table
+from opsd.cli.page import aligned, apart, cells, counted, line, span, table
 from opsd.cli.reasons import loop as reasons
 from opsd.cli.reasons.remedies import LOOP
 from opsd.cli.reasons.told import command_line, meaning, what_to_do
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.reasons import TransportKind
+from opsd.contract.reasons import HealthStatus, TransportKind
 from opsd.contract.timestamps import parse_epoch
 from opsd.contract.values import as_object, compact_text, get, list_of, number
 
@@ -51,7 +51,7 @@ def reads_loop(health: JsonValue, place: Sequence[str]) -> bool:
 def reason_rows(health: JsonValue) -> list[RenderableType]:
     """Each reason: how bad, what it means, what was observed against which limit."""
     found = get(health, "reasons")
-    reasons_of = [as_object(one) for one in list_of(found)]
+    reasons_of = sorted(map(as_object, list_of(found)), key=_rank)
     codes = dict.fromkeys(compact_text(one.get("code")) for one in reasons_of if one.get("code") is not None)
     if not codes:
         return []
@@ -72,6 +72,12 @@ def health_codes(health: JsonObject) -> list[JsonValue]:
     """Its reasons, and why the last pass failed."""
     codes = health.get("reasonCodes")
     return [*list_of(codes), get(health, "transport", "failureCode")]
+
+
+def _rank(reason: JsonObject) -> int:
+    """The worst first; those that are equally bad as the judgement has them."""
+    severities = [HealthStatus.CRITICAL.value, HealthStatus.DEGRADED.value]
+    return severities.index(severity) if (severity := reason.get("severity")) in severities else len(severities)
 
 
 def _observed(reason: JsonObject) -> str | None:
@@ -103,7 +109,7 @@ def _facts(health: JsonObject) -> list[Text]:
             get(health, "transport", "mode"),
             None if code is None else f"the last pass failed: {compact_text(code)}",
             meaning(code, *MEANINGS) if code is not None else None,
-            f"{streak} failures in a row" if streak else None,
+            f"{counted(streak, 'failure')} in a row" if streak else None,
             style="bold red" if code is not None else "",
         ),
         line("last control", metrics.get("lastControlStatus")),

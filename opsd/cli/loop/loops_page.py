@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from opsd.cli.page import aligned, apart, cells, counted, kept_whole, line, table
+from opsd.cli.page import aligned, apart, cells, counted, kept_whole, line, span, table
 from opsd.cli.reasons import loop as reasons
 from opsd.cli.reasons.remedies import LOOP
 from opsd.cli.reasons.told import command_line, explained, what_to_do
@@ -33,7 +33,7 @@ def loops_page(document: JsonObject, flags: Sequence[str], width: int | None) ->
         return [Text("no such loops", style="dim")]
     wide = width is None or width >= _WIDE
     made = table("loop", "state", "health", "why", "taken in", *(["last event"] if wide else []))
-    for one in loops:
+    for one in sorted(loops, key=_trouble):
         row = cells(one.get("loopId"), one.get("state"), one.get("healthStatus"), _why(one))
         row[2].stylize(style_of(one))
         made.add_row(*row, *cells(taken_in(one), *([one.get("lastEventName")] if wide else [])))
@@ -44,8 +44,13 @@ def loops_page(document: JsonObject, flags: Sequence[str], width: int | None) ->
 
 def _closer(loops: Sequence[JsonObject], flags: Sequence[str]) -> str:
     """The command that shows the loop which it is worth to look at first."""
-    worst = min(loops, key=lambda one: _RANK.get(str(one.get("healthStatus")), len(_RANK)))
+    worst = min(loops, key=_trouble)
     return printable(shlex.join(["opsd", "loops", *flags, "--loop", str(worst.get("loopId"))]))
+
+
+def _trouble(one: JsonObject) -> int:
+    """Those in trouble come first; otherwise the order is the daemon's."""
+    return _RANK.get(str(one.get("healthStatus")), len(_RANK))
 
 
 def _summary(loops: Sequence[JsonObject]) -> Text:
@@ -119,4 +124,5 @@ def _trace(one: JsonObject) -> str | None:
 def _pairs(value: JsonValue) -> list[str]:
     """An object as words, without what there is nothing of and what would be long."""
     pairs = value.items() if isinstance(value, dict) else ()
-    return [f"{name} {one}" for name, one in pairs if one is not None and not isinstance(one, (dict, list))]
+    shown = [(str(name), one) for name, one in pairs if one is not None and not isinstance(one, (dict, list))]
+    return [f"{name} {span(one) if name.endswith('Seconds') else one}" for name, one in shown]

@@ -17,14 +17,13 @@ from opsd.cli.arguments import Arguments, CommandSpec, Flag
 from opsd.cli.loop.events import skipped_line
 from opsd.cli.loop.health import THRESHOLD_FLAGS, transport_kind
 from opsd.cli.loop.judging import CONFIG, check_drift_numbers, judge_of, judging_flags, thresholds, tuner
+from opsd.cli.loop.pass_answer import present
 from opsd.cli.loop.service_token import service_token
-from opsd.cli.page import Page, loop_place, tell
 from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.contract.ids import LoopId, parse_loop_id
 from opsd.runtime.layout import absolute_repo
 
 if TYPE_CHECKING:
-    from opsd.contract.jsoncodec import JsonObject
     from opsd.loop.outcome import Outcome
     from opsd.loop.reconcile import AlertDispatcher, Reconciler
     from opsd.storage.layout import Part
@@ -98,22 +97,6 @@ def main(argv: Sequence[str]) -> int:
         raise ManagerFileError(outcome.error)
     present(arguments, outcome.document)
     return 0 if outcome.failure is None else 1
-
-
-def present(arguments: Arguments, document: JsonObject, place: Sequence[str] = ()) -> None:
-    """Print the state that the pass has stored, or the health that a failed one leaves."""
-
-    def page() -> Page:
-        flags = loop_place(arguments, place)
-        if "transition" in document:
-            from opsd.cli.loop.run_page import pass_page
-
-            return pass_page(document, flags)
-        from opsd.cli.loop.health_page import health_page
-
-        return health_page(document, arguments.optional("--loop"), flags)
-
-    tell(arguments, document, page)
 
 
 def run_pass(arguments: Arguments, env: Mapping[str, str], remote: RemotePass | None = None) -> Outcome:

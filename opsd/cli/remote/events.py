@@ -15,7 +15,7 @@ from typing import IO
 
 from opsd.cli.arguments import Arguments, loop_of
 from opsd.cli.client.api_client import ANSWER_TOO_LARGE, ApiRequest, get_request, loop_path
-from opsd.cli.loop.events import print_events, read_cursor, skipped_line
+from opsd.cli.loop.events import print_events, read_cursor, skipped_line, tell_of_none
 from opsd.cli.output import encode
 from opsd.cli.remote.command import Ask
 from opsd.contract import jsoncodec
@@ -52,6 +52,8 @@ def talk(arguments: Arguments, ask: Ask, _place: Sequence[str]) -> int:
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as waiting:
         cursor = _collect(ask, request, arguments.non_negative("--max-events", 0), waiting)
         sys.stdout.flush()
+        if not waiting.tell():
+            tell_of_none()
         waiting.seek(0)
         if sys.stdout.isatty():
             print_events(map(jsoncodec.loads, waiting))

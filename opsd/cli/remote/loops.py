@@ -109,7 +109,7 @@ COMMANDS: dict[str, RemoteCommand] = {
         ("--loop", "--from-start", "--max-events", "--skip-bad-line"),
         _reconcile,
         answer=_reconciled,
-        present="opsd.cli.loop.reconcile:present",
+        present="opsd.cli.loop.pass_answer:present",
     ),
     "health": query_command(
         "opsd.cli.loop.health:SPEC",
