@@ -290,7 +290,7 @@ class Daemon:
         except (OpsError, OSError) as error:
             self.metrics.config_reloaded(False, time.time())
             self._log.error("config.refused", message=str(error))
-            self._fleet.rebuild()
+            await self._fleet.rebuild()
         else:
             ignored = needs_restart(self._settings, settings)
             if ignored:
@@ -298,12 +298,13 @@ class Daemon:
             logs.configure(settings.log.level, settings.log.format)
             self._warn(settings)
             self._running.loaded = loaded
-            self._fleet.use(means)
+            taken_in = self._fleet.use(means)
             self._timer.use(cycle, timer_settings(settings))
             self._jobs.use(settings)
             self._runner.limits = _pass_limits(settings)
             if self._alerts is not None:
                 self._alerts.use(alert_means(self._repo, settings, self._env, self.metrics.alerts))
+            await taken_in  # whoever waits for the reload may count on it with the next pass
             self.metrics.config_reloaded(True, time.time())
             self._log.info("config.reloaded")
         self._service_manager.ready(f"supervising {len(self._fleet.fleet)} loops")
