@@ -152,7 +152,7 @@ class Daemon:
         except (OpsError, OSError) as error:
             parts.metrics.config_reloaded(False, time.time())
             self._log.error("config.refused", message=str(error))
-            parts.fleet.rebuild()
+            await parts.fleet.rebuild()
         else:
             settings = renewal.loaded.settings
             waiting = parts.running.waiting(settings)
@@ -160,7 +160,7 @@ class Daemon:
                 self._log.warning("config.needs_restart", settings=waiting)
             logs.configure(settings.log.level, settings.log.format)
             self._warn(settings)
-            parts.use(renewal)
+            await parts.use(renewal)  # whoever waits for the reload may count on it with the next pass
             parts.metrics.config_reloaded(True, time.time())
             self._log.info("config.reloaded")
         self._service_manager.ready(f"supervising {len(parts.fleet.fleet)} loops")

@@ -132,16 +132,17 @@ class DaemonParts:
         """
         return Renewal(loaded, self._means(loaded.settings), self._cycle(loaded.settings))
 
-    def use(self, renewal: Renewal) -> None:
-        """Put new settings into force in every part."""
+    def use(self, renewal: Renewal) -> asyncio.Future[None]:
+        """Put new settings into force in every part; done when every pass that begins goes by them."""
         settings = renewal.loaded.settings
         self.running.loaded = renewal.loaded
-        self.fleet.use(renewal.means)
+        taken_in = self.fleet.use(renewal.means)
         self.timer.use(renewal.cycle, timer_settings(settings))
         self.jobs.use(settings)
         self.runner.limits = _pass_limits(settings)
         if self.alerts is not None:
             self.alerts.use(alert_means(self.repo, settings, self._env, self.metrics.alerts))
+        return taken_in
 
     def before_scrape(self) -> None:
         """Bring the metrics up to now that nobody keeps up to date."""

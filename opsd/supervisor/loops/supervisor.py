@@ -74,17 +74,26 @@ class FleetSupervisor:
         self._alerts = alerts
         self._wanted = asyncio.Event()
         self._rebuild = False
+        #: Who waits for a look at the registry that has not begun.
+        self._waiting: list[asyncio.Future[None]] = []
         self._log = structlog.get_logger("opsd.fleet")
 
-    def use(self, means: Means) -> None:
-        """Build every loop anew from ``means``, soon."""
+    def use(self, means: Means) -> asyncio.Future[None]:
+        """Build every loop anew from ``means``; done as :meth:`rebuild` is."""
         self._means = means
-        self.rebuild()
+        return self.rebuild()
 
-    def rebuild(self) -> None:
-        """Read the registry again now and build every loop anew, with what is known of it kept."""
+    def rebuild(self) -> asyncio.Future[None]:
+        """Read the registry again now and build every loop anew, with what is known of it kept.
+
+        Done when every pass that begins from now on is one of the new loops; also where the registry cannot be used,
+        and the loops stay as they are.
+        """
+        looked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(looked)
         self._rebuild = True
         self._wanted.set()
+        return looked
 
     def look_now(self) -> None:
         """Look at the registry now, not when it is time to."""
@@ -95,6 +104,7 @@ class FleetSupervisor:
         while True:
             heartbeat.beat()
             self._wanted.clear()
+            waiting, self._waiting = self._waiting, []
             try:
                 await self.refresh()
             except OpsError as error:
@@ -102,6 +112,10 @@ class FleetSupervisor:
                 if self._check.registry_problem != error.message:
                     self._log.error("registry.refused", message=error.message)
                 self._check.registry_problem = error.message
+            finally:
+                for looked in waiting:
+                    if not looked.done():
+                        looked.set_result(None)
             self._look_at_review()
             try:
                 async with asyncio.timeout(self._means.settings.registry.reload_seconds):
