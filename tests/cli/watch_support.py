@@ -59,7 +59,7 @@ async def watch(*argv: str, **env: str) -> AsyncIterator[Watch]:
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        await process.communicate()  # to the end of its pipes, which the event loop would warn of otherwise
 
 
 def event(kind: str, data: Any, number: str = "f00-1") -> bytes:

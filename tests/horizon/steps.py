@@ -21,13 +21,13 @@ class Killed(BaseException):
 
 @contextmanager
 def watched(hook: Callable[[str], None], *, torn: bool = False) -> Iterator[None]:
-    """Call ``hook`` before and after every system call of :data:`CALLS`, and in place of sleeping.
+    """Call ``hook`` before and after every system call of :data:`CALLS`, and in place of sleeping. Time stands still.
 
     Only in this thread and in those of actors: what else runs in the process goes on as ever.
     With ``torn`` half a write is a step too. The sync itself is left out: nobody in a running system could see it.
     """
     real = {name: getattr(os, name) for name in CALLS}
-    real_sleep = time.sleep
+    real_sleep, real_monotonic = time.sleep, time.monotonic
     owner = threading.get_ident()
 
     def is_watched() -> bool:
@@ -38,6 +38,9 @@ def watched(hook: Callable[[str], None], *, torn: bool = False) -> Iterator[None
             hook("sleep")
         else:
             real_sleep(seconds)
+
+    def monotonic() -> float:
+        return 0.0 if is_watched() else real_monotonic()  # nobody gives up for the steps of a slow machine
 
     def wrap(name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -56,13 +59,13 @@ def watched(hook: Callable[[str], None], *, torn: bool = False) -> Iterator[None
 
     for name in CALLS:
         setattr(os, name, wrap(name))
-    time.sleep = sleep
+    time.sleep, time.monotonic = sleep, monotonic
     try:
         yield
     finally:
         for name, function in real.items():
             setattr(os, name, function)
-        time.sleep = real_sleep
+        time.sleep, time.monotonic = real_sleep, real_monotonic
 
 
 class Actor:
