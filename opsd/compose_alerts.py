@@ -128,11 +128,8 @@ class ProgramRoutes:
         output = answer.stdout.decode("utf-8", "replace").rstrip("\n")
         if answer.exit != 0:
             return Unrouted(output or answer.stderr.decode("utf-8", "replace").rstrip("\n"))
-        try:
-            route = jsoncodec.loads(answer.stdout)
-        except ValueError:
-            return Unrouted(output=output)
-        return routed(route, None) if isinstance(route, dict) else Unrouted(output=output)
+        route = jsoncodec.object_in(answer.stdout)
+        return Unrouted(output=output) if route is None else routed(route, None)
 
     def current_sink(self, view: JsonObject) -> ResolvedSink | None:
         """The sink as it was: nobody else knows it."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from opsd.contract.errors import UsageError
 from opsd.contract.ids import parse_loop_id
 from opsd.simulate.commands import approve, cancel
+from opsd.simulate.files import read_object
 from opsd.simulate.run import Ending, Plan, SimulatedRun
 
 _LOOK_S = 0.2
@@ -71,7 +72,7 @@ def _run(options: argparse.Namespace, repo: Path) -> int:
         run = SimulatedRun(repo, loop_id, plan)
         if not run.files.approval.exists():
             return code
-        if run.files.read(run.files.approval).get("status", "pending") == "pending":
+        if read_object(run.files.approval).get("status", "pending") == "pending":
             time.sleep(_LOOK_S)
             continue
         time.sleep(options.resume_after)

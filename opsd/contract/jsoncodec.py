@@ -55,6 +55,24 @@ def loads(data: bytes) -> JsonValue:
     return checked_depth(data, _loads_any_depth(data))
 
 
+def object_in(data: bytes | None) -> JsonObject | None:
+    """The object that ``data`` is as a JSON document; None where there is none, and for anything else."""
+    try:
+        value = loads(data) if data else None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def is_json(data: bytes) -> bool:
+    """``data`` is one JSON document."""
+    try:
+        loads(data)
+    except ValueError:
+        return False
+    return True
+
+
 def loads_plain(data: bytes) -> JsonValue:
     """:func:`loads` for data from a block of which :func:`needs_care` was false: the journal's fast path."""
     try:

@@ -120,11 +120,8 @@ def payload_in(output: bytes) -> JsonValue:
     except ValueError:
         pass
     for line in reversed(output.splitlines()):
-        try:
-            value = jsoncodec.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
+        value = jsoncodec.object_in(line)
+        if value is not None:
             return value
     return None
 
@@ -155,11 +152,7 @@ def chosen_taker(env: Mapping[str, str], repo: str, loop_id: str, *, timeout_s: 
 
     def take() -> JsonObject | None:
         answer = run_program([program, "--repo", repo, "--loop", loop_id], timeout_s=timeout_s)
-        try:
-            value = jsoncodec.loads(answer.stdout) if answer.exit == 0 else None
-        except ValueError:
-            return None
-        return value if isinstance(value, dict) else None
+        return jsoncodec.object_in(answer.stdout) if answer.exit == 0 else None
 
     return take
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from opsd.contract import jsoncodec
 from opsd.contract.errors import UsageError
-from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import digits, drop_null, first_present, get
 from opsd.control.verdict import ControlRequest, ControlStatus, Verdict
 from opsd.net.addresses import without_credentials
@@ -57,12 +56,9 @@ def verdict_of(answer: ServiceAnswer, command: str) -> Verdict:
         return Verdict(ControlStatus.AMBIGUOUS, command, exit_code=answer.exit, output="{}")
     if answer.exit != 0:
         return Verdict(ControlStatus.FAILED_COMMAND, command, exit_code=answer.exit, output="{}")
-    try:
-        response = jsoncodec.loads(answer.body)
-    except ValueError:
-        response = None
+    response = jsoncodec.object_in(answer.body)
     result = get(response, "result")
-    if not isinstance(response, dict) or not (result is None or isinstance(result, dict)):
+    if response is None or not (result is None or isinstance(result, dict)):
         return Verdict(ControlStatus.FAILED_COMMAND, command, output="{}")
     exit_code = digits(first_present(response.get("exitCode"), 0)) or 0
     status = first_present(get(result, "status"), "")
@@ -141,8 +137,4 @@ async def post_control(post: Post, request: ControlRequest, base_url: str, tell:
 
 
 def _carries_result(body: bytes) -> bool:
-    try:
-        value: JsonObject | None = jsoncodec.loads(body)
-    except ValueError:
-        return False
-    return isinstance(value, dict) and "exitCode" in value
+    return "exitCode" in (jsoncodec.object_in(body) or {})

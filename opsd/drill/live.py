@@ -106,11 +106,8 @@ class LiveKillSwitch:
             return Observed(claim, False, f"the switch is still on: {error.message}")
         return Observed(claim, True, "put back")
 
-    def _policy(self) -> JsonValue:
-        try:
-            return jsoncodec.loads(self.store.read(FleetDocument.POLICY) or b"null")
-        except ValueError:
-            return None
+    def _policy(self) -> JsonObject | None:
+        return jsoncodec.object_in(self.store.read(FleetDocument.POLICY))
 
     def _evaluated(self, former: JsonValue) -> bool:
         """By another evaluation than the one that stood before."""
@@ -144,11 +141,8 @@ def switched_on(data: bytes, path: str) -> bytes:
     Raises:
         OpsError: it cannot be read, autonomy is off in it, or the switch is on already.
     """
-    try:
-        registry = jsoncodec.loads(data)
-    except ValueError:
-        registry = None
-    if not isinstance(registry, dict):
+    registry = jsoncodec.object_in(data)
+    if registry is None:
         raise OpsError(f"there is no usable fleet registry: {path}")
     if get(registry, "policy", "mode") != Mode.GUARDED_AUTO:
         raise OpsError("the fleet's policy mode is not guarded_auto: there is nothing to switch off")

@@ -181,11 +181,7 @@ class Sandbox:
 
     def document(self, part: FleetDocument) -> JsonObject:
         """A document of the fleet; an empty one while there is none."""
-        try:
-            found = jsoncodec.loads(self.store.read(part) or b"{}")
-        except ValueError:
-            found = {}
-        return found if isinstance(found, dict) else {}
+        return jsoncodec.object_in(self.store.read(part)) or {}
 
     def candidates(self) -> dict[str, JsonObject]:
         """The policy's newest candidate of each loop."""

@@ -76,11 +76,7 @@ def is_whole(line: bytes) -> bool:
     """Whether a line without a newline is one JSON value, and so not about to be finished by its writer."""
     if len(line) > MAX_LINE_BYTES:
         return True  # nothing that may follow could make it one
-    try:
-        jsoncodec.loads(line)
-    except ValueError:
-        return False
-    return True
+    return jsoncodec.is_json(line)
 
 
 def _identifier(value: JsonValue) -> str | None:

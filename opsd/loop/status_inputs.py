@@ -154,8 +154,4 @@ def _document(path: str, what: str) -> JsonObject | None:
 def _last_row(path: str) -> JsonObject | None:
     """The object in the last complete line that is not blank; None for anything else."""
     line = next((line for line in reversed(tail_lines(path, 16)) if line.strip()), b"")
-    try:
-        value = jsoncodec.loads(line) if line else None
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+    return jsoncodec.object_in(line)

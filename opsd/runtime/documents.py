@@ -17,6 +17,7 @@ from opsd.contract import jsoncodec
 from opsd.contract.errors import ArtifactError
 from opsd.contract.jsoncodec import JsonValue
 from opsd.runtime.boundary import Opener
+from opsd.runtime.signature import Signature, signature
 
 if TYPE_CHECKING:
     from opsd.contract.envelopes import ArtifactRef
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 _SETTLED_NS = 20_000_000
 #: One runtime document larger than this is refused (run summaries grow by 6 KB an iteration).
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
-
-_Signature = tuple[int, int, int]
 
 
 class RuntimeDocument:
@@ -41,19 +40,12 @@ class RuntimeDocument:
         self.value: JsonValue = None
         self.error: ArtifactError | None = None
         self.ref = absent_reference(relative)
-        self.signature: _Signature | None = None
+        self.signature: Signature | None = None
         self.settled = True
 
     def changed(self) -> bool:
         """True when a stat differs from the last read, or the last read was too close to a write to trust."""
-        return not self.settled or self._stat_signature() != self.signature
-
-    def _stat_signature(self) -> _Signature | None:
-        try:
-            found = os.stat(self.path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return (found.st_ino, found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
+        return not self.settled or signature(self.path) != self.signature
 
     def refresh(self) -> bool:
         """Read the file if it changed; True when it was read. What is wrong with its content stays in ``error``.

@@ -25,6 +25,7 @@ from typing import NamedTuple
 from opsd.contract.bytecount import count_byte
 from opsd.contract.errors import ArtifactError
 from opsd.runtime.boundary import Opener, open_file
+from opsd.runtime.signature import signature
 
 DEFAULT_MAX_LINE_BYTES = 16 * 1024 * 1024
 _BLOCK = 64 * 1024
@@ -73,14 +74,7 @@ class Journal:
 
     def changed(self) -> bool:
         """True when a stat differs from what the last refresh saw."""
-        return self._stat_signature() != self.signature
-
-    def _stat_signature(self) -> tuple[int, int, int] | None:
-        try:
-            found = os.stat(self.path)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return (found.st_ino, found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
+        return signature(self.path) != self.signature
 
     def refresh(self) -> bool:
         """Read what is new. True when anything changed; a missing file leaves ``exists`` false.
@@ -88,7 +82,7 @@ class Journal:
         Raises:
             ArtifactError: the file lies outside of the repo; then it does not exist either.
         """
-        if self.signature is not None and self._stat_signature() == self.signature:
+        if self.signature is not None and signature(self.path) == self.signature:
             return False
         try:
             descriptor = self._open(self.path, os.O_RDONLY)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from opsd.contract.errors import OpsError
-from opsd.simulate.files import RunFiles, stamp
+from opsd.simulate.files import RunFiles, read_object, stamp
 
 #: What the command line of a simulated run contains; a process without it is not stopped.
 RUN_MARK = b"simulate\0run"
@@ -27,7 +27,7 @@ def cancel(repo: Path, *, pause: Callable[[float], None] = time.sleep) -> list[s
     lines: list[str] = []
     closing = "Cancelled loop state."
     if active.is_file():
-        run = _read(active)
+        run = read_object(active)
         stopped = _stop(run.get("pid"), run.get("pgid"), pause)
         closing = stopped or closing
         active.unlink(missing_ok=True)
@@ -108,11 +108,3 @@ def approve(repo: Path, loop_id: str, *, by: str, note: str, reject: bool) -> st
         status=decision,
     )
     return f"Recorded approval decision ({decision}) for loop '{loop_id}'."
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

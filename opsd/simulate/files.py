@@ -19,6 +19,15 @@ def stamp() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """A document, empty when it is absent or no object."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 class RunFiles:
     """The artifacts of one loop of one repo.
 
@@ -110,17 +119,9 @@ class RunFiles:
             },
         )
 
-    def read(self, path: Path) -> dict[str, Any]:
-        """A document, empty when it is absent or no object."""
-        try:
-            value = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return value if isinstance(value, dict) else {}
-
     def add_summary(self, entry: Mapping[str, Any]) -> None:
         """Append an entry to ``run-summary.json``."""
-        entries = self.read(self.summary).get("entries", [])
+        entries = read_object(self.summary).get("entries", [])
         document = {"version": 1, "loop_id": self.loop_id, "updated_at": stamp(), "entries": [*entries, dict(entry)]}
         self.replace(self.summary, document)
 

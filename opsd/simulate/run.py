@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from opsd.contract.errors import OpsError
-from opsd.simulate.files import RunFiles, stamp
+from opsd.simulate.files import RunFiles, read_object, stamp
 
 ROLES = ("planner", "implementer", "tester", "reviewer")
 _GATES = ("tests", "validation", "prerequisites", "checklist", "evidence", "lifecycle")
@@ -69,7 +69,7 @@ class SimulatedRun:
             OpsError: the loop is running already.
         """
         files = self.files
-        if files.read(files.state).get("active") is True:
+        if read_object(files.state).get("active") is True:
             raise OpsError(f"loop '{self.loop_id}' is already running (reentrant run blocked)")
         files.folder.mkdir(parents=True, exist_ok=True)
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -93,7 +93,7 @@ class SimulatedRun:
         files = self.files
         if not files.approval.exists():
             return None
-        approval = files.read(files.approval)
+        approval = read_object(files.approval)
         relative = f".superloop/loops/{self.loop_id}/approval.json"
         status = approval.get("status", "pending")
         if status == "pending":

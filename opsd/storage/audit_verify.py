@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from opsd.contract import jsoncodec
-from opsd.contract.jsoncodec import JsonObject, JsonValue
+from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 
 LINK = "previousRowHash"
@@ -86,10 +86,7 @@ def encode_head(head: Head) -> bytes:
 
 def decode_head(data: bytes) -> Head | None:
     """The head in a head file; None when it is none."""
-    try:
-        document: JsonValue = jsoncodec.loads(data)
-    except ValueError:
-        return None
+    document = jsoncodec.object_in(data)
     found = (get(document, "rows"), get(document, "lastRowHash"), get(document, "sizeBytes"))
     rebuilt = get(document, "rebuiltBeforeRow") or 0
     if not isinstance(found[1], str) or not all(type(value) is int for value in (found[0], found[2], rebuilt)):

@@ -86,7 +86,7 @@ class FileFleetStore:
 
     def drop_torn_row(self, log: FleetLog) -> None:
         """See :meth:`FleetStore.drop_torn_row`."""
-        row_files.cut_torn_line(self._paths[log], _parses)
+        row_files.cut_torn_line(self._paths[log], jsoncodec.is_json)
 
     def append_audited(self, log: FleetLog, rows: Sequence[JsonObject], *, wait_s: float | None = None) -> None:
         """See :meth:`FleetStore.append_audited`."""
@@ -153,11 +153,3 @@ class FileFleetStore:
 
 def _lines(rows: Sequence[JsonObject]) -> bytes:
     return b"".join(jsoncodec.dumps(row) + b"\n" for row in rows)
-
-
-def _parses(line: bytes) -> bool:
-    try:
-        jsoncodec.loads(line)
-    except ValueError:
-        return False
-    return True

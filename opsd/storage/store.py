@@ -188,8 +188,4 @@ def parse_document(data: bytes | None) -> JsonObject | None:
 
 def parse_row(line: bytes) -> JsonObject:
     """A JSONL row, empty when the line is empty or not an object."""
-    try:
-        value = jsoncodec.loads(line) if line else None
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    return jsoncodec.object_in(line) or {}

@@ -43,10 +43,7 @@ def invalid(message: str) -> Observation:
 
 def observation_of(snapshot: JsonValue, events_body: bytes) -> Observation:
     """The observation that a snapshot and the body of ``/ops/events`` make."""
-    try:
-        answer = jsoncodec.loads(events_body)
-    except ValueError:
-        answer = None
+    answer = jsoncodec.object_in(events_body)
     events, cursor = get(answer, "events"), get(answer, "cursor")
     if get(answer, "ok") is not True or not isinstance(events, list) or not isinstance(cursor, dict):
         return invalid("service /ops/events response shape invalid")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from opsd.alerts.checks import known_object
 from opsd.alerts.muting.matchers import LABEL_NAMES, Labels, Matcher, matches, parse_matchers, values_of
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonValue
@@ -61,11 +62,7 @@ def inhibiting(rules: Sequence[InhibitRule], labels: Labels, incidents: Mapping[
 
 
 def _parse(item: JsonValue, where: str) -> InhibitRule:
-    if not isinstance(item, dict):
-        raise UsageError(f"{where} must be an object")
-    unknown = sorted(item.keys() - _KEYS)
-    if unknown:
-        raise UsageError(f"{where} has an unknown key: {unknown[0]}")
+    item = known_object(item, where, _KEYS)
     equal = item.get("equal", [])
     if not isinstance(equal, list) or not all(isinstance(name, str) and name in LABEL_NAMES for name in equal):
         raise UsageError(f"{where}.equal must be a list of: {', '.join(LABEL_NAMES)}")

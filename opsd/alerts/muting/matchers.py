@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from opsd.alerts.checks import known_object
 from opsd.alerts.muting import patterns
 from opsd.contract.errors import UsageError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
@@ -89,11 +90,7 @@ def parse_matcher_text(text: str) -> Matcher:
 
 
 def _parse(item: JsonValue, where: str) -> Matcher:
-    if not isinstance(item, dict):
-        raise UsageError(f"{where} must be an object")
-    unknown = sorted(item.keys() - _KEYS)
-    if unknown:
-        raise UsageError(f"{where} has an unknown key: {unknown[0]}")
+    item = known_object(item, where, _KEYS)
     name, value = item.get("name"), item.get("value")
     if not isinstance(name, str) or not isinstance(value, str):
         raise UsageError(f"{where} needs a name and a value, both texts")

@@ -23,9 +23,10 @@ would be a setting that silently does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from opsd.alerts.checks import known_object
 from opsd.alerts.muting.inhibition import InhibitRule, parse_inhibit_rules
 from opsd.alerts.muting.matchers import LABEL_NAMES
 from opsd.contract.errors import UsageError
@@ -90,7 +91,7 @@ def parse_delivery_settings(document: JsonValue, *, source_file: str) -> Deliver
 
 
 def _settings(document: JsonValue) -> DeliverySettings:
-    root = _object(document, "the document", {"schemaVersion", "inhibitRules", "routes", *_TIMES})
+    root = known_object(document, "the document", {"schemaVersion", "inhibitRules", "routes", *_TIMES})
     if root.get("schemaVersion", "v1") != "v1":
         raise UsageError('schemaVersion must be "v1"')
     routes = root.get("routes")
@@ -107,7 +108,7 @@ def _settings(document: JsonValue) -> DeliverySettings:
 
 
 def _category(entry: JsonValue, where: str, defaults: CategoryRules) -> CategoryRules:
-    given = _object(entry, where, {"group", *_TIMES})
+    given = known_object(entry, where, {"group", *_TIMES})
     return _category_rules(given, f"{where}.", defaults, _group(given.get("group"), f"{where}.group"))
 
 
@@ -125,22 +126,13 @@ def _category_rules(
 def _group(value: JsonValue, where: str) -> GroupRules | None:
     if value is None:
         return None
-    given, default = _object(value, where, {"by", "waitSeconds", "intervalSeconds"}), GroupRules()
+    given, default = known_object(value, where, {"by", "waitSeconds", "intervalSeconds"}), GroupRules()
     by = given.get("by")
     return GroupRules(
         by=default.by if by is None else _labels(by, f"{where}.by"),
         wait_s=_seconds(given, "waitSeconds", f"{where}.", default.wait_s),
         interval_s=_seconds(given, "intervalSeconds", f"{where}.", default.interval_s),
     )
-
-
-def _object(value: JsonValue, where: str, known: Set[str]) -> JsonObject:
-    if not isinstance(value, dict):
-        raise UsageError(f"{where} must be an object")
-    unknown = sorted(value.keys() - known)
-    if unknown:
-        raise UsageError(f"{where} has an unknown key: {unknown[0]}")
-    return value
 
 
 def _labels(value: JsonValue, where: str) -> tuple[str, ...]:

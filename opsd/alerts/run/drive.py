@@ -131,12 +131,16 @@ class Drive:
                 pass
 
     async def _step(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """One blocking step. A cancelled drive still waits for it: the lock is not given up while a thread writes."""
+        """One blocking step."""
         async with self._one_step:
-            running = self._in_thread(work, *arguments)
-            try:
-                result: _T = await asyncio.shield(running)
-            except asyncio.CancelledError:
-                await asyncio.wait([running])
-                raise
+            result: _T = await to_its_end(self._in_thread(work, *arguments))
             return result
+
+
+async def to_its_end(running: asyncio.Future[_T]) -> _T:
+    """What work in a thread comes to; who is cancelled meanwhile waits for it still: a lock outlives what it guards."""
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise

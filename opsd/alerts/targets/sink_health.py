@@ -97,11 +97,7 @@ def sink_views(data: bytes | None, now: float) -> list[JsonObject]:
 
 
 def _targets(data: bytes | None) -> dict[str, TargetState]:
-    try:
-        document = jsoncodec.loads(data) if data else None
-    except ValueError:
-        document = None
-    found = as_object(get(document, "targets"))
+    found = as_object(get(jsoncodec.object_in(data), "targets"))
     return {key: from_json(value) for key, value in found.items() if isinstance(value, dict)}
 
 

@@ -16,7 +16,6 @@ from opsd.compose_alerts import AlertOptions
 from opsd.contract import jsoncodec
 from opsd.contract.ids import LoopId
 from opsd.contract.jsoncodec import JsonObject
-from opsd.contract.values import as_object
 from opsd.storage.fleet_parts import FleetDocument
 from opsd.storage.fleet_port import FleetStore
 
@@ -81,11 +80,8 @@ def sinks(means: AlertMeans, env_checked: bool) -> JsonObject:
         OpsError: the catalog cannot be used, or with ``env_checked`` a secret of an enabled sink is not set.
     """
     document = resolve.summary(_catalog(means, env_checked), means.env, env_checked=env_checked)
-    try:
-        health = jsoncodec.loads(means.store.read(FleetDocument.SINK_HEALTH) or b"null")
-    except ValueError:
-        health = None
-    return {**document, "health": as_object(health)}
+    health = jsoncodec.object_in(means.store.read(FleetDocument.SINK_HEALTH))
+    return {**document, "health": health or {}}
 
 
 def route_of(means: AlertMeans, category: str, severity: str | None, env_checked: bool) -> JsonObject:

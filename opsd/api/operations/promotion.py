@@ -28,10 +28,7 @@ def _read(store: FleetStore, part: FleetDocument) -> JsonObject | None:
     data = store.read(part)
     if data is None:
         return None
-    try:
-        document = jsoncodec.loads(data)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
+    document = jsoncodec.object_in(data)
+    if document is None:
         raise ManagerFileError(f"invalid promotion state JSON: {store.location(part)}")
     return document

@@ -154,11 +154,8 @@ def ask(server: Server, request: ApiRequest) -> tuple[int, JsonObject]:
             if not left:
                 raise OpsError(f"no answer from {server.url}: {trouble_of(error)}", code="unreachable") from None
             time.sleep(_PAUSE_S)
-    try:
-        document = jsoncodec.loads(data)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or not isinstance(document.get("ok"), bool):
+    document = jsoncodec.object_in(data)
+    if document is None or not isinstance(document.get("ok"), bool):
         raise OpsError(f"{server.url} answered {status} and nothing that this API would say")
     return status, document
 

@@ -146,11 +146,8 @@ def _check(server: Server, response: HTTPResponse) -> None:
     """Raise what the server said instead of beginning a stream."""
     if response.status == 200 and response.headers.get_content_type() == "text/event-stream":
         return
-    try:
-        document = jsoncodec.loads(response.read(_MAX_REFUSAL_BYTES))
-    except ValueError:
-        document = None
-    if isinstance(document, dict) and document.get("ok") is False:
+    document = jsoncodec.object_in(response.read(_MAX_REFUSAL_BYTES))
+    if document is not None and document.get("ok") is False:
         said = refusal(document)
     else:
         said = OpsError(f"{server.url} answered {response.status} and nothing that this API would say")

@@ -56,11 +56,8 @@ def main(argv: Sequence[str]) -> int:
     data = store.read(FleetDocument.POLICY)
     if data is None:
         raise ManagerFileError(f"policy state file not found: {path}")
-    try:
-        state = jsoncodec.loads(data)
-    except ValueError:
-        state = None
-    if not isinstance(state, dict):
+    state = jsoncodec.object_in(data)
+    if state is None:
         raise ManagerFileError(f"invalid policy state JSON: {path}")
     document = explain(state, name)
     present(arguments, document)

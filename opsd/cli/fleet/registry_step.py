@@ -44,11 +44,8 @@ def _from_program(program: str, repo: str, registry_file: str) -> JsonObject:
         write_error(answer.stderr.decode("utf-8", "replace").rstrip("\n"))
     if answer.exit != 0:
         raise ReplacedStepError(f"the fleet registry script ended with {answer.exit}", exit_code=answer.exit)
-    try:
-        document = jsoncodec.loads(answer.stdout)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or not isinstance(document.setdefault("loops", []), list):
+    document = jsoncodec.object_in(answer.stdout)
+    if document is None or not isinstance(document.setdefault("loops", []), list):
         raise OpsError("fleet registry script did not print a normalized registry")
     seen: set[str] = set()
     for item in document["loops"]:

@@ -136,11 +136,7 @@ def run_summary(
     """What a replaced summary step answers; None when it failed."""
     argv = [program, "--repo", repo, "--loop", loop_id, "--reconcile-telemetry-file", reconcile_file]
     answer = run_program([*argv, "--control-telemetry-file", control_file, "--window", str(window)])
-    try:
-        value = jsoncodec.loads(answer.stdout) if answer.exit == 0 else None
-    except ValueError:
-        value = None
-    return value if isinstance(value, dict) else None
+    return jsoncodec.object_in(answer.stdout) if answer.exit == 0 else None
 
 
 def _json_answer(answer: Answer, step: str) -> JsonObject:
@@ -148,11 +144,8 @@ def _json_answer(answer: Answer, step: str) -> JsonObject:
         printed = (answer.stdout + answer.stderr).decode("utf-8", "replace")
         said = bounded_message(printed).rpartition("\n")[2].removeprefix("error: ")
         raise OpsError(said or f"{step} script failed with exit code {answer.exit}")
-    try:
-        value = jsoncodec.loads(answer.stdout)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
+    value = jsoncodec.object_in(answer.stdout)
+    if value is None:
         raise OpsError(f"{step} script did not print a JSON object")
     return value
 

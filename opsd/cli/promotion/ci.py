@@ -108,11 +108,8 @@ def _run_program(program: str, argv: Sequence[str]) -> Evaluation:
     from opsd.runtime.process import run_program
 
     answer = run_program([program, *argv])
-    try:
-        document = jsoncodec.loads(answer.stdout)
-    except ValueError:
-        document = None
-    if isinstance(document, dict):
+    document = jsoncodec.object_in(answer.stdout)
+    if document is not None:
         return Evaluation(document, answer.exit)
     exit_code = answer.exit or 1
     if not answer.output.strip():

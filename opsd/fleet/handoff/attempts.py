@@ -86,15 +86,8 @@ def settled_bytes(prior: Document) -> int | None:
 
 def rows_of(data: bytes) -> list[JsonObject]:
     """The rows in complete lines."""
-    rows = []
-    for line in data.split(b"\n")[:-1]:
-        try:
-            row = jsoncodec.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            rows.append(row)
-    return rows
+    found = map(jsoncodec.object_in, data.split(b"\n")[:-1])
+    return [row for row in found if row is not None]
 
 
 def folded(guards: Guards, rows: Iterable[JsonObject], stamp: PolicyStamp) -> dict[str, str]:

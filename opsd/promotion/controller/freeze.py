@@ -34,11 +34,8 @@ def freeze_windows(data: bytes | None, path: str) -> tuple[FreezeWindow, ...]:
     """
     if data is None:
         raise UsageError(f"freeze windows file not found: {path}")
-    try:
-        document = jsoncodec.loads(data)
-    except ValueError:
-        document = None
-    windows = document.get("windows", []) if isinstance(document, dict) else ()
+    document = jsoncodec.object_in(data)
+    windows = () if document is None else document.get("windows", [])
     if windows is not None and not isinstance(windows, list):
         raise UsageError(f"invalid freeze windows JSON: {path}")
     found = [_window(entry) for entry in windows or []]

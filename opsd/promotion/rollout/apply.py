@@ -184,11 +184,8 @@ class Apply:
         path = self.store.location(FleetDocument.REGISTRY)
         if data is None:
             raise UsageError(f"fleet registry file not found: {path}")
-        try:
-            document = jsoncodec.loads(data)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
+        document = jsoncodec.object_in(data)
+        if document is None:
             raise UsageError(f"invalid fleet registry JSON: {path}")
         return document
 

@@ -72,10 +72,7 @@ def pull(store: FleetStore, lever: Lever, *, stop: bool, clock: Callable[[], flo
 
 
 def _object(data: bytes, file: str) -> JsonObject:
-    try:
-        document = jsoncodec.loads(data)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
+    document = jsoncodec.object_in(data)
+    if document is None:
         raise UsageError(f"invalid fleet registry JSON: {file}")
     return document

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from opsd.alerts.run.drive import Drive, Sender
+from opsd.alerts.run.drive import Drive, Sender, to_its_end
 from opsd.contract.errors import LockTimeoutError, OpsError
 from opsd.contract.ids import new_trace_id
 from opsd.supervisor.alerts.metrics import AlertMetrics
@@ -270,13 +270,7 @@ class AlertWorker:
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def _hop(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Work in a thread. Whoever is cancelled meanwhile still waits for it: no lock is given up under a thread."""
-        running = self._in_thread(work, *arguments)
-        try:
-            result: _T = await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait([running])
-            raise
+        result: _T = await to_its_end(self._in_thread(work, *arguments))
         return result
 
     async def drain(self) -> None:

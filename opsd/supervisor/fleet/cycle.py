@@ -181,12 +181,9 @@ class FleetCycle:
             run.execution = run.handoff["execution"]
 
     def _due(self, reading: Reading, fleet: JsonObject) -> Due | None:
-        try:
-            prior = jsoncodec.loads(self._store.read(FleetDocument.POLICY) or b"null")
-        except ValueError:
-            prior = None  # the evaluation itself says what is wrong with it
+        # The evaluation itself says what is wrong with a prior state that is none.
+        known = jsoncodec.object_in(self._store.read(FleetDocument.POLICY))
         report = parse_report(jsoncodec.dumps(fleet), self._store.location(FleetDocument.STATE))
-        known = prior if isinstance(prior, dict) else None
         return policy_due(known, reading.document.get("policy"), report, now=self._clock())
 
     def _evaluate(self, reading: Reading, run: CycleRun) -> JsonObject:

@@ -176,10 +176,7 @@ def fleet_view(repo: str, settings: Settings, name: str) -> JsonObject:
     data = store.read(part)
     if data is None:
         raise UsageError(f"there is no {name} state of the fleet yet")
-    try:
-        document = jsoncodec.loads(data)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
+    document = jsoncodec.object_in(data)
+    if document is None:
         raise ManagerFileError(f"invalid {name} state JSON: {store.location(part)}")
     return document

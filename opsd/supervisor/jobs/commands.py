@@ -41,11 +41,7 @@ def run_command(argv: Sequence[str], deadline_s: float, env: Mapping[str, str], 
 
 def printed(answer: Answer) -> JsonObject | None:
     """The document that a command printed."""
-    try:
-        document = jsoncodec.loads(answer.stdout)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
+    return jsoncodec.object_in(answer.stdout)
 
 
 def complaint(answer: Answer) -> str:
