@@ -10,7 +10,7 @@ from rich.text import Text
 
 from opsd.cli.page import cells, kept_whole, line, table
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get, printable
+from opsd.contract.values import get, int0, printable
 
 Page = list[RenderableType]
 
@@ -48,7 +48,9 @@ def _closer(loops: Sequence[JsonObject], flags: Sequence[str]) -> str:
 def _summary(loops: Sequence[JsonObject]) -> Text:
     of_health = [str(one.get("healthStatus") or "not judged yet") for one in loops]
     counts = [f"{of_health.count(word)} {word}" for word in sorted(set(of_health))]
-    return line(f"{len(loops)} {'loop' if len(loops) == 1 else 'loops'}", *counts)
+    failing = sum(map(_fails, loops))  # what their health was judged by grows old
+    more = [f"{failing} with failing passes"] if failing else []
+    return line(f"{len(loops)} {'loop' if len(loops) == 1 else 'loops'}", *counts, *more)
 
 
 def loop_page(one: JsonObject) -> Page:
@@ -72,8 +74,14 @@ def loop_page(one: JsonObject) -> Page:
 
 
 def style_of(one: JsonObject) -> str:
-    """How a loop's health is shown."""
+    """How a loop's health is shown; one that was well when a pass last succeeded is not shown as well."""
+    if _fails(one) and one.get("healthStatus") == "healthy":
+        return STYLES["degraded"]
     return STYLES.get(str(one.get("healthStatus")), "")
+
+
+def _fails(one: JsonObject) -> bool:
+    return int0(one.get("failuresInARow")) > 0
 
 
 def reasons_of(one: JsonObject) -> list[JsonValue]:
