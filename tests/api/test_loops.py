@@ -23,8 +23,11 @@ async def test_loops_are_listed_filtered_and_paged(tmp_path: Path) -> None:
         _, active = await client.get("/loops?state=running&health=healthy")
         assert [loop["loopId"] for loop in active["loops"]] == ["gamma"]
         assert second["nextCursor"] is None
-        _, none = await client.get("/loops?state=no-such-state")
+        _, none = await client.get("/loops?state=failed")
         assert none["loops"] == []
+        status, refused = await client.get("/loops?state=runing")  # an empty list would say that all is well
+        assert (status, refused["error"]["code"]) == (400, "invalid_request")
+        assert "awaiting_approval" in refused["error"]["message"]
 
 
 async def test_a_loop_shows_its_events_status_telemetry_and_escalations(tmp_path: Path) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from aiohttp import web
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from opsd.api.failure import ERRORS, ErrorCode
+from opsd.api.models.loops import State
 from opsd.api.openapi import openapi_document
 from opsd.api.route import PREFIX
 from opsd.api.table import ROUTES, control_api
+from opsd.contract.reasons import RunStatus
 from opsd.supervisor.redaction import redact
 from tests.api.world import ApiWorld
 
@@ -95,3 +97,7 @@ def test_the_reference_is_what_the_table_says() -> None:
     assert reference(application()[1]) in shown, "write it anew: python -m opsd.api.reference --write"
     for code in ErrorCode:
         assert re.search(rf"`{code.value}`", shown)
+
+
+def test_loops_are_listed_by_every_state_that_the_contract_knows() -> None:
+    assert get_args(State) == tuple(RunStatus)

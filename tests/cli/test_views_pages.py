@@ -15,7 +15,7 @@ from opsd.cli.daemon import whoami
 from opsd.cli.daemon.watch_page import change_line
 from opsd.cli.fleet.policy_page import candidates_page
 from opsd.cli.loop.escalations_page import escalations_page
-from opsd.cli.loop.loops_page import loop_page, loops_page
+from opsd.cli.loop.loops_page import loop_page, loops_page, style_of
 from opsd.cli.page import cells, kept_whole, line, table
 from opsd.cli.promotion.state_page import promotion_state_page
 from tests.cli.support import printed
@@ -99,10 +99,16 @@ def escalation(**changes: Any) -> dict[str, Any]:
 def test_loops_are_rows_and_counted_by_health() -> None:
     loops = [view(), view(loopId="beta", healthStatus="healthy", reasonCodes=[], lastFailure=None), view(loopId="c")]
     shown = printed(loops_page({"loops": loops, "nextCursor": "c"}, FLAGS, 80), width=80)
-    assert "3 loops  2 critical · 1 healthy" in shown
+    assert "3 loops  2 critical · 1 healthy · 3 with failing passes" in shown
     for words in ("alpha", "running", "ingest_stale", "snapshot_unavailable", "12 of 14", "and more"):
         assert words in shown
     assert "no such loops" in printed(loops_page({"loops": [], "nextCursor": None}, FLAGS, 80))
+
+
+def test_a_loop_that_was_well_when_its_passes_began_to_fail_is_not_shown_as_well() -> None:
+    well = view(healthStatus="healthy", failuresInARow=0)
+    assert (style_of(well), style_of({**well, "failuresInARow": 1})) == ("green", "yellow")
+    assert "failing" not in printed(loops_page({"loops": [well], "nextCursor": None}, FLAGS, 80), width=80)
 
 
 def test_loops_on_80_columns_keep_their_words_whole() -> None:

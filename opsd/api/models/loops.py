@@ -24,12 +24,14 @@ from opsd.api.models.base import (
 #: What is reported as it is, and may travel in a header.
 TraceId = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$")]
 Level = Literal["low", "medium", "high"]
+#: The words of :class:`opsd.contract.reasons.RunStatus`.
+State = Literal["unknown", "running", "awaiting_approval", "complete", "stopped", "failed", "idle"]
 
 
 class LoopsQuery(Query):
     """Which loops, and which page of them."""
 
-    state: Line | None = None
+    state: State | None = None
     """Only loops in this lifecycle state."""
     health: Literal["healthy", "degraded", "critical"] | None = None
     """Only loops of this health."""

@@ -13,7 +13,7 @@ from opsd.cli.reasons import loop as reasons
 from opsd.cli.reasons.remedies import LOOP
 from opsd.cli.reasons.told import command_line, explained, what_to_do
 from opsd.contract.jsoncodec import JsonObject, JsonValue
-from opsd.contract.values import get, printable
+from opsd.contract.values import get, int0, printable
 
 Page = list[RenderableType]
 
@@ -56,7 +56,9 @@ def _trouble(one: JsonObject) -> int:
 def _summary(loops: Sequence[JsonObject]) -> Text:
     of_health = [str(one.get("healthStatus") or "not judged yet") for one in loops]
     counts = [f"{of_health.count(word)} {word}" for word in sorted(set(of_health))]
-    return line(counted(len(loops), "loop"), *counts)
+    failing = sum(map(_fails, loops))  # what their health was judged by grows old
+    more = [f"{failing} with failing passes"] if failing else []
+    return line(counted(len(loops), "loop"), *counts, *more)
 
 
 def loop_page(one: JsonObject, place: Sequence[str]) -> Page:
@@ -84,8 +86,14 @@ def loop_page(one: JsonObject, place: Sequence[str]) -> Page:
 
 
 def style_of(one: JsonObject) -> str:
-    """How a loop's health is shown."""
+    """How a loop's health is shown; one that was well when a pass last succeeded is not shown as well."""
+    if _fails(one) and one.get("healthStatus") == "healthy":
+        return STYLES["degraded"]
     return STYLES.get(str(one.get("healthStatus")), "")
+
+
+def _fails(one: JsonObject) -> bool:
+    return int0(one.get("failuresInARow")) > 0
 
 
 def reasons_of(one: JsonObject) -> list[JsonValue]:
