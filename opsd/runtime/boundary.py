@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 
 from opsd.contract.errors import ArtifactError
-
-#: Where the system says what a descriptor is of.
-_DESCRIPTORS = "/proc/self/fd"
 
 #: An ``opener`` of :func:`open`, that is called with a path and flags.
 Opener = Callable[[str, int], int]
@@ -59,6 +57,12 @@ def open_file(path: str, flags: int = os.O_RDONLY) -> int:
 def _real_path(descriptor: int, path: str) -> str:
     """Where the file lies that was opened."""
     try:
-        return os.readlink(f"{_DESCRIPTORS}/{descriptor}")
+        return os.readlink(str(descriptor), dir_fd=_own_descriptors(os.getpid()))
     except OSError:  # no /proc here
         return os.path.realpath(path)
+
+
+@cache
+def _own_descriptors(_process: int) -> int:
+    """The folder in which the system says what each descriptor of this process is of; to go there costs the most."""
+    return os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -61,7 +61,11 @@ def linked(repo: Path, name: str, to: Path) -> Path:
 @pytest.fixture(params=["proc", "no proc"], autouse=True)
 def _with_and_without_proc(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "no proc":
-        monkeypatch.setattr(boundary, "_DESCRIPTORS", "/nowhere")
+
+        def missing(_process: int) -> int:
+            raise FileNotFoundError(2, "No such file or directory", "/proc/self/fd")
+
+        monkeypatch.setattr(boundary, "_own_descriptors", missing)
 
 
 @pytest.mark.parametrize("name", [*_ARTIFACTS, *_FOLDERS])
@@ -121,6 +125,7 @@ def test_a_link_to_nothing_is_an_artifact_that_is_not_there(repo: Path, tmp_path
 
 def test_what_was_opened_counts_and_it_is_closed_when_it_is_refused(repo: Path, tmp_path: Path) -> None:
     inside = RepoBoundary(str(repo))
+    os.close(inside.open(str(repo / ".superloop" / "state.json")))
     before = len(os.listdir("/proc/self/fd"))
     outside = tmp_path / "file"
     outside.write_text("x")
