@@ -74,9 +74,14 @@ def _run(folder: Path, *, once: bool, duration_s: float) -> int:
     console.print("starting sprite services and the daemon ...")
     with DemoFleet(folder, duration_s=duration_s) as fleet:
         console.print(f"metrics: {fleet.url}/metrics   loops: {fleet.url}/v1/loops   files and logs: {folder}")
-        if not once:
+        if once:
+            return _play_once(console, fleet)
+        try:
             _invite(console, fleet)
-        return _play_once(console, fleet) if once else _follow(console, fleet)
+            _follow(console, fleet)
+        except KeyboardInterrupt:
+            console.print("ending the demo ...")
+        return 0
 
 
 def _play_once(console: Console, fleet: DemoFleet) -> int:
@@ -133,14 +138,10 @@ def _invite(console: Console, fleet: DemoFleet) -> None:
         console.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _follow(console: Console, fleet: DemoFleet) -> int:
+def _follow(console: Console, fleet: DemoFleet) -> None:
     title = f"opsd demo, {fleet.url}/metrics, Ctrl-C ends it"
-    try:
-        with Live(console=console, refresh_per_second=4) as live:
-            while True:
-                table = fleet_table(fleet.views(), now=time.time(), title=title, width=console.width, told=fleet.told())
-                live.update(Group(table, f"alerts received: {fleet.desk.total}", *fleet.desk.lines(_ALERTS_SHOWN)))
-                time.sleep(0.5)
-    except KeyboardInterrupt:
-        console.print("ending the demo ...")
-    return 0
+    with Live(console=console, refresh_per_second=4) as live:
+        while True:
+            table = fleet_table(fleet.views(), now=time.time(), title=title, width=console.width, told=fleet.told())
+            live.update(Group(table, f"alerts received: {fleet.desk.total}", *fleet.desk.lines(_ALERTS_SHOWN)))
+            time.sleep(0.5)
