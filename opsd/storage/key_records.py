@@ -95,8 +95,11 @@ class KeyRecords:
         young: list[float] = []
         with os.scandir(folder) as entries:
             for entry in entries:
-                moment = entry.stat(follow_symlinks=False).st_mtime
                 if not entry.name.endswith(".json"):
+                    continue
+                try:
+                    moment = entry.stat(follow_symlinks=False).st_mtime
+                except FileNotFoundError:  # given back meanwhile, which needs no lock
                     continue
                 if moment < old:
                     files.remove_quietly(entry.path)
