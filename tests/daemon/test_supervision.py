@@ -147,6 +147,18 @@ async def test_the_registry_is_followed_and_a_broken_one_changes_nothing(tmp_pat
         await running.until_state("loop-3", "running", 0)
 
 
+async def test_a_fleet_without_its_registry_is_told_at_the_start(tmp_path: Path) -> None:
+    loop = LiveLoop(tmp_path / "manager")
+    write_registry(loop.repo, {"loopId": "elsewhere"})
+    fleet = loop.repo / ".superloop/ops-manager/fleet"
+    (fleet / "state.json").write_text("{}")
+    (fleet / "registry.v1.json").unlink()
+    async with daemon(loop.repo) as running:
+        _status, body = await running.json("/v1/loops")
+        assert [view["loopId"] for view in body["loops"]] == ["demo"]  # every local loop, as the contract has it
+        assert len(running.logged("registry.missing")) == 1
+
+
 async def test_an_entry_without_its_token_is_told_and_the_others_are_supervised(tmp_path: Path) -> None:
     manager = tmp_path / "manager"
     LiveLoop(manager)

@@ -78,7 +78,17 @@ def test_without_a_registry_every_local_loop_is_supervised(tmp_path: Path) -> No
     view = source.read()
     assert [entry.loop_id for entry in view.entries] == ["a", "b"]
     assert view.changed
+    assert not view.orphaned
     assert not source.read().changed
+
+
+def test_a_fleet_that_was_reconciled_here_misses_its_registry(tmp_path: Path) -> None:
+    fleet = tmp_path / ".superloop/ops-manager/fleet"
+    fleet.mkdir(parents=True)
+    (fleet / "state.json").write_text("{}")
+    assert RegistrySource(str(tmp_path), None, max_loops=10).read().orphaned
+    write_registry(fleet / "registry.v1.json", {"loopId": "a"})
+    assert not RegistrySource(str(tmp_path), None, max_loops=10).read().orphaned
 
 
 def test_a_registry_is_read_again_when_it_changed_and_disabled_loops_are_left_out(tmp_path: Path) -> None:

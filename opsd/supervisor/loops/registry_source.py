@@ -8,6 +8,7 @@ whose review deadline has passed can be used for observation; that nothing auton
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from opsd.fleet.registry import LoopEntry, ParsedRegistry, load_registry
 from opsd.fleet.registry_governance import governance_warnings
 from opsd.runtime.discovery import list_loops
 from opsd.storage.files import Signature, read_bytes, signature
+from opsd.storage.fleet_parts import FleetDocument
 from opsd.storage.layout import fleet_registry_file
 
 MAX_REGISTRY_BYTES = 64 * 1024 * 1024
@@ -26,13 +28,15 @@ MAX_REGISTRY_BYTES = 64 * 1024 * 1024
 class FleetView:
     """The enabled loops, where they came from, and whether they differ from the last view.
 
-    ``registry`` is the whole registry in force, None without one.
+    ``registry`` is the whole registry in force, None without one. ``orphaned``: there is none, though a fleet was
+    reconciled here, so one is probably missing.
     """
 
     entries: tuple[LoopEntry, ...]
     source: str
     changed: bool
     registry: ParsedRegistry | None = None
+    orphaned: bool = False
 
 
 class RegistrySource:
@@ -58,7 +62,7 @@ class RegistrySource:
                 is too large.
         """
         found = signature(self._path)
-        registry = None
+        registry, orphaned = None, False
         if found is None:
             if self._explicit:
                 raise UsageError(f"fleet registry file not found: {self._path}")
@@ -66,6 +70,7 @@ class RegistrySource:
                 raise UsageError(f"fleet registry file is gone: {self._path}; SIGHUP takes that for your will")
             entries = tuple(LoopEntry(loop_id) for loop_id in list_loops(self._repo, reserved=True))
             source = f"{self._repo}/.superloop/loops"
+            orphaned = signature(f"{os.path.dirname(self._path)}/{FleetDocument.STATE}") is not None
         elif found == self._signature and self._entries is not None and not force:
             return FleetView(self._entries, self._path, changed=False, registry=self._registry)
         else:
@@ -75,7 +80,7 @@ class RegistrySource:
             raise UsageError(f"{source} names {len(entries)} loops; limits.max_loops is {self._max_loops}")
         changed = entries != self._entries
         self._entries, self._signature, self._registry = entries, found, registry
-        return FleetView(entries, source, changed, registry)
+        return FleetView(entries, source, changed, registry, orphaned)
 
     def review_expired(self) -> bool:
         """The review deadline of the registry in force has passed: nothing autonomous may happen. Reads no file."""

@@ -160,6 +160,11 @@ class FleetSupervisor:
         named = {entry.loop_id for entry in view.entries}
         self._check.unusable = {name: why for name, why in self._check.unusable.items() if name in named}
         self._metrics.registry_reloaded(True, time.time())
+        if view.orphaned:
+            self._log.warning(
+                "registry.missing",
+                message="no fleet registry, though a fleet was reconciled here: every local loop is supervised",
+            )
         if added or removed or repaired:
             self._log.info(
                 "registry.applied", source=view.source, loops=len(self.fleet), added=len(added), removed=len(removed)
