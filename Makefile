@@ -2,11 +2,16 @@
 # The first interpreter that runs and is new enough.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Processes that test side by side; many wait for processes of their own more than they work.
+TEST_WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COMPILE := $(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-header --no-annotate
+
+# The tests and the demo start hundreds of processes; without bytecode each of them would compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo demo-once test lint format wheel bench docs schema lock clean
 
@@ -29,7 +34,7 @@ demo-once: install ## the demo, played to its end
 	@$(BIN)/opsd demo --once
 
 test: install lint ## lint and all tests
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist worksteal --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks
 
 lint: install ## ruff, mypy, the import direction between rooms, the generated schemas, documents and dashboards
 	$(BIN)/ruff check .
