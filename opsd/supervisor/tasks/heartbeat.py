@@ -24,12 +24,6 @@ class Heartbeat:
         self.last_beat = self._clock()
         self.expires_at = None if self.deadline_s is None else self.last_beat + self.deadline_s
 
-    def expect(self, seconds: float) -> None:
-        """There was progress, and the next may take this long beyond the usual deadline (a known wait)."""
-        self.beat()
-        if self.expires_at is not None:
-            self.expires_at += seconds
-
     def grant(self, seconds: float) -> None:
         """More time, though there was no progress: nobody could have made any."""
         if self.expires_at is not None:
