@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,36 @@ def test_the_status_page_tells_who_is_in_trouble_why_and_what_waits() -> None:
     assert "no new event for longer than the threshold" in shown
     assert "its category is not among policy.autonomous.allow.categories" in shown
     assert "opsd status --repo '/srv/my repo' --loop red" in shown
+
+
+_AUTHORITY = {
+    "actor": "alex",
+    "approvalRef": "CHANGE-815",
+    "rationale": "reviewed",
+    "changedAt": "2026-11-25T08:00:00Z",
+    "reviewBy": "2026-12-25T08:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "kill", "pause", "authority", "told"),
+    [
+        ("guarded_auto", False, False, _AUTHORITY, "on"),
+        ("guarded_auto", True, False, _AUTHORITY, "stopped"),
+        ("guarded_auto", False, True, _AUTHORITY, "stopped"),
+        ("guarded_auto", False, False, {**_AUTHORITY, "reviewBy": "2026-11-26T07:00:00Z"}, "stopped"),
+        ("guarded_auto", False, False, {**_AUTHORITY, "reviewBy": "2026-11-27T08:00:00Z"}, "on"),
+        ("advisory", True, False, {}, "off"),
+    ],
+)
+def test_autonomy_under_a_brake_is_not_told_to_be_on(
+    mode: str, kill: bool, pause: bool, authority: dict[str, str], told: str
+) -> None:
+    rollout = {"pause": {"active": pause, "manual": pause}}
+    autonomous = {"controls": {"safety": {"killSwitch": kill}}, "governance": authority, "rollout": rollout}
+    shown = _status_page({}, policy(mode=mode, autonomous=autonomous))
+    assert re.search(rf"^autonomy +{told}$", shown, re.MULTILINE), shown
+    assert f"policy {mode}  0 candidates · 0 suppressed · 0 s ago" in shown
 
 
 def test_no_reason_is_broken_on_80_columns() -> None:

@@ -106,6 +106,7 @@ def _proposals(document: JsonObject, policy: Document | None, flags: Sequence[st
         f"policy {section['mode']}",
         counted(section["candidateCount"], "candidate"),
         f"{section['suppressedCount']} suppressed",
+        ago(document["freshness"]["policyStateAgeSeconds"]),
     )
     if not section["topCandidates"]:
         return [head]
@@ -134,8 +135,14 @@ def _autonomy(autonomous: JsonValue) -> list[Text]:
     governance, rollout = autonomous.get("governance"), autonomous.get("rollout")
     decisions = autonomous["safetyGateDecisions"]
     gated = [compact_text(code).removeprefix(_GATED).replace("_", " ") for code in decisions["suppressionReasonCodes"]]
-    found = [line("autonomy", "on" if autonomous["enabled"] else "off", *gated)]
-    if decisions["killSwitchActive"]:
+    killed = decisions["killSwitchActive"]
+    paused = rollout is not None and rollout["state"]["active"] is True
+    expired = governance is not None and governance["posture"] == "review_expired"
+    # Enabled is what the registry's mode says; each of these stands over it.
+    stopped = autonomous["enabled"] and (killed or paused or expired)
+    state = "stopped" if stopped else "on" if autonomous["enabled"] else "off"
+    found = [line("autonomy", state, *gated, style=_BAD if stopped else "")]
+    if killed:
         found.append(line("kill switch", "on when the policy was evaluated", style=_BAD))
     if governance is not None and governance["posture"] != "not_required":
         until = governance.get("until")
@@ -149,7 +156,7 @@ def _autonomy(autonomous: JsonValue) -> list[Text]:
                 style=style,
             )
         )
-    if rollout is not None and rollout["state"]["active"] is True:
+    if paused:
         found.append(line("rollout", "paused", *rollout["state"]["reasonCodes"], style=_BAD))
     elif rollout is not None and "canaryPercent" in rollout:
         found.append(line("rollout", f"{rollout['canaryPercent']} % of the loops"))
