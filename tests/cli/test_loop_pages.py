@@ -248,6 +248,15 @@ def test_the_worst_reason_comes_first() -> None:
     ]
 
 
+async def test_a_failed_pass_is_shown_in_the_words_with_which_it_failed(tmp_path: Path) -> None:
+    journal = tmp_path / ".superloop" / "loops" / "demo" / "events.jsonl"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("{bad\n")
+    code, page = await on_a_terminal("reconcile", "--repo", str(tmp_path), "--loop", "demo")
+    assert code == 1
+    assert "  it said  invalid JSON in final events line: " in page
+
+
 def test_health_of_files_that_flags_name_shows_no_command(opsd: Shell) -> None:
     shown = printed(health_page(opsd("health", "--ingest-status", "failed").json, None, ()), width=200)
     assert shown.startswith("health  degraded")

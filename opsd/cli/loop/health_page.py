@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from opsd.cli.loop.loops_page import STYLES
-from opsd.cli.page import aligned, apart, cells, counted, line, span, table
+from opsd.cli.page import aligned, apart, cells, clipped, counted, line, span, table
 from opsd.cli.reasons import loop as reasons
 from opsd.cli.reasons.remedies import LOOP
 from opsd.cli.reasons.told import command_line, meaning, what_to_do
@@ -19,13 +19,18 @@ from opsd.contract.values import as_object, compact_text, get, list_of, number
 
 #: Where what a code of a pass or of health means is looked up.
 MEANINGS = (reasons.HEALTH, reasons.FAILED_PASS)
+#: So many lines of what a failed pass said; telemetry has all of it.
+_SAID = 12
 
 
-def health_page(health: JsonObject, loop_id: str | None, place: Sequence[str]) -> list[RenderableType]:
+def health_page(
+    health: JsonObject, loop_id: str | None, place: Sequence[str], *, said: str = ""
+) -> list[RenderableType]:
     """The page; ``place`` names the loop in the commands that it shows.
 
     Args:
         loop_id: None where the files that were judged are named by flags, and nobody knows whose they are.
+        said: the words with which the pass failed that led to this judgement.
     """
     page: list[RenderableType] = [
         line(
@@ -35,12 +40,17 @@ def health_page(health: JsonObject, loop_id: str | None, place: Sequence[str]) -
             style=STYLES.get(compact_text(health.get("status")), ""),
         ),
         *reason_rows(health),
+        *(line("  it said", clipped(one), style="bold red") for one in _spoken(said)),
         *_facts(health),
     ]
     if loop_id is None:
         return page
     steps = what_to_do(health_codes(health), LOOP, place, reads_loop=reads_loop(health, place))
     return [*page, *apart([command_line("all that is known", "status", place=place), *steps])]
+
+
+def _spoken(said: str) -> list[str]:
+    return [one.removeprefix("error: ") for one in said.splitlines() if one.strip()][-_SAID:]
 
 
 def reads_loop(health: JsonValue, place: Sequence[str]) -> bool:

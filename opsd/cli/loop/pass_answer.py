@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from opsd.contract.jsoncodec import JsonObject
 
 
-def present(arguments: Arguments, document: JsonObject, place: Sequence[str] = ()) -> None:
-    """Print the state that the pass has stored, or the health that a failed one leaves."""
+def present(arguments: Arguments, document: JsonObject, place: Sequence[str] = (), *, failure: str = "") -> None:
+    """Print the state that the pass has stored, or the health that a failed one leaves.
+
+    Args:
+        failure: what was said when it failed, for a person; the document has the code alone.
+    """
 
     def page() -> Page:
         flags = loop_place(arguments, place)
@@ -23,6 +27,6 @@ def present(arguments: Arguments, document: JsonObject, place: Sequence[str] = (
             return pass_page(document, flags)
         from opsd.cli.loop.health_page import health_page
 
-        return health_page(document, arguments.optional("--loop"), flags)
+        return health_page(document, arguments.optional("--loop"), flags, said=failure)
 
     tell(arguments, document, page)

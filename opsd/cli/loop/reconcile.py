@@ -95,7 +95,7 @@ def main(argv: Sequence[str]) -> int:
     outcome = run_pass(arguments, os.environ)
     if outcome.error is not None:
         raise ManagerFileError(outcome.error)
-    present(arguments, outcome.document)
+    present(arguments, outcome.document, failure="" if outcome.failure is None else outcome.failure.message)
     return 0 if outcome.failure is None else 1
 
 
