@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from opsd.cli.help_text import columns_of_terminal, paragraphs, two_columns
 from opsd.cli.output import write_error
 from opsd.contract.errors import OpsError, UsageError, file_trouble
 
 Command = Callable[[Sequence[str]], int]
+
+#: How alike a word has to be to a command that was probably meant.
+_NEAR = 0.6
 
 #: name -> (module:function, summary); aliases have no summary. A name of two words belongs to a group of commands.
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -114,14 +117,18 @@ def _run(argv: Sequence[str]) -> int:
     members = group(name)
     if not members:
         sys.stdout.write(usage())
-        raise UsageError(f"unknown command: {name}")
+        groups = (command.partition(" ")[0] for command in _COMMANDS)
+        raise UsageError(f"unknown command: {name}{_hint(name, {*_COMMANDS, *groups})}")
     member = f"{name} {rest[0]}" if rest else ""
     if member in members:
         return _call(member, rest[1:])
     sys.stdout.write(usage(name))
     if rest and rest[0] in ("--help", "-h"):
         return 0
-    raise UsageError(f"unknown command: {member}" if rest else f"opsd {name} needs a command")
+    if not rest:
+        raise UsageError(f"opsd {name} needs a command")
+    words = [command.partition(" ")[2] for command in members]
+    raise UsageError(f"unknown command: {member}{_hint(rest[0], words, f'{name} ')}")
 
 
 def _call(name: str, argv: Sequence[str]) -> int:
@@ -135,6 +142,14 @@ def _call(name: str, argv: Sequence[str]) -> int:
         if server is not None:
             return remote.run(full, rest, server)
     return load(_COMMANDS[name][0])(argv)
+
+
+def _hint(word: str, known: Iterable[str], before: str = "") -> str:
+    """The command that was probably meant, with the group that stands ``before`` it; nothing where none is near."""
+    import difflib
+
+    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=_NEAR)
+    return f", did you mean {before}{close[0]}?" if close else ""
 
 
 def load(target: str) -> Command:

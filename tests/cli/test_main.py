@@ -40,6 +40,22 @@ def test_an_unknown_command_is_refused_after_the_usage(opsd: Shell) -> None:
     assert result.out.startswith(b"usage: opsd")
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("statsu",), "unknown command: statsu, did you mean status?"),
+        (("flet",), "unknown command: flet, did you mean fleet?"),
+        (("lops",), "unknown command: lops, did you mean loops?"),
+        (("fleet", "statsu"), "unknown command: fleet statsu, did you mean fleet status?"),
+        (("fleet-status",), "unknown command: fleet-status, did you mean fleet status?"),
+        (("silence",), "unknown command: silence, did you mean alerts silence?"),
+    ],
+)
+def test_the_command_that_was_probably_meant_is_named(opsd: Shell, typed: tuple[str, ...], meant: str) -> None:
+    result = opsd(*typed)
+    assert (result.exit, result.err) == (1, f"error: {meant}\n")
+
+
 def test_no_command_at_all_is_an_error(opsd: Shell) -> None:
     assert (opsd().exit, opsd().err) == (1, "error: a command is required\n")
 
