@@ -233,6 +233,16 @@ def test_of_a_services_answer_what_its_command_said_is_shown(answer: Any, said: 
     assert [line.partition("it said  ")[2] for line in shown.splitlines() if "it said" in line] == said
 
 
+async def test_a_control_on_a_host_without_the_runtime_says_where_the_loop_may_be(tmp_path: Path) -> None:
+    control = ("control", "--repo", str(tmp_path), "--loop", "demo", "--intent", "cancel")
+    code, page = await on_a_terminal(*control, env={"SUPERLOOP_BIN": str(tmp_path / "none")})
+    assert code == 1
+    assert "loop behind a service  with --server, or --transport sprite_service" in page
+    code, page = await on_a_terminal(*control, env={"SUPERLOOP_BIN": "false"})
+    assert code == 1
+    assert "loop behind a service" not in page
+
+
 def test_the_worst_reason_comes_first() -> None:
     reasons = [
         {"code": "ingest_stale", "severity": "degraded", "metric": "m", "observed": "1", "threshold": "0"},

@@ -28,6 +28,8 @@ _OUTCOMES = {
 }
 #: So many lines of what a command said; the row has all of it.
 _SAID = 12
+#: The exit code of a program that is missing.
+_NO_PROGRAM = 127
 
 
 def control_page(row: JsonObject, place: Sequence[str]) -> list[RenderableType]:
@@ -120,7 +122,12 @@ def _next(row: JsonObject, status: str, place: Sequence[str]) -> list[Renderable
         return apart([command_line("all that is known", "status", place=place), _safe_retry()])
     intent = compact_text(row.get("intent"))
     look = command_line("is its effect there", "confirm-intent", "--intent", intent, place=place)
-    return apart([look, *([] if status == ControlStatus.EXECUTED_UNCONFIRMED else [_safe_retry()])])
+    hints = []
+    if row.get("exitCode") == _NO_PROGRAM and "--server" not in place[:1]:
+        # Most likely the loop lives elsewhere, and the command was typed without saying so.
+        hints.append(line("no runtime here", "SUPERLOOP_BIN names its program", style="cyan"))
+        hints.append(line("loop behind a service", "with --server, or --transport sprite_service", style="cyan"))
+    return apart([*hints, look, *([] if status == ControlStatus.EXECUTED_UNCONFIRMED else [_safe_retry()])])
 
 
 def _safe_retry() -> Text:
