@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -102,7 +103,15 @@ def test_loops_are_rows_and_counted_by_health() -> None:
     assert "3 loops  2 critical · 1 healthy · 3 with failing passes" in shown
     for words in ("alpha", "running", "ingest_stale", "snapshot_unavailable", "12 of 14", "and more"):
         assert words in shown
-    assert "no such loops" in printed(loops_page({"loops": [], "nextCursor": None}, FLAGS, 80))
+
+
+def test_where_there_are_no_loops_at_all_it_is_told_where_to_look() -> None:
+    nothing = {"loops": [], "nextCursor": None}
+    assert printed(loops_page(nothing, FLAGS, 80)) == "no such loops\n"
+    shown = printed(loops_page(nothing, FLAGS, 80, chosen=False))
+    assert shown.startswith("no loops: the daemon supervises none, or none that you may see\n")
+    for command in (("fleet", "registry"), ("whoami",)):
+        assert shlex.join(["opsd", *command, *FLAGS]) in shown
 
 
 def test_a_loop_that_was_well_when_its_passes_began_to_fail_is_not_shown_as_well() -> None:

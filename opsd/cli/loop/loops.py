@@ -50,7 +50,8 @@ def view(arguments: Arguments, asked: Asked) -> int:
 
         if one:
             return loop_page(document, loop_place(arguments, asked.flags))
-        return loops_page(document, asked.flags, columns_of_terminal())
+        chosen = any(arguments.given(flag) is not None for flag in _FILTERS)
+        return loops_page(document, asked.flags, columns_of_terminal(), chosen=chosen)
 
     tell(arguments, document, page)
     return 0

@@ -23,14 +23,17 @@ _RANK = {"critical": 0, "degraded": 1}
 _WIDE = 100
 
 
-def loops_page(document: JsonObject, flags: Sequence[str], width: int | None) -> Page:
+def loops_page(document: JsonObject, flags: Sequence[str], width: int | None, *, chosen: bool = True) -> Page:
     """A row for every loop, how many of them are of which health, and the command that tells more of the worst.
 
     ``flags`` name the daemon in it; a terminal that is not ``width`` enough does without the last events.
+
+    Args:
+        chosen: some were asked for, and not all.
     """
     loops = document["loops"]
     if not loops:
-        return [Text("no such loops", style="dim")]
+        return [Text("no such loops", style="dim")] if chosen else _no_loops(flags)
     wide = width is None or width >= _WIDE
     made = table("loop", "state", "health", "why", "taken in", *(["last event"] if wide else []))
     for one in sorted(loops, key=_trouble):
@@ -40,6 +43,19 @@ def loops_page(document: JsonObject, flags: Sequence[str], width: int | None) ->
     kept_whole(made, "loop", "state", "health", "taken in", width=width)
     more = [Text("and more; --limit shows further ones", style="dim")] if document["nextCursor"] is not None else []
     return [_summary(loops), "", made, *more, "", line("more of one", _closer(loops, flags), style="cyan")]
+
+
+def _no_loops(flags: Sequence[str]) -> Page:
+    """Where to look when somebody expected some."""
+    return [
+        Text("no loops: the daemon supervises none, or none that you may see", style="yellow"),
+        *apart(
+            [
+                command_line("its registry", "fleet", "registry", place=flags),
+                command_line("what you may see", "whoami", place=flags),
+            ]
+        ),
+    ]
 
 
 def _closer(loops: Sequence[JsonObject], flags: Sequence[str]) -> str:
