@@ -37,6 +37,11 @@ def test_a_page_tells_what_an_operator_asks_first(opsd: Shell, repo: Repo) -> No
     assert document["age"]["lastReconcileAgeSeconds"] >= 0
 
 
+def test_a_file_that_a_daemon_could_not_use_is_named() -> None:
+    inputs = StatusInputs("/r", "demo", NOW, 200, {}, state={}, problems=("invalid health JSON: /r/health.json",))
+    assert re.search(r"^  damaged  invalid health JSON: /r/health.json$", page(status(inputs)), re.MULTILINE)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_a_status_holds_makes_a_page_that_commands_no_terminal(

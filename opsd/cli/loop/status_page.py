@@ -29,6 +29,8 @@ def status_page(document: JsonObject, place: Sequence[str]) -> list[RenderableTy
     page: list[RenderableType] = [
         line(f"loop {name}", status, _age(document, "health"), style=STYLES.get(status, "")),
         *reason_rows(health),
+        # Of a daemon, which takes a damaged file for an absent one: what it would say is not on this page.
+        *(line("  damaged", one, style=_BAD) for one in list_of(document.get("problems"))),
         *aligned([line("lifecycle", state, _confidence(lifecycle), style=STATES.get(state, "")), *_facts(document)]),
     ]
     return [*page, *apart(_next(document, health, state, place))]
