@@ -139,14 +139,18 @@ class FleetSupervisor:
         Raises:
             OpsError: it cannot be used; the fleet stays as it is.
         """
-        rebuild, registry = self._rebuild, self._means.registry
-        view = await self._in_thread(lambda: registry.read(force=rebuild))
-        repaired = self._check.registry_problem is not None
-        self._check.registry_problem = None
-        if not view.changed and not rebuild and not repaired:
-            return
-        self._rebuild = False
-        added, removed = self.fleet.apply(view.entries, self._build, rebuild=rebuild)
+        # Taken before the look: a rebuild that is asked for meanwhile is for the next one.
+        rebuild, self._rebuild, registry = self._rebuild, False, self._means.registry
+        try:
+            view = await self._in_thread(lambda: registry.read(force=rebuild))
+            repaired = self._check.registry_problem is not None
+            self._check.registry_problem = None
+            if not view.changed and not rebuild and not repaired:
+                return
+            added, removed = self.fleet.apply(view.entries, self._build, rebuild=rebuild)
+        except BaseException:
+            self._rebuild = self._rebuild or rebuild
+            raise
         for loop in removed:
             self._tasks.forget(f"follower:{loop.name}")
             if self.fleet.get(loop.name) is None:
@@ -213,8 +217,9 @@ class FleetSupervisor:
             self.tell(found)
 
     def tell(self, loop: ManagedLoop) -> None:
-        """Whoever follows the fleet's changes hears how the loop stands now."""
-        self.changes.loop_changed(loop.name, loop.view())
+        """Whoever follows the fleet's changes hears how the loop stands now; of one that has left, nothing more."""
+        if self.fleet.get(loop.name) is not None:
+            self.changes.loop_changed(loop.name, loop.view())
 
     # What followers report.
 
