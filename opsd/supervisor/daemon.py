@@ -129,7 +129,7 @@ class Daemon:
         tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         work = partial(parts.runner.work, wanted=self._to_pass_over)
         for number in range(settings.reconcile.max_parallel):
-            tasks.start(f"worker-{number}", work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
+            tasks.start(f"worker-{number}", work, deadline_s=silence_s)
         if parts.alerts is not None:
             parts.alerts.start(tasks, settings)
         if self._service_manager.watchdog_period_s is not None:
