@@ -116,10 +116,9 @@ class Daemon:
         parts, settings = self._parts, self._parts.settings
         tasks, silence_s = parts.tasks, settings.watchdog.task_deadline_seconds
         parts.detector.start()
-        monitor = LoopLagMonitor(
-            settings.watchdog.lag_interval_seconds, parts.metrics.observe_event_loop_lag, parts.detector
-        )
-        tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s)
+        measure_s = settings.watchdog.lag_interval_seconds
+        monitor = LoopLagMonitor(measure_s, parts.metrics.observe_event_loop_lag, parts.detector)
+        tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s + measure_s)
         tasks.start("registry", parts.fleet.watch, deadline_s=silence_s)
         tasks.start("fleet", parts.timer.run, deadline_s=silence_s)
         if self._principals is not None:

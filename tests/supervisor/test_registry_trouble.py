@@ -20,6 +20,7 @@ from opsd.supervisor.loops.supervised import Fleet
 from opsd.supervisor.loops.supervisor import FleetSupervisor
 from opsd.supervisor.metrics.supervision import SupervisionMetrics
 from opsd.supervisor.settings.model import Settings
+from opsd.supervisor.tasks.heartbeat import Heartbeat
 from opsd.supervisor.tasks.supervisor import TaskSupervisor
 from opsd.supervisor.tasks.workqueue import WorkQueue
 from opsd.supervisor.vitals.self_check import SelfCheck
@@ -77,6 +78,12 @@ class Registry:
         self.forced: list[bool] = []
         self._meanwhile = meanwhile
 
+    def review_expired(self) -> bool:
+        return False
+
+    def governance_warnings(self) -> list[str]:
+        return []
+
     def read(self, *, force: bool) -> FleetView:
         self.forced.append(force)
         self._meanwhile()
@@ -95,9 +102,8 @@ class Rebuilt(Fleet):
         return [], []
 
 
-async def test_new_settings_that_come_while_the_registry_is_read_reach_every_loop() -> None:
-    asked: list[asyncio.Future[None]] = []
-    registry = Registry(lambda: asked.append(supervisor.rebuild()) if not asked else None)
+def following(registry: Registry) -> FleetSupervisor:
+    """Who follows ``registry``, and notes what it makes of its fleet."""
     tasks = TaskSupervisor(lambda *_event: None)
 
     async def in_thread(work: Callable[[], object]) -> object:
@@ -112,9 +118,27 @@ async def test_new_settings_that_come_while_the_registry_is_read_reach_every_loo
         cast(Any, in_thread),
     )
     supervisor.fleet = Rebuilt()
+    return supervisor
+
+
+async def test_new_settings_that_come_while_the_registry_is_read_reach_every_loop() -> None:
+    asked: list[asyncio.Future[None]] = []
+    registry = Registry(lambda: asked.append(supervisor.rebuild()) if not asked else None)
+    supervisor = following(registry)
     await supervisor.refresh()
     await supervisor.refresh()
+    assert isinstance(supervisor.fleet, Rebuilt)
     assert (registry.forced, supervisor.fleet.rebuilds) == ([False, True], [False, True])
+
+
+async def test_a_registry_may_be_looked_at_as_seldom_as_one_likes() -> None:
+    supervisor = following(Registry())
+    heartbeat = Heartbeat(1.0, lambda: 0.0)
+    watch = asyncio.create_task(supervisor.watch(heartbeat))
+    while not heartbeat.waiting:
+        await asyncio.sleep(0)
+    assert not heartbeat.overdue(now=1000.0)
+    watch.cancel()
 
 
 async def test_of_a_loop_that_has_left_the_fleet_nothing_more_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -117,11 +118,9 @@ class FleetSupervisor:
                     if not looked.done():
                         looked.set_result(None)
             self._look_at_review()
-            try:
+            with heartbeat.idle(), contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._means.settings.registry.reload_seconds):
                     await self._wanted.wait()
-            except TimeoutError:
-                continue
 
     def _look_at_review(self) -> None:
         """The deadline passes without any change of the file, and also while the file is refused."""
