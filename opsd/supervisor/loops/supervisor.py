@@ -258,6 +258,10 @@ class FleetSupervisor:
             view["alerts"] = {**found.knowledge.alerts.view(), "sinks": list(self._alerts.watch.seen.sinks)}
         return view
 
+    def without_outcome(self) -> int:
+        """Loops of which nothing can be written down: the last pass could not use the manager's files."""
+        return sum(loop.knowledge.lacks_files for loop in self.fleet)
+
     def request_reconcile(self, loop: str) -> bool:
         """An operator wants a pass now."""
         if self.fleet.get(loop) is None:
