@@ -41,8 +41,8 @@ def append_lines(
             size = os.fstat(descriptor).st_size
             if rotate_over and size > rotate_over:
                 os.rename(path, f"{path}.1")
-                os.close(descriptor)
-                descriptor = os.open(path, flags, mode)
+                full, descriptor = descriptor, os.open(path, flags, mode)
+                os.close(full)
                 size = 0
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 data = b"\n" + data
