@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
 from opsd.storage import audit_chain, files, row_files
 from opsd.storage.tail import last_complete_line, lines_backwards, newest_row, tail_lines, tail_rows
@@ -20,6 +21,15 @@ def test_a_torn_last_row_spoils_no_other(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b'{"torn')
     row_files.append_lines(str(path), b"3\n", durable=True)
     assert path.read_bytes() == b'1\n2\n{"torn\n3\n'
+
+
+def test_the_only_writer_of_a_log_leaves_no_torn_row_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'1\n{"torn')
+    row_files.append_lines(str(path), b"2\n", is_whole=jsoncodec.is_json)
+    path.write_bytes(path.read_bytes() + b"3")  # only its newline is missing
+    row_files.append_lines(str(path), b"4\n", is_whole=jsoncodec.is_json)
+    assert path.read_bytes() == b"1\n2\n3\n4\n"
 
 
 def test_a_log_that_grew_too_large_is_put_aside(tmp_path: Path) -> None:
