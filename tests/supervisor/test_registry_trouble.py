@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from opsd.api.changes import ChangeFeed
-from opsd.contract.errors import UsageError
+from opsd.contract.errors import ManagerFileError, UsageError
 from opsd.fleet.registry import LoopEntry
 from opsd.storage.fleet_store import FileFleetStore
 from opsd.supervisor.fleet.registry import FleetRegistry
@@ -67,7 +67,7 @@ def test_the_fleets_steps_go_by_the_last_registry_that_could_be_read(tmp_path: P
     reading = registry.read()
     assert reading.document == good.document
     assert "Too many levels of symbolic links" in str(reading.problem)
-    with pytest.raises(UsageError):
+    with pytest.raises(ManagerFileError):
         registry.permitting()
 
 

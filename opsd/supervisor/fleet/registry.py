@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from opsd.contract.errors import OpsError, UsageError, file_trouble
+from opsd.contract.errors import ManagerFileError, OpsError, file_trouble
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.registry import ParsedRegistry, load_registry
 from opsd.storage.fleet_parts import FleetDocument
@@ -72,7 +72,7 @@ class FleetRegistry:
         try:
             data = self._store.read(FleetDocument.REGISTRY)
         except OSError as error:
-            raise UsageError(file_trouble(error, "read")) from error
+            raise ManagerFileError(file_trouble(error, "read")) from error
         return load_registry(
             data,
             source=self._store.location(FleetDocument.REGISTRY),
