@@ -55,6 +55,9 @@ class Daemon:
         self._service_manager = ServiceManager(env)
         self._principals: PrincipalsWatch | None = None
         self._stop = asyncio.Event()
+        #: Two reloads at a time could end with what the earlier one has read.
+        self._reloading = asyncio.Lock()
+        self._reload_waits = False
 
     async def run(self) -> int:
         """Supervise until told to stop; the exit code.
@@ -143,7 +146,15 @@ class Daemon:
         await self._parts.watcher.run(heartbeat.beat, progress_s=silence_s / 4)
 
     async def _reload_all(self) -> None:
-        """SIGHUP: settings, then the registry. What cannot be used changes nothing."""
+        """SIGHUP: settings, then the registry. What cannot be used changes nothing. One follows the other."""
+        if self._reload_waits:
+            return  # one that has not begun reads what there is by then
+        self._reload_waits = True
+        async with self._reloading:
+            self._reload_waits = False
+            await self._reload_once()
+
+    async def _reload_once(self) -> None:
         parts = self._parts
         self._service_manager.reloading()
         try:
