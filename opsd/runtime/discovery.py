@@ -12,10 +12,14 @@ def list_loops(repo: str, *, reserved: bool = False) -> list[LoopId]:
     """Loop ids in name order; folders with unusable names are left out, a repo without loops gives none.
 
     ``reserved=True`` leaves out ids that the manager keeps for itself.
+
+    Raises:
+        OSError: nobody can say which there are.
     """
     try:
-        entries = sorted(entry.name for entry in os.scandir(f"{repo}/.superloop/loops") if entry.is_dir())
-    except OSError:
+        with os.scandir(f"{repo}/.superloop/loops") as found_entries:
+            entries = sorted(entry.name for entry in found_entries if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
     found: list[LoopId] = []
     for name in entries:

@@ -107,11 +107,11 @@ def replace_file(
         finally:
             os.close(descriptor)
         os.rename(temporary, path)
+        if durable:
+            sync_folder(f"{folder}{slash}" or ".")
     except OSError as error:
         remove_quietly(temporary)
         raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
-    if durable:
-        sync_folder(f"{folder}{slash}" or ".")
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 

@@ -7,6 +7,7 @@ lock file of its own is held, so whoever comes next can tell a running intent fr
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ UNUSABLE = "unusable"
 _ROTATE_OVER = 1024 * 1024
 #: Completing what a dead process left may take the loop's lock, which a pass can hold for a while.
 _GUARD_WAIT_S = 30.0
+#: What says that a lock file is not there, or is none.
+_NO_LOCK = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR})
 _PREFIX, _SUFFIX = ".intent-", ".lock"
 
 
@@ -115,10 +118,15 @@ class IntentJournal:
         return f"{self._folder}/{_PREFIX}{control_id}{_SUFFIX}"
 
     def _is_running(self, control_id: str) -> bool:
+        """Whether the intent's process lives; where nobody can tell, it counts as alive, and nothing is completed."""
+        path, flags = self._lock_of(control_id), os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            descriptor = os.open(self._lock_of(control_id), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            return False
+            try:
+                descriptor = os.open(path, os.O_RDWR | flags)
+            except PermissionError:  # of another user: to ask for a lock, reading is enough
+                descriptor = os.open(path, os.O_RDONLY | flags)
+        except OSError as error:
+            return error.errno not in _NO_LOCK
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -22,7 +22,7 @@ def exclusive(path: str, *, wait_s: float, busy: str = _BUSY) -> Iterator[None]:
 
     Raises:
         LockTimeoutError: somebody else held it for ``wait_s`` seconds.
-        ManagerFileError: the lock file cannot be opened.
+        ManagerFileError: the lock file cannot be opened, or not be locked.
     """
     descriptor = acquire(path, wait_s=wait_s, busy=busy)
     try:
@@ -52,6 +52,9 @@ def acquire(path: str, *, wait_s: float, busy: str = _BUSY) -> int:
                 os.close(descriptor)
                 raise LockTimeoutError(f"{busy} and holds {path}; gave up after {wait_s:g} s") from None
             time.sleep(_STEP_S)
+        except OSError as error:  # a file system without locks, or one that has run out of them
+            os.close(descriptor)
+            raise ManagerFileError(f"cannot lock {path}: {error.strerror}") from error
 
 
 def release(descriptor: int) -> None:

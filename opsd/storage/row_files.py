@@ -17,11 +17,18 @@ _TAIL_BLOCK = 8192
 
 
 def append_lines(
-    path: str, data: bytes, *, durable: bool = False, rotate_over: int = 0, mode: int = 0o666
+    path: str,
+    data: bytes,
+    *,
+    durable: bool = False,
+    rotate_over: int = 0,
+    mode: int = 0o666,
+    is_whole: Callable[[bytes], bool] | None = None,
 ) -> Signature:
     """Append whole lines in one write; the signature of the file behind them.
 
-    A torn last line (a crash, a full disk) is closed first, so that it spoils no other row. With ``rotate_over``
+    A torn last line (a crash, a full disk) is closed first, so that it spoils no other row; whoever is the only writer
+    has it cut off instead, where it is not ``is_whole``, so that it spoils no reader either. With ``rotate_over``
     a file that has grown beyond that many bytes is moved to ``<path>.1`` first. ``mode`` are the permission bits,
     before the umask, of a file that does not exist yet.
 
@@ -41,10 +48,11 @@ def append_lines(
             size = os.fstat(descriptor).st_size
             if rotate_over and size > rotate_over:
                 os.rename(path, f"{path}.1")
-                os.close(descriptor)
-                descriptor = os.open(path, flags, mode)
+                full, descriptor = descriptor, os.open(path, flags, mode)
+                os.close(full)
                 size = 0
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            is_torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+            if is_torn and not (is_whole is not None and _cut_torn(descriptor, size, is_whole)):
                 data = b"\n" + data
             files.write_all(descriptor, data)
             if durable:
@@ -89,18 +97,22 @@ def cut_torn_line(path: str, is_whole: Callable[[bytes], bool]) -> bool:
     """
     try:
         with open(path, "r+b", buffering=0) as file:
-            end = position = file.seek(0, os.SEEK_END)
-            tail = b""
-            while position > 0 and b"\n" not in tail:
-                start = max(0, position - _TAIL_BLOCK)
-                tail = os.pread(file.fileno(), position - start, start) + tail
-                position = start
-            torn = tail[tail.rfind(b"\n") + 1 :]
-            if not torn or is_whole(torn):
-                return False
-            os.ftruncate(file.fileno(), end - len(torn))
-            return True
+            return _cut_torn(file.fileno(), file.seek(0, os.SEEK_END), is_whole)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise ManagerFileError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _cut_torn(descriptor: int, end: int, is_whole: Callable[[bytes], bool]) -> bool:
+    """:func:`cut_torn_line` of an open file of ``end`` bytes."""
+    position, tail = end, b""
+    while position > 0 and b"\n" not in tail:
+        start = max(0, position - _TAIL_BLOCK)
+        tail = os.pread(descriptor, position - start, start) + tail
+        position = start
+    torn = tail[tail.rfind(b"\n") + 1 :]
+    if not torn or is_whole(torn):
+        return False
+    os.ftruncate(descriptor, end - len(torn))
+    return True

@@ -157,9 +157,15 @@ class FileLoopStore:
         for log, row in commit.rows:
             pending[log] = pending.get(log, b"") + jsoncodec.dumps(row) + b"\n"
         for log, data in pending.items():
-            rotate_over = self._rotate_over if log in _ROTATABLE else 0
             path = self._layout.path(log)
-            found = row_files.append_lines(path, data, durable=log in commit.durable, rotate_over=rotate_over)
+            found = row_files.append_lines(
+                path,
+                data,
+                durable=log in commit.durable,
+                rotate_over=self._rotate_over if log in _ROTATABLE else 0,
+                # Only passes write there, and one bad row would spoil the whole window of the summary (40, 8, row 1).
+                is_whole=jsoncodec.is_json if log is RowLog.RECONCILE else None,
+            )
             known = before.get(log)
             if known is not None:
                 rows = (*known[2], *(tail_row(row) for row_log, row in commit.rows if row_log is log))

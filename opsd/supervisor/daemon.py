@@ -55,6 +55,9 @@ class Daemon:
         self._service_manager = ServiceManager(env)
         self._principals: PrincipalsWatch | None = None
         self._stop = asyncio.Event()
+        #: Two reloads at a time could end with what the earlier one has read.
+        self._reloading = asyncio.Lock()
+        self._reload_waits = False
 
     async def run(self) -> int:
         """Supervise until told to stop; the exit code.
@@ -116,10 +119,9 @@ class Daemon:
         parts, settings = self._parts, self._parts.settings
         tasks, silence_s = parts.tasks, settings.watchdog.task_deadline_seconds
         parts.detector.start()
-        monitor = LoopLagMonitor(
-            settings.watchdog.lag_interval_seconds, parts.metrics.observe_event_loop_lag, parts.detector
-        )
-        tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s)
+        measure_s = settings.watchdog.lag_interval_seconds
+        monitor = LoopLagMonitor(measure_s, parts.metrics.observe_event_loop_lag, parts.detector)
+        tasks.start("event-loop-lag", monitor.run, deadline_s=silence_s + measure_s)
         tasks.start("registry", parts.fleet.watch, deadline_s=silence_s)
         tasks.start("fleet", parts.timer.run, deadline_s=silence_s)
         if self._principals is not None:
@@ -129,7 +131,7 @@ class Daemon:
         tasks.start("file-watcher", self._watch_files, deadline_s=silence_s)
         work = partial(parts.runner.work, wanted=self._to_pass_over)
         for number in range(settings.reconcile.max_parallel):
-            tasks.start(f"worker-{number}", work, deadline_s=settings.reconcile.deadline_seconds + silence_s)
+            tasks.start(f"worker-{number}", work, deadline_s=silence_s)
         if parts.alerts is not None:
             parts.alerts.start(tasks, settings)
         if self._service_manager.watchdog_period_s is not None:
@@ -144,7 +146,15 @@ class Daemon:
         await self._parts.watcher.run(heartbeat.beat, progress_s=silence_s / 4)
 
     async def _reload_all(self) -> None:
-        """SIGHUP: settings, then the registry. What cannot be used changes nothing."""
+        """SIGHUP: settings, then the registry. What cannot be used changes nothing. One follows the other."""
+        if self._reload_waits:
+            return  # one that has not begun reads what there is by then
+        self._reload_waits = True
+        async with self._reloading:
+            self._reload_waits = False
+            await self._reload_once()
+
+    async def _reload_once(self) -> None:
         parts = self._parts
         self._service_manager.reloading()
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 import time
@@ -128,3 +130,27 @@ def test_a_file_or_a_link_is_removed_and_a_missing_one_is_no_trouble(tmp_path: P
     assert os.listdir(tmp_path) == ["target"]
     files.remove_file(str(tmp_path / "target"))
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_system_without_locks_is_told_and_costs_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ManagerFileError, match=r"cannot lock .*/lock: No locks available"):
+        locks.acquire(str(tmp_path / "lock"), wait_s=0)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_folder_that_cannot_be_synced_is_told_like_a_file_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_folder: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "sync_folder", refuse)
+    with pytest.raises(ManagerFileError, match=r"cannot write .*/document: Input/output error"):
+        files.replace_file(str(tmp_path / "document"), b"1", durable=True)

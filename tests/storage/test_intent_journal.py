@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+
+import pytest
 
 from opsd.contract.ids import LoopId
 from opsd.storage.intent_journal import RECORDED, IntentJournal
@@ -30,3 +34,26 @@ def test_an_intent_that_is_recorded_while_it_is_looked_at_is_not_abandoned(tmp_p
 
     with Looking(str(tmp_path), LoopId("demo")).abandoned() as found:
         assert found == {}
+
+
+@pytest.mark.parametrize("refused", [errno.EACCES, errno.EMFILE])
+def test_an_intent_whose_lock_cannot_be_looked_at_is_not_taken_for_dead(
+    refused: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's lock may only be read, and sometimes nothing can be opened at all."""
+    journal = IntentJournal(str(tmp_path), LoopId("demo"))
+    held = journal.begin("one", {"request": {}})
+    really_open = os.open
+
+    def refuse(path: str, flags: int, mode: int = 0o777) -> int:
+        if ".intent-" in path and (flags & os.O_RDWR or refused == errno.EMFILE):
+            raise OSError(refused, os.strerror(refused))
+        return really_open(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert journal.any_running()
+    with journal.abandoned() as found:
+        assert found == {}
+    monkeypatch.undo()
+    journal.release("one", held)
+    assert not journal.any_running()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
+from opsd.contract import jsoncodec
 from opsd.contract.errors import ManagerFileError
 from opsd.storage import audit_chain, files, row_files
 from opsd.storage.tail import last_complete_line, lines_backwards, newest_row, tail_lines, tail_rows
@@ -19,6 +21,15 @@ def test_a_torn_last_row_spoils_no_other(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b'{"torn')
     row_files.append_lines(str(path), b"3\n", durable=True)
     assert path.read_bytes() == b'1\n2\n{"torn\n3\n'
+
+
+def test_the_only_writer_of_a_log_leaves_no_torn_row_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'1\n{"torn')
+    row_files.append_lines(str(path), b"2\n", is_whole=jsoncodec.is_json)
+    path.write_bytes(path.read_bytes() + b"3")  # only its newline is missing
+    row_files.append_lines(str(path), b"4\n", is_whole=jsoncodec.is_json)
+    assert path.read_bytes() == b"1\n2\n3\n4\n"
 
 
 def test_a_log_that_grew_too_large_is_put_aside(tmp_path: Path) -> None:
@@ -89,3 +100,28 @@ def test_a_log_that_cannot_be_kept_stays_as_it_is(tmp_path: Path, monkeypatch: p
     row_files.begin_anew(str(path), b"2\n")
     assert path.read_bytes() == b"1\n2\n"
     assert os.listdir(tmp_path) == ["rows.jsonl"]
+
+
+def test_no_descriptor_is_closed_twice_where_a_log_cannot_be_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time it could be another thread's by then: a lock, a connection."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"1\n2\n")
+    really_open, really_close = os.open, os.close
+    closed: list[int] = []
+
+    def refuse_a_new_one(name: str, flags: int, mode: int) -> int:
+        if not os.path.exists(name):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return really_open(name, flags, mode)
+
+    def close(descriptor: int) -> None:
+        closed.append(descriptor)
+        really_close(descriptor)
+
+    monkeypatch.setattr(os, "open", refuse_a_new_one)
+    monkeypatch.setattr(os, "close", close)
+    with pytest.raises(ManagerFileError, match="Too many open files"):
+        row_files.append_lines(str(path), b"3\n", rotate_over=3)
+    assert len(closed) == 1

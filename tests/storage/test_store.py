@@ -97,3 +97,12 @@ def test_path_flags_are_used_as_given(tmp_path: Path) -> None:
     store.commit(Commit(documents=[(Document.STATE, {"a": 1})]))
     assert store.location(Document.STATE) == given[Document.STATE]
     assert json.loads(Path(given[Document.STATE]).read_text()) == {"a": 1}
+
+
+def test_a_row_that_a_full_disk_has_torn_is_in_no_summarys_way(store: FileLoopStore) -> None:
+    path = Path(store.location(RowLog.RECONCILE))
+    path.parent.mkdir(parents=True)
+    path.write_text('{"n":1}\n{"n":2')
+    store.commit(Commit(rows=[(RowLog.RECONCILE, {"n": 3})]))
+    tail = store.load(tail=10).tail
+    assert (tail.error, path.read_text()) == (None, '{"n":1}\n{"n":3}\n')

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from opsd.alerts.targets.sink_health import SinkHealth
 from opsd.compose_alerts import AlertOptions
 from opsd.contract.errors import UsageError
+from opsd.storage.shared_document import SharedDocument
 from opsd.supervisor.alerts.config import ByStat, look, remembered
+from opsd.supervisor.alerts.schedule import Files, LoopAlerts
+from opsd.supervisor.alerts.watch import AlertWatch
 from tests.alerts.catalogs import document, entry
 
 
@@ -56,3 +62,42 @@ def test_a_look_tells_sinks_silences_and_what_is_wrong(tmp_path: Path) -> None:
     later = look(str(tmp_path), options, {}, remembered({}), lambda _now: [], 1000.0)
     assert later.sink_ids is None
     assert later.files != seen.files
+
+
+def test_files_that_the_system_does_not_let_us_read_are_told_like_files_that_are_wrong(tmp_path: Path) -> None:
+    """Links to themselves: nobody can read them, whoever they are."""
+    fleet = tmp_path / ".superloop" / "ops-manager" / "fleet"
+    fleet.mkdir(parents=True)
+    files = [tmp_path / "sinks.json", tmp_path / "delivery.json", fleet / "alert-silences.v1.json", tmp_path / "health"]
+    for file in files:
+        file.symlink_to(file.name)
+    options = AlertOptions(config_file=str(files[0]), delivery_file=str(files[1]))
+    configuration = remembered({})
+    health = SinkHealth(SharedDocument(str(files[3]), durable=False))
+    seen = look(str(tmp_path), options, {}, configuration, health.views, 1000.0)
+    assert seen.problems == tuple(f"cannot read {file}: Too many levels of symbolic links" for file in files)
+    assert seen.sink_ids is None
+    files[0].unlink()
+    files[0].write_text(json.dumps(document({"desk": entry()})))
+    assert list(configuration.catalog(str(files[0])).sinks) == ["desk"]
+
+
+async def test_a_loop_whose_alert_files_cannot_be_looked_at_keeps_no_other_from_the_sweep() -> None:
+    woken: list[str] = []
+
+    def files_of(loop: str) -> Files:
+        if loop == "closed":
+            raise PermissionError(13, "Permission denied")
+        return ((1, 2, 3),) if loop == "left" else (None,)
+
+    async def in_thread(work: Any) -> Any:
+        return work()
+
+    worker = SimpleNamespace(
+        means=SimpleNamespace(files_of=files_of),
+        loops={name: LoopAlerts() for name in ("closed", "left", "quiet")},
+        wake=lambda loop, *, reason: woken.append(loop),
+    )
+    nothing = cast(Any, None)
+    await AlertWatch(cast(Any, worker), nothing, cast(Any, in_thread), nothing, nothing).sweep(worker.loops)
+    assert woken == ["closed", "left"]

@@ -49,3 +49,13 @@ def test_the_end_of_the_daemon_ends_the_waiting(tmp_path: Path) -> None:
     run = CycleRun()
     _cycle(tmp_path, refresh=refresh).run(run)
     assert run.failure == (Step.REFRESH, "the daemon ends")
+
+
+def test_a_registry_that_cannot_be_looked_for_fails_the_run_and_not_its_task(tmp_path: Path) -> None:
+    cycle = _cycle(tmp_path)
+    registry = tmp_path / ".superloop/ops-manager/fleet/registry.v1.json"
+    registry.unlink()
+    registry.symlink_to(registry.name)
+    run = CycleRun()
+    cycle.run(run)
+    assert run.failure == (Step.REFRESH, "Too many levels of symbolic links")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -172,3 +173,11 @@ async def test_what_is_switched_off_is_no_longer_shown(tmp_path: Path) -> None:
     await until(lambda: b"opsd_promotion_gate" not in metrics.render())
     task.cancel()
     found.close()
+
+
+async def test_what_cannot_be_looked_for_fails_the_run_and_not_the_task(tmp_path: Path) -> None:
+    found, metrics = timer(tmp_path, document({}), needs=(FleetDocument.REGISTRY,))
+    registry = Path(FileFleetStore(str(tmp_path)).location(FleetDocument.REGISTRY))
+    registry.parent.mkdir(parents=True)
+    registry.symlink_to(registry.name)
+    await run_until(found, lambda: re.search(rb"result=\"failure\"} [1-9]", metrics.render()) is not None)

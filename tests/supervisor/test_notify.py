@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from opsd.supervisor.tasks.heartbeat import Heartbeat
 from opsd.supervisor.vitals.notify import ServiceManager
 
 
@@ -80,3 +82,13 @@ def test_a_service_manager_that_does_not_read_holds_nobody_up(tmp_path: Path) ->
 )
 def test_the_watchdog_is_fed_twice_as_often_as_is_asked(env: dict[str, str], period: float | None) -> None:
     assert ServiceManager(env).watchdog_period_s == period
+
+
+async def test_a_service_manager_may_want_to_be_fed_more_seldom_than_a_task_may_be_silent() -> None:
+    heartbeat = Heartbeat(1.0, lambda: 0.0)
+    feeding = ServiceManager({"WATCHDOG_USEC": "600000000"}).feed_watchdog(heartbeat, is_well=lambda: True)
+    task = asyncio.create_task(feeding)
+    while not heartbeat.waiting:
+        await asyncio.sleep(0)
+    assert not heartbeat.overdue(now=300.0)
+    task.cancel()

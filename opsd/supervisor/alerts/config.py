@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from opsd import compose
 from opsd.alerts.muting.silences import SilenceState, silences_or_warning
 from opsd.compose_alerts import AlertOptions, Configuration, catalog_file, delivery_file
-from opsd.contract.errors import UsageError
+from opsd.contract.errors import UsageError, file_trouble
 from opsd.contract.jsoncodec import JsonObject
 from opsd.storage.files import Signature, signature
 from opsd.storage.fleet_parts import FleetDocument
@@ -36,8 +36,15 @@ class ByStat(Generic[_T]):
         """What the file says.
 
         Raises:
-            UsageError: as ``read`` does.
+            UsageError: as ``read`` does, and where the system does not let us read the file. That is not remembered:
+                a permission that is given leaves the stat as it was.
         """
+        try:
+            return self._by_stat(path)
+        except OSError as error:
+            raise UsageError(file_trouble(error, "read")) from error
+
+    def _by_stat(self, path: str | None) -> _T:
         where = self._place(path)
         found = signature(where) if where is not None else None
         known = self._known.get(path)
@@ -96,7 +103,7 @@ def look(
     store = FileFleetStore(repo)
     place = store.location(FleetDocument.SILENCES)
     paths = (catalog, delivery or compose.alert_delivery_file(env), place)
-    found = tuple(signature(path) if path is not None else None for path in paths)
+    found = tuple(_signature_if_any(path) for path in paths)
     problems = []
     try:
         sink_ids: frozenset[str] | None = frozenset(configuration.catalog(catalog).sinks)
@@ -107,8 +114,25 @@ def look(
         configuration.delivery(delivery, env)
     except UsageError as error:
         problems.append(error.message)
-    silences, warning = silences_or_warning(store.read(FleetDocument.SILENCES), place)
-    if warning is not None:
-        problems.append(warning)
-    active = sum(silence.state(now) is SilenceState.ACTIVE for silence in silences)
-    return Look(found, sink_ids, tuple(views(now)), active, tuple(problems))
+    active = 0
+    try:
+        silences, warning = silences_or_warning(store.read(FleetDocument.SILENCES), place)
+    except OSError as error:
+        problems.append(file_trouble(error, "read"))
+    else:
+        problems += [] if warning is None else [warning]
+        active = sum(silence.state(now) is SilenceState.ACTIVE for silence in silences)
+    sinks: tuple[JsonObject, ...] = ()
+    try:
+        sinks = tuple(views(now))
+    except OSError as error:
+        problems.append(file_trouble(error, "read"))
+    return Look(found, sink_ids, sinks, active, tuple(problems))
+
+
+def _signature_if_any(path: str | None) -> Signature | None:
+    """Of a file that may be looked at; whoever reads it tells why it may not."""
+    try:
+        return None if path is None else signature(path)
+    except OSError:
+        return None

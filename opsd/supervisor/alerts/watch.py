@@ -18,7 +18,7 @@ from opsd.supervisor.alerts import config as alert_config
 from opsd.supervisor.alerts.config import Look
 from opsd.supervisor.alerts.metrics import AlertMetrics
 from opsd.supervisor.alerts.run import RunMeans
-from opsd.supervisor.alerts.schedule import LoopAlerts, is_unsettled, left_by_others
+from opsd.supervisor.alerts.schedule import LoopAlerts, Standing, is_unsettled, left_by_others
 from opsd.supervisor.tasks.heartbeat import Heartbeat
 
 
@@ -95,8 +95,14 @@ class AlertWatch:
         known = {loop: self._worker.loops[loop].standing for loop in loops if loop in self._worker.loops}
         means = self._worker.means
 
-        def changed() -> list[str]:
-            return [loop for loop, standing in known.items() if left_by_others(standing, means.files_of(loop))]
+        def changed(loop: str, standing: Standing) -> bool:
+            try:
+                return left_by_others(standing, means.files_of(loop))
+            except OSError:  # the loop's run says what it is, and no other loop waits for that
+                return True
 
-        for loop in await self._in_thread(changed) if known else ():
+        def look() -> list[str]:
+            return [loop for loop, standing in known.items() if changed(loop, standing)]
+
+        for loop in await self._in_thread(look) if known else ():
             self._worker.wake(loop, reason="sweep")

@@ -137,9 +137,9 @@ class FleetCycle:
 
         Raises nothing that a file, a registry or a loop can cause.
         """
-        if self.registry.missing:
-            return
         try:
+            if self.registry.missing:
+                return
             with self._at(run, Step.REFRESH):
                 self._refresh(self.registry.read().document, run)
             with ExitStack() as held:

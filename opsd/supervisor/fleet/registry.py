@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from opsd.contract.errors import OpsError
+from opsd.contract.errors import ManagerFileError, OpsError, file_trouble
 from opsd.contract.jsoncodec import JsonObject
 from opsd.fleet.registry import ParsedRegistry, load_registry
 from opsd.storage.fleet_parts import FleetDocument
@@ -69,8 +69,12 @@ class FleetRegistry:
         return self._load(expiry_is_fatal=False).document
 
     def _load(self, *, expiry_is_fatal: bool) -> ParsedRegistry:
+        try:
+            data = self._store.read(FleetDocument.REGISTRY)
+        except OSError as error:
+            raise ManagerFileError(file_trouble(error, "read")) from error
         return load_registry(
-            self._store.read(FleetDocument.REGISTRY),
+            data,
             source=self._store.location(FleetDocument.REGISTRY),
             now=self._clock(),
             expiry_is_fatal=expiry_is_fatal,

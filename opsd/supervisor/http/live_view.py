@@ -40,7 +40,12 @@ class DaemonView:
         problems = self._check.problems()
         if self.draining:
             problems.append("draining")
-        return not problems, problems + self._check.warnings()
+        return not problems, problems + self._check.warnings() + self._of_loops()
+
+    def _of_loops(self) -> list[str]:
+        """What is wrong with this host rather than with a loop: a full disk above all."""
+        count = self._fleet.without_outcome()
+        return [f"passes over {count} of the loops cannot use the manager's files, see the log"] if count else []
 
     def loops(self) -> Sequence[Mapping[str, object]]:
         """Every supervised loop."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from opsd.contract.errors import file_trouble
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.runtime.process import Answer, Ending
@@ -134,9 +135,12 @@ class JobTimer:
 
     def _once(self, job: Job) -> JobEnd | None:
         """One run, in the thread; None where there is nothing to do yet."""
-        if not all(self._store.exists(part) for part in job.needs):
-            return None
         began = time.monotonic()
+        try:
+            if not all(self._store.exists(part) for part in job.needs):
+                return None
+        except OSError as error:
+            return JobEnd(None, file_trouble(error, "read"), 0.0)
         answer = self._run(list(job.argv), job.deadline_s)
         found = printed(answer)
         problem = "" if answer.exit in job.good_exits and found is not None else _problem(answer)

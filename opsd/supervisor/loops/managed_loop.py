@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from opsd.contract.errors import ManagerFileError
 from opsd.contract.jsoncodec import JsonObject, JsonValue
 from opsd.contract.reasons import RunStatus
 from opsd.contract.timestamps import format_utc, parse_epoch
@@ -27,6 +28,9 @@ from opsd.supervisor.loops.pass_orders import PassOrders
 from opsd.supervisor.metrics.loops import LoopSample
 from opsd.transport.local import LocalTransport
 from opsd.transport.sprite_service import SpriteServiceTransport
+
+#: Of a pass that could not read or write the manager's files, as on a full disk.
+_FILE_TROUBLE = frozenset({ManagerFileError.default_code, "io_error"})
 
 
 @dataclass(slots=True)
@@ -50,6 +54,11 @@ class Knowledge:
     orders: PassOrders = field(default_factory=PassOrders)
     #: Who waits for a pass to end, whichever it is.
     waiting: list[asyncio.Future[LoopPass]] = field(default_factory=list)
+
+    @property
+    def lacks_files(self) -> bool:
+        """The last pass has no outcome because the manager's files could not be used."""
+        return self.failure is not None and self.failure[0] in _FILE_TROUBLE
 
     def ended(self, last: LoopPass) -> None:
         """A pass has ended like this."""

@@ -72,7 +72,7 @@ class PassRunner:
         self._log = structlog.get_logger("opsd.pass")
 
     async def work(self, heartbeat: Heartbeat, *, wanted: Callable[[str], ManagedLoop | None]) -> None:
-        """Run passes for ever, one after the other, as the queue gives them out.
+        """Run passes for ever, one after the other, as the queue gives them out; each may last for its deadline.
 
         Args:
             wanted: the loop of a key; None where no pass is to be run over it any more.
@@ -80,6 +80,7 @@ class PassRunner:
         while True:
             with heartbeat.idle():
                 item = await self._queue.get()
+            heartbeat.grant(self.limits.deadline_s)  # by the limits of now: a reload may have changed them
             loop = wanted(item.key)
             if loop is None:
                 self._queue.done(item.key)
@@ -90,26 +91,28 @@ class PassRunner:
         """One pass for ``item``, which is given back to the queue. Never raises for a reason that lies in the loop."""
         trace_id = new_trace_id()
         started = self._monotonic()
-        with structlog.contextvars.bound_contextvars(loop=loop.name, trace=trace_id):
-            try:
-                outcome = await self._within_deadline(loop, trace_id)
-            except TimeoutError:
-                self._failed(
-                    loop, "deadline_exceeded", f"no result within {self.limits.deadline_s:g} s", trace_id, started
-                )
-            except OpsError as error:
-                self._failed(loop, error.code, error.message, trace_id, started)
-            except OSError as error:
-                self._failed(loop, "io_error", error.strerror or type(error).__name__, trace_id, started)
-            except Exception:  # noqa: BLE001 - logged whole; one loop's trouble ends no worker
-                self._log.exception("pass.crashed")
-                self._failed(loop, "internal_error", "unexpected error, see the log", trace_id, started)
-            else:
-                self._concluded(loop, outcome, trace_id, started)
-        self._on_change(loop)
-        if not loop.stuck:
-            self._queue.done(item.key)
-        self._schedule_next(loop)
+        try:
+            with structlog.contextvars.bound_contextvars(loop=loop.name, trace=trace_id):
+                try:
+                    outcome = await self._within_deadline(loop, trace_id)
+                except TimeoutError:
+                    self._failed(
+                        loop, "deadline_exceeded", f"no result within {self.limits.deadline_s:g} s", trace_id, started
+                    )
+                except OpsError as error:
+                    self._failed(loop, error.code, error.message, trace_id, started)
+                except OSError as error:
+                    self._failed(loop, "io_error", error.strerror or type(error).__name__, trace_id, started)
+                except Exception:  # noqa: BLE001 - logged whole; one loop's trouble ends no worker
+                    self._log.exception("pass.crashed")
+                    self._failed(loop, "internal_error", "unexpected error, see the log", trace_id, started)
+                else:
+                    self._concluded(loop, outcome, trace_id, started)
+            self._on_change(loop)
+        finally:  # also where the worker is ended in the middle of it: no loop is lost with a worker
+            if not loop.stuck:
+                self._queue.done(item.key)
+            self._schedule_next(loop)
 
     async def _within_deadline(self, loop: ManagedLoop, trace_id: str) -> Outcome:
         running = loop.run_pass(trace_id, self._in_thread)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from opsd.contract.errors import OpsError, UsageError
+from opsd.contract.errors import OpsError, UsageError, file_trouble
 from opsd.fleet.registry import LoopEntry, ParsedRegistry, load_registry
 from opsd.fleet.registry_governance import governance_warnings
 from opsd.runtime.discovery import list_loops
@@ -58,9 +58,15 @@ class RegistrySource:
         """The loops to supervise now; ``force`` parses again what has not changed.
 
         Raises:
-            UsageError: the registry cannot be used (its bullets), is missing although it was named or was in force, or
-                is too large.
+            UsageError: the registry cannot be read or used (its bullets), is missing although it was named or was in
+                force, or is too large.
         """
+        try:
+            return self._read(force=force)
+        except OSError as error:
+            raise UsageError(file_trouble(error, "read")) from error
+
+    def _read(self, *, force: bool) -> FleetView:
         found = signature(self._path)
         registry, orphaned = None, False
         if found is None:

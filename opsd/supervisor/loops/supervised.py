@@ -38,19 +38,20 @@ class Fleet:
         cannot be supervised; the others are not held up by it.
         """
         before = self._loops
-        self._loops = {}
+        loops: dict[str, ManagedLoop] = {}
         added: list[ManagedLoop] = []
         for entry in entries:
             old = before.get(entry.loop_id)
             if old is not None and old.entry == entry and not rebuild:
-                self._loops[entry.loop_id] = old
+                loops[entry.loop_id] = old
                 continue
             loop = build(entry)
             if loop is None:
                 continue
             if old is not None:
                 loop.inherit(old)
-            self._loops[entry.loop_id] = loop
+            loops[entry.loop_id] = loop
             added.append(loop)
+        self._loops = loops
         removed = [loop for name, loop in before.items() if self._loops.get(name) is not loop]
         return added, removed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -117,11 +118,9 @@ class FleetSupervisor:
                     if not looked.done():
                         looked.set_result(None)
             self._look_at_review()
-            try:
+            with heartbeat.idle(), contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._means.settings.registry.reload_seconds):
                     await self._wanted.wait()
-            except TimeoutError:
-                continue
 
     def _look_at_review(self) -> None:
         """The deadline passes without any change of the file, and also while the file is refused."""
@@ -139,14 +138,18 @@ class FleetSupervisor:
         Raises:
             OpsError: it cannot be used; the fleet stays as it is.
         """
-        rebuild, registry = self._rebuild, self._means.registry
-        view = await self._in_thread(lambda: registry.read(force=rebuild))
-        repaired = self._check.registry_problem is not None
-        self._check.registry_problem = None
-        if not view.changed and not rebuild and not repaired:
-            return
-        self._rebuild = False
-        added, removed = self.fleet.apply(view.entries, self._build, rebuild=rebuild)
+        # Taken before the look: a rebuild that is asked for meanwhile is for the next one.
+        rebuild, self._rebuild, registry = self._rebuild, False, self._means.registry
+        try:
+            view = await self._in_thread(lambda: registry.read(force=rebuild))
+            repaired = self._check.registry_problem is not None
+            self._check.registry_problem = None
+            if not view.changed and not rebuild and not repaired:
+                return
+            added, removed = self.fleet.apply(view.entries, self._build, rebuild=rebuild)
+        except BaseException:
+            self._rebuild = self._rebuild or rebuild
+            raise
         for loop in removed:
             self._tasks.forget(f"follower:{loop.name}")
             if self.fleet.get(loop.name) is None:
@@ -213,8 +216,9 @@ class FleetSupervisor:
             self.tell(found)
 
     def tell(self, loop: ManagedLoop) -> None:
-        """Whoever follows the fleet's changes hears how the loop stands now."""
-        self.changes.loop_changed(loop.name, loop.view())
+        """Whoever follows the fleet's changes hears how the loop stands now; of one that has left, nothing more."""
+        if self.fleet.get(loop.name) is not None:
+            self.changes.loop_changed(loop.name, loop.view())
 
     # What followers report.
 
@@ -253,6 +257,10 @@ class FleetSupervisor:
         if self._alerts is not None and found.knowledge.alerts is not None:
             view["alerts"] = {**found.knowledge.alerts.view(), "sinks": list(self._alerts.watch.seen.sinks)}
         return view
+
+    def without_outcome(self) -> int:
+        """Loops of which nothing can be written down: the last pass could not use the manager's files."""
+        return sum(loop.knowledge.lacks_files for loop in self.fleet)
 
     def request_reconcile(self, loop: str) -> bool:
         """An operator wants a pass now."""

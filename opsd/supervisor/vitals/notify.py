@@ -60,7 +60,8 @@ class ServiceManager:
             heartbeat.beat()
             if is_well():
                 self.alive()
-            await asyncio.sleep(period_s)
+            with heartbeat.idle():
+                await asyncio.sleep(period_s)
 
     def _send(self, *lines: str, patience_s: float = 0.0) -> None:
         if not self._address:
