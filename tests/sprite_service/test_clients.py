@@ -1,0 +1,56 @@
+"""Clients that guess tokens: what they cost the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from sprite_service.config import Config, Limits
+from sprite_service.server import RunningServer, start
+from tests.sprite_service.support import PATIENCE_S, TOKEN, make_repo
+
+_MOST = 2
+
+
+@asynccontextmanager
+async def _serving(repo: Path) -> AsyncIterator[tuple[RunningServer, aiohttp.ClientSession]]:
+    """A service in this process, and a client that sends no token."""
+    make_repo(repo)
+    limits = Limits(max_requests=_MOST, stop_timeout_s=0.01)
+    running = await start(Config(str(repo), port=0, token=TOKEN, access_log=False, limits=limits))
+    try:
+        async with aiohttp.ClientSession(running.url, timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session:
+            yield running, session
+    finally:
+        await running.stop()
+
+
+async def _status(session: aiohttp.ClientSession, token: str) -> int:
+    async with session.get("/healthz", headers={"Authorization": f"Bearer {token}"}) as response:
+        return response.status
+
+
+async def _until_in_flight(running: RunningServer, count: int) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while running.service.metrics.in_flight != count:
+            await asyncio.sleep(0.005)
+
+
+async def test_wrong_tokens_that_wait_for_their_answer_take_nobodys_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sprite_service.access.Access.delay_after_failure", lambda _access, _peer: PATIENCE_S)
+    async with _serving(tmp_path) as (running, session):
+        guesses = [asyncio.create_task(_status(session, "a guess")) for _ in range(_MOST)]
+        await _until_in_flight(running, _MOST)
+        assert await _status(session, "one more") == 401  # at once: no more of them wait than may ask
+        assert await _status(session, TOKEN) == 200
+        for guess in guesses:
+            guess.cancel()
+        await asyncio.gather(*guesses, return_exceptions=True)
+        await _until_in_flight(running, 0)
