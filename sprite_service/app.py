@@ -37,6 +37,8 @@ from sprite_service.reads import LoopReads
 from sprite_service.stream import EventStreams
 
 _CONTROL = "/ops/control"
+#: A request whose client went away before its answer was complete is counted and logged like this, as by proxies.
+_CLIENT_GONE = 499
 
 
 def _shown(principal: str, reason: str = "") -> str:
@@ -135,6 +137,9 @@ class Service:
             response = await self._handler(request, caller)(request, caller)
             status = response.status
             return response
+        except asyncio.CancelledError:  # nobody waits for the answer any more
+            status = _CLIENT_GONE
+            raise
         except (Refusal, OpsError, OSError) as error:
             refusal = _refusal(error)
             status = refusal.status

@@ -1,4 +1,4 @@
-"""Clients that guess tokens: what they cost the others."""
+"""Clients that guess tokens or go away: what they cost the others, and what is counted of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from sprite_service.config import Config, Limits
 from sprite_service.server import RunningServer, start
-from tests.sprite_service.support import PATIENCE_S, TOKEN, make_repo
+from tests.sprite_service.support import LOOP, PATIENCE_S, TOKEN, make_repo
 
 _MOST = 2
 
@@ -54,3 +54,18 @@ async def test_wrong_tokens_that_wait_for_their_answer_take_nobodys_place(
             guess.cancel()
         await asyncio.gather(*guesses, return_exceptions=True)
         await _until_in_flight(running, 0)
+
+
+@pytest.mark.parametrize("path", ["/ops/events/stream", "/ops/events"])
+async def test_a_client_that_went_away_is_no_failure_of_the_service(tmp_path: Path, path: str) -> None:
+    async with _serving(tmp_path) as (running, session):
+        query = {"loopId": LOOP, "cursor": "3", "wait": "60"}
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        asked = asyncio.create_task(session.get(path, params=query, headers=headers))
+        await _until_in_flight(running, 1)
+        asked.cancel()
+        for response in await asyncio.gather(asked, return_exceptions=True):
+            if isinstance(response, aiohttp.ClientResponse):
+                response.close()
+        await _until_in_flight(running, 0)
+        assert running.service.metrics.requests == {(path, 499): 1}
