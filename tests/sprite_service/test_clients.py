@@ -1,10 +1,10 @@
-"""Clients that guess tokens or go away: what they cost the others, and what is counted of them."""
+"""Clients that guess tokens, go away, or hold connections: what they cost the others, and what is counted of them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +12,7 @@ import pytest
 
 from sprite_service.config import Config, Limits
 from sprite_service.server import RunningServer, start
-from tests.sprite_service.support import LOOP, PATIENCE_S, TOKEN, make_repo
+from tests.sprite_service.support import LOOP, PATIENCE_S, TOKEN, make_repo, raw_connection, read_to_the_end, service
 
 _MOST = 2
 
@@ -69,3 +69,31 @@ async def test_a_client_that_went_away_is_no_failure_of_the_service(tmp_path: Pa
                 response.close()
         await _until_in_flight(running, 0)
         assert running.service.metrics.requests == {(path, 499): 1}
+
+
+async def test_beyond_the_limit_a_connection_takes_the_place_of_the_one_that_asked_nothing_for_longest(
+    tmp_path: Path,
+) -> None:
+    make_repo(tmp_path)
+    ask = "GET {} HTTP/1.1\r\nHost: x\r\nX-Ops-Token: {}\r\n\r\n".format
+    async with service(tmp_path, "--header-timeout", "600", "--max-connections", "3") as running:
+        async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE_S):
+
+            async def connected(path: str, token: str = TOKEN) -> asyncio.StreamReader:
+                reader, writer = await stack.enter_async_context(raw_connection(running))
+                writer.write(ask(path, token).encode())
+                return reader
+
+            streams = f"/ops/events/stream?loopId={LOOP}"
+            busy = [await connected(streams) for _ in range(2)]
+            for reader in busy:
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            stranger = await connected("/healthz", "a guess")
+            assert (await stranger.readline()).startswith(b"HTTP/1.1 401")
+            busy.append(await connected(streams))
+            assert (await busy[-1].readline()).startswith(b"HTTP/1.1 200")
+            await read_to_the_end(stranger)
+            further = await connected("/healthz")  # every other one is being answered
+            assert await read_to_the_end(further) == b""
+            for reader in busy:
+                assert await reader.readline()
