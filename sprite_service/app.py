@@ -37,6 +37,8 @@ from sprite_service.reads import LoopReads
 from sprite_service.stream import EventStreams
 
 _CONTROL = "/ops/control"
+#: A request whose client went away before its answer was complete is counted and logged like this, as by proxies.
+_CLIENT_GONE = 499
 
 
 def _shown(principal: str, reason: str = "") -> str:
@@ -72,6 +74,8 @@ class Service:
         #: How many connections are open; the server behind the service knows.
         self.connections: Callable[[], int] = lambda: 0
         self._idle = asyncio.Event()
+        #: Wrong tokens that wait for their late answer. They take no request's place: whoever guesses has none.
+        self._late = 0
         reads = LoopReads(config, self.loops, self.watcher, self.streams, self._access)
         self.control = ControlEndpoint(config, self.background)
         self._get: dict[str, Handler] = {
@@ -133,6 +137,9 @@ class Service:
             response = await self._handler(request, caller)(request, caller)
             status = response.status
             return response
+        except asyncio.CancelledError:  # nobody waits for the answer any more
+            status = _CLIENT_GONE
+            raise
         except (Refusal, OpsError, OSError) as error:
             refusal = _refusal(error)
             status = refusal.status
@@ -167,7 +174,7 @@ class Service:
                 return self._control
             raise self._unknown(request)
         caller.require(Scope.READ, Extent.LISTING)
-        if self.metrics.in_flight - self.metrics.streams > self.config.limits.max_requests:
+        if self.metrics.in_flight - self.metrics.streams - self._late > self.config.limits.max_requests:
             raise Refusal(503, "overloaded", "too many requests")
         return handler
 
@@ -182,8 +189,12 @@ class Service:
         self.metrics.unauthorized += 1
         self.metrics.refused_tokens[unknown.reason] += 1
         delay_s = self._access.delay_after_failure(request.remote or "")
-        if delay_s and self.metrics.in_flight <= self.config.limits.max_requests:
-            await asyncio.sleep(delay_s)
+        if delay_s and self._late < self.config.limits.max_requests:
+            self._late += 1
+            try:
+                await asyncio.sleep(delay_s)
+            finally:
+                self._late -= 1
         return Refusal(401, "unauthorized", "missing or invalid token").response()
 
     async def _healthz(self, _request: web.BaseRequest, _caller: Caller) -> web.StreamResponse:

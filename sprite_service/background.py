@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -58,30 +57,3 @@ def _seen(task: asyncio.Task[Any]) -> None:
     """Take the failure of a task that nobody may be waiting for any more; whoever waits gets it all the same."""
     if not task.cancelled():
         task.exception()
-
-
-async def in_own_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread that does not keep the process from ending."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        try:
-            result, failure = work(), None
-        except BaseException as error:  # noqa: BLE001 - handed over to whoever waits
-            result, failure = None, error
-        try:
-            loop.call_soon_threadsafe(settle, result, failure)
-        except RuntimeError:
-            pass  # the event loop has ended; the ledger tells of this intent at the next start
-
-    threading.Thread(target=run, name="control", daemon=True).start()
-    return await future

@@ -26,9 +26,10 @@ from opsd.control.ledger import UnrecordedError
 from opsd.control.local import LocalExecutor
 from opsd.control.runner import Control
 from opsd.control.verdict import ControlRequest, Intent
+from opsd.runtime.threads import in_own_thread
 from sprite_service.access import Caller
 from sprite_service.answers import Refusal, invalid, json_response
-from sprite_service.background import Background, in_own_thread
+from sprite_service.background import Background
 from sprite_service.config import Config
 
 #: Controls that run at the same time; more are told 503.

@@ -31,7 +31,7 @@ _LIMITS = {
     "max_body_bytes": "largest request body, in bytes",
     "max_header_bytes": "longest request line or header, in bytes",
     "max_requests": "requests and long polls answered at the same time; more are told 503",
-    "max_connections": "open connections; more are closed",
+    "max_connections": "open connections; a further one takes the place of an idle one, or is closed",
     "max_streams": "open event streams; more are told 503",
     "max_streams_per_client": "open event streams of one address",
     "header_timeout_s": "seconds until a new connection must have sent a request",

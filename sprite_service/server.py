@@ -32,13 +32,29 @@ class _NoProtocolErrors(logging.Filter):
 
 
 class BoundedServer(web.Server):
-    """Refuses connections over the limit, and closes those that send no request or read no answer in time."""
+    """Keeps to the limit of connections, and closes those that send no request or read no answer in time.
+
+    Nobody keeps others out by holding many: where all are taken, a new one takes the place of the one that has been
+    without a request longest. It is refused where every other one is being answered.
+    """
 
     def __init__(self, service: Service, limits: Limits) -> None:
         log = logging.getLogger("sprite_service.http")
         log.addFilter(_NoProtocolErrors(service.metrics))
+        self._limits = limits
+        self._silent: dict[Any, asyncio.TimerHandle] = {}
+        #: Those without a request that is being answered, the longest first.
+        self._quiet: dict[Any, asyncio.Transport] = {}
+
+        async def answering(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                return await service.handle(request)
+            finally:
+                if request.transport is not None:
+                    self._quiet[request.protocol] = request.transport
+
         super().__init__(
-            service.handle,
+            answering,
             logger=log,
             access_log=None,
             auto_decompress=False,  # what is small on the wire stays small
@@ -48,14 +64,11 @@ class BoundedServer(web.Server):
             keepalive_timeout=limits.idle_timeout_s,
             lingering_time=1.0,
         )
-        self._limits = limits
-        self._silent: dict[Any, asyncio.TimerHandle] = {}
         make_request = self.request_factory
 
         def request_factory(message: Any, payload: Any, protocol: Any, *rest: Any) -> web.BaseRequest:
-            timer = self._silent.pop(protocol, None)
-            if timer is not None:
-                timer.cancel()
+            self._has_spoken(protocol)
+            self._quiet.pop(protocol, None)
             return make_request(message, payload, protocol, *rest)
 
         self.request_factory = request_factory
@@ -64,17 +77,25 @@ class BoundedServer(web.Server):
         """A client connected."""
         super().connection_made(handler, transport)
         if len(self.connections) > self._limits.max_connections:
-            transport.abort()
-            return
+            longest = next((one for one, its in self._quiet.items() if not its.get_write_buffer_size()), None)
+            if longest is None:
+                transport.abort()
+                return
+            self._quiet.pop(longest).abort()
+        self._quiet[handler] = transport
         loop = asyncio.get_running_loop()
         self._silent[handler] = loop.call_later(self._limits.header_timeout_s, transport.abort)
 
     def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
         """A client is gone."""
+        self._has_spoken(handler)
+        self._quiet.pop(handler, None)
+        super().connection_lost(handler, exc)
+
+    def _has_spoken(self, handler: Any) -> None:
         timer = self._silent.pop(handler, None)
         if timer is not None:
             timer.cancel()
-        super().connection_lost(handler, exc)
 
     async def drop_stalled(self) -> None:
         """Watch for ever: a client that reads nothing of what waits for it is dropped."""

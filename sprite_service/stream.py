@@ -87,14 +87,14 @@ class EventStreams:
             self._metrics.streams_started += 1
             response = web.StreamResponse(headers=_HEADERS)
             await response.prepare(request)
-            await self._write(response, b"retry: 2000\n\n")
-            await self._follow(response, query, page, frames, trace_id, subscription, may_go_on)
+            try:
+                await self._write(response, b"retry: 2000\n\n")
+                await self._follow(response, query, page, frames, trace_id, subscription, may_go_on)
+            except TimeoutError:
+                self._metrics.streams_dropped += 1
+                if request.transport is not None:
+                    request.transport.abort()
             return response
-        except TimeoutError:
-            self._metrics.streams_dropped += 1
-            if request.transport is not None:
-                request.transport.abort()
-            raise
         finally:
             subscription.close()
             self._metrics.streams -= 1

@@ -214,9 +214,8 @@ def _polled(request: web.Request, members: Mapping[str, object], route: Route) -
     body = jsoncodec.dumps(value) + b"\n"
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {**_POLLED, "ETag": tag}
-    if tag in (
-        candidate.strip().removeprefix("W/") for candidate in request.headers.get("If-None-Match", "").split(",")
-    ):
+    known = ",".join(request.headers.getall("If-None-Match", ())).split(",")
+    if not {tag, "*"}.isdisjoint(candidate.strip().removeprefix("W/") for candidate in known):
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, content_type="application/json", headers=headers)
 

@@ -81,8 +81,8 @@ def _handler(
         loop = ("--loop", call.entry().loop_id) if "loop" in call.path else ()
         trace = ("--trace-id", call.trace_id) if traced else ()
         argv = [*command, "--repo", call.host.repo, *loop, *trace, *more(call), *flags_of(call.body)]
-        by = call.by if call.identity.credential else ""
-        ended = await call.host.run_command(argv, deadline_s, by=by, alone=" ".join(command) if alone else "")
+        alone_as = " ".join(command) if alone else ""
+        ended = await call.host.run_command(argv, deadline_s, by=call.holder, alone=alone_as)
         told: dict[str, object] = {"exitCode": ended.exit_code}
         if ended.document is not None:
             told["result"] = ended.document

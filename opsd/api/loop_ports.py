@@ -90,12 +90,14 @@ class Loops(Protocol):
         """
 
     async def confirmation(
-        self, loop: str, question: ConfirmationQuestion, trace_id: str, gone: Callable[[], bool]
+        self, loop: str, question: ConfirmationQuestion, trace_id: str, gone: Callable[[], bool], *, by: str = ""
     ) -> JsonObject:
         """Look for an intent's effect until it is there, the time is up, or nobody waits any more.
 
+        ``by``: who wants it, and leaves places to others; empty: anybody.
+
         Raises:
-            BusyError: too many look at a time.
+            BusyError: too many look at a time, in all or for ``by``.
         """
 
     def control(

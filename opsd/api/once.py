@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+import structlog
+
 from opsd.api.failure import ApiError, ErrorCode, NotBegunError
 from opsd.api.ports import Host
 from opsd.contract import jsoncodec
@@ -19,6 +21,8 @@ from opsd.contract.errors import OpsError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.values import get
 from opsd.storage.key_records import KeysFullError
+
+log = structlog.get_logger("opsd.api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Once:
 
         Raises:
             ApiError: the key belongs to another request, or nobody knows what became of the first.
-            OpsError: the records cannot be used, or ``execute`` raised it; nothing was executed.
+            OpsError: the key could not be taken, or ``execute`` raised it; nothing was executed.
         """
         slot = (principal, key)
         while (before := self._running.get(slot)) is not None:
@@ -74,10 +78,10 @@ class Once:
     async def _first(
         self, principal: str, key: str, request: RequestPrint, execute: Callable[[], Awaitable[Outcome]]
     ) -> tuple[Outcome, bool]:
-        records, in_thread = self._host.fleet_store().key_records(), self._host.in_thread
+        records = self._host.fleet_store().key_records()
         taken: JsonObject = {"owner": principal, "key": key, "request": request.document()}
         try:
-            known = await in_thread(records.take, principal, key, taken)
+            known = await self._host.in_thread(records.take, principal, key, taken)
         except KeysFullError as error:
             raise NotBegunError(error.message, retry_after_s=error.retry_after_s) from None
         if known is not None:
@@ -85,14 +89,21 @@ class Once:
         try:
             outcome = await execute()
         except OpsError:
-            await in_thread(records.free, principal, key)
+            await self._record(records.free, principal, key)
             raise
         if outcome.begun:
             answer = {"status": outcome.status, "body": outcome.body}
-            await in_thread(records.settle, principal, key, {**taken, "answer": answer})
+            await self._record(records.settle, principal, key, {**taken, "answer": answer})
         else:
-            await in_thread(records.free, principal, key)
+            await self._record(records.free, principal, key)
         return outcome, False
+
+    async def _record(self, write: Callable[..., None], *record: object) -> None:
+        """What became of a key, on disk; where that fails the answer is true all the same, and the key stays taken."""
+        try:
+            await self._host.in_thread(write, *record)
+        except OpsError as error:
+            log.error("api.key_record_incomplete", message=error.message)
 
 
 def _known(record: JsonObject, wanted: JsonObject) -> Outcome:

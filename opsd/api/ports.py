@@ -28,8 +28,8 @@ class Gate(Protocol):
     ) -> Identity:
         """Who asks; raises what the listener answers when they may not."""
 
-    def still(self, identity: Identity, scope: Scope, target: Target) -> bool:
-        """Whether who was let in would be let in now."""
+    def renewed(self, identity: Identity) -> Identity | None:
+        """Who was let in a while ago, with the rights of now; None: nobody any more."""
 
     def principals(self) -> int:
         """How many have a token of their own."""

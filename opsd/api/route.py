@@ -44,6 +44,11 @@ class Call:
         return self.identity.name
 
     @property
+    def holder(self) -> str:
+        """Who leaves places to others; empty for everybody without a token of their own."""
+        return self.identity.name if self.identity.credential else ""
+
+    @property
     def key_below(self) -> str:
         """The key for what is asked of others on the way, empty without one: no two principals have the same."""
         return f"api/{self.by}/{self.idempotency_key}" if self.idempotency_key else ""

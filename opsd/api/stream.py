@@ -3,13 +3,13 @@
 Guarantees: a frame was encoded once for all; a reader that asks for a place that the ring has left, or that is of the
 daemon's former life, gets a ``gap`` event and goes on from now: it has to read the current state again. A reader is
 sent one batch at a time, and cut off when it does not take it within :data:`WRITE_TIMEOUT_S`; a principal gets frames
-of the loops only that it may read, and none once its token does not work any more.
+of the loops only that it may read when they are sent, and none once its token does not work any more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aiohttp import HttpVersion11, web
@@ -18,7 +18,7 @@ from opsd.access.authenticate import Extent, Identity, authorize
 from opsd.access.model import Scope
 from opsd.api.changes import ChangeFeed, Frame
 from opsd.api.failure import ApiError, ErrorCode
-from opsd.api.models.stream import StreamQuery
+from opsd.api.ports import Gate
 from opsd.api.route import PREFIX, Call
 from opsd.api.stream_reader import StreamReader, gap_event
 
@@ -85,8 +85,7 @@ async def serve_stream(call: Call) -> web.StreamResponse:
         transport,
         chunked=request.version >= HttpVersion11,
         position=position,
-        sees=_sees(call.identity, call.query),
-        still=lambda: call.gate.still(call.identity, Scope.READ, Extent.LISTING),
+        sight=_Sight(call.gate, call.identity, call.query.loop),
         max_events=call.query.maxEvents,
     )
     greeting = gap_event(feed, position) if lost else _hello(feed, position)
@@ -159,18 +158,27 @@ def _start(last_event_id: str, feed: ChangeFeed) -> tuple[int, bool]:
     return (feed.last, True) if position is None else (position, False)
 
 
-def _sees(identity: Identity, query: StreamQuery) -> Callable[[Frame], bool] | None:
-    """Which frames a reader gets; None: all of them."""
-    whole = authorize(identity, Scope.READ, Extent.FLEET)
-    if whole and query.loop is None:
-        return None
+class _Sight:
+    """What a reader sees: of the loop that it asked for (None: of everything) as much as it may by now."""
 
-    def sees(frame: Frame) -> bool:
+    def __init__(self, gate: Gate, identity: Identity, loop: str | None) -> None:
+        self._gate = gate
+        self._identity = identity
+        self._loop = loop
+
+    def __call__(self, frames: list[Frame]) -> list[Frame] | None:
+        identity = self._gate.renewed(self._identity)
+        if identity is None or not authorize(identity, Scope.READ, Extent.LISTING):
+            return None
+        whole = authorize(identity, Scope.READ, Extent.FLEET)
+        if whole and self._loop is None:
+            return frames
+        return [frame for frame in frames if self._sees(identity, frame)]
+
+    def _sees(self, identity: Identity, frame: Frame) -> bool:
         if frame.loop is None:
-            return whole and query.loop is None
-        return query.loop in (None, frame.loop) and authorize(identity, Scope.READ, frame.loop)
-
-    return sees
+            return False  # about the fleet as a whole
+        return self._loop in (None, frame.loop) and authorize(identity, Scope.READ, frame.loop)
 
 
 def _hello(feed: ChangeFeed, position: int) -> bytes:

@@ -32,8 +32,7 @@ class StreamReader:
     Args:
         chunked: the answer is sent in chunks, as HTTP/1.1 has it.
         position: the number of the last frame that the reader knows.
-        sees: which frames it gets; None: all of them.
-        still: whether it may read on; asked before anything is sent.
+        sight: of some frames those that it gets; None: it may not read on. Asked before anything is sent.
         max_events: its stream ends behind so many frames; None: at no number.
     """
 
@@ -44,8 +43,7 @@ class StreamReader:
         *,
         chunked: bool,
         position: int,
-        sees: Callable[[Frame], bool] | None,
-        still: Callable[[], bool],
+        sight: Callable[[list[Frame]], list[Frame] | None],
         max_events: int | None,
     ) -> None:
         self.end: StreamEnd | None = None
@@ -53,8 +51,7 @@ class StreamReader:
         self._transport = transport
         self._chunked = chunked
         self._position = position
-        self._sees = sees
-        self._still = still
+        self._sight = sight
         self._left = max_events
         #: Set while the reader has everything: done when its own task has to see to it.
         self._called: asyncio.Future[None] | None = None
@@ -66,14 +63,14 @@ class StreamReader:
 
     def take(self) -> bytes:
         """The next bytes for it, a batch at most; sets :attr:`end` when nothing may come behind them."""
-        if not self._still():
+        frames, gap = self._feed.behind(self._position, BATCH_FRAMES)
+        seen = self._sight(frames)
+        if seen is None:
             self.end = StreamEnd.UNAUTHORIZED
             return b""
-        frames, gap = self._feed.behind(self._position, BATCH_FRAMES)
         data = gap_event(self._feed, frames[0].number - 1) if gap else b""
         if frames:
             self._position = frames[-1].number
-        seen = frames if self._sees is None else [frame for frame in frames if self._sees(frame)]
         if self._left is not None:
             seen = seen[: self._left]
             self._left -= len(seen)

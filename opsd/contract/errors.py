@@ -41,9 +41,9 @@ class UsageError(OpsError):
 
 
 class RegistryError(UsageError):
-    """A fleet registry with violations, one bullet each (contract 60, 2.1 step 4)."""
+    """A fleet registry that is missing, no JSON, or has violations, one bullet each (contract 60, 2.1 steps 2 to 4)."""
 
-    def __init__(self, headline: str, bullets: Sequence[str]) -> None:
+    def __init__(self, headline: str, bullets: Sequence[str] = ()) -> None:
         super().__init__("\n - ".join((headline, *bullets)))
         self.headline = headline
         self.bullets = tuple(bullets)

@@ -138,7 +138,7 @@ def brief(value: JsonValue, most: int = 200) -> JsonValue:
 
 def last_lines(data: str, limit: int = 40) -> str:
     """At most the last ``limit`` lines, without carriage returns at line ends and trailing newlines (20, 1.1)."""
-    lines = data.rstrip("\n").split("\n")[-limit:]
+    lines = data.rstrip("\n").rsplit("\n", limit)[-limit:]
     return "\n".join(line.removesuffix("\r") for line in lines).rstrip("\n")
 
 

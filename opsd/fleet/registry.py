@@ -43,14 +43,15 @@ def load_registry(data: bytes | None, *, source: str, now: float, expiry_is_fata
     """The registry in a file's bytes; see :func:`parse_registry`.
 
     Raises:
-        UsageError: there is no file (``data`` None), it is not one JSON document, or like :func:`parse_registry`.
+        UsageError: there is no file (``data`` None).
+        RegistryError: it is not one JSON document, or like :func:`parse_registry`.
     """
     if data is None:
         raise UsageError(f"fleet registry file not found: {source}")
     try:
         document = jsoncodec.loads(data)
     except ValueError:
-        raise UsageError(f"invalid fleet registry JSON: {source}") from None
+        raise RegistryError(f"invalid fleet registry JSON: {source}") from None
     return parse_registry(document, source=source, now=now, expiry_is_fatal=expiry_is_fatal)
 
 

@@ -11,6 +11,9 @@ from opsd.transport.base import EnvelopeBatch, IngestCursor, IngestFailure, Obse
 
 #: A failure message is cut at so many characters (contract 20, weakness 16).
 MAX_MESSAGE = 4096
+#: More of a body than any message of it holds, also where masks make it shorter.
+_EXCERPT_BYTES = 1024 * 1024
+_EXCERPT_LINES = 40
 
 
 def bounded_message(text: str, secret: str | None = None) -> str:
@@ -19,6 +22,12 @@ def bounded_message(text: str, secret: str | None = None) -> str:
     if secret:
         message = message.replace(secret, MASK)
     return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + " [cut]"
+
+
+def excerpt_of(body: bytes, secret: str | None = None) -> str:
+    """:func:`bounded_message` of a body; one of any size costs no more than an honest one."""
+    lines = body.rstrip(b"\n").rsplit(b"\n", _EXCERPT_LINES)[-_EXCERPT_LINES:]
+    return bounded_message(b"\n".join(lines)[:_EXCERPT_BYTES].decode("utf-8", "replace"), secret)
 
 
 def events_path(quoted_loop: str, query: ObservationQuery) -> str:

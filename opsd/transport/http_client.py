@@ -22,7 +22,7 @@ from opsd.net.addresses import travels_in_clear, without_credentials
 from opsd.net.bodies import BodyTooLargeError, read_bounded
 from opsd.net.proxies import Proxies
 from opsd.net.retry_after import parse_retry_after
-from opsd.transport.answers import bounded_message
+from opsd.transport.answers import bounded_message, excerpt_of
 from opsd.transport.retry import RetryPolicy, retry_wait
 
 #: Open requests to one host; further ones wait for a free connection.
@@ -183,7 +183,7 @@ class ServiceClient:
                 sent=sent,
             )
             if wait_s is None:
-                excerpt = bounded_message(tried.body.decode("utf-8", "replace"), token)
+                excerpt = excerpt_of(tried.body, token)
                 shown = without_credentials(url)
                 raise ServiceRequestError(
                     f"service request failed (method={method} url={shown} code={tried.status:03d}): {excerpt}",

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from opsd.contract.errors import OpsError
 
+#: What a line of data costs in memory beside its characters.
+_LINE_COST = 64
+
 
 class StreamError(OpsError):
     """A stream that cannot be read on."""
@@ -25,13 +28,13 @@ class SseParser:
     """Feeds on bytes.
 
     Args:
-        max_frame_bytes: a frame or line longer than this breaks the stream.
+        max_frame_bytes: a frame or line longer than this, or of so many short lines that it takes as much memory,
+            breaks the stream.
     """
 
     def __init__(self, max_frame_bytes: int) -> None:
         self._max = max_frame_bytes
-        self._partial: list[bytes] = []
-        self._partial_bytes = 0
+        self._partial = bytearray()
         self._event = ""
         self._data: list[str] = []
         self._data_bytes = 0
@@ -46,16 +49,14 @@ class SseParser:
         frames: list[Frame] = []
         *lines, rest = chunk.split(b"\n")
         if lines:
-            lines[0] = b"".join((*self._partial, lines[0]))
+            lines[0] = bytes(self._partial) + lines[0]
             self._partial.clear()
-            self._partial_bytes = 0
         for line in lines:
             frame = self._line(line.removesuffix(b"\r").decode("utf-8", "replace"))
             if frame is not None:
                 frames.append(frame)
-        self._partial.append(rest)
-        self._partial_bytes += len(rest)
-        if self._partial_bytes + self._data_bytes > self._max:
+        self._partial += rest
+        if len(self._partial) + self._data_bytes > self._max:
             raise StreamError(f"a stream frame is larger than {self._max} bytes")
         return frames
 
@@ -72,7 +73,7 @@ class SseParser:
             self._event = value
         elif name == "data":
             self._data.append(value)
-            self._data_bytes += len(value) + 1
+            self._data_bytes += len(value) + _LINE_COST
         elif name == "id" and "\0" not in value:
             self._last_id = value
         return None

@@ -59,6 +59,21 @@ async def test_a_registry_that_cannot_be_used_still_can_be_stopped_but_not_let_g
         assert world.registry()["policy"]["autonomous"]["safety"]["killSwitch"] is True
 
 
+async def test_a_registry_that_is_no_json_is_an_error_of_the_registry_everywhere(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    world.principal("ann", Scope.CONTROL, Scope.POLICY)
+    async with world.running() as running:
+        client = world.client(running, "ann")
+        assert (await client.post("/fleet/reconcile"))[0] == 200
+        world.file("registry.v1.json").write_text("{")
+        answers = [await client.get(path) for path in ("/fleet/status", "/fleet/registry")]
+        answers += [await client.post(path) for path in ("/fleet/policy", "/fleet/reconcile", "/fleet/pause")]
+        assert {(status, body["error"]["code"]) for status, body in answers} == {(409, "registry_unusable")}
+        world.file("registry.v1.json").unlink()
+        status, body = await client.post("/fleet/pause")
+        assert (status, body["error"]["code"]) == (409, "registry_unusable")
+
+
 async def test_a_plan_is_made_and_only_what_was_selected_and_confirmed_is_carried_out(tmp_path: Path) -> None:
     world = ApiWorld(tmp_path, "alpha", "beta")
     world.principal("ann", Scope.CONTROL, Scope.POLICY)

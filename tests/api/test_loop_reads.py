@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from opsd.access.model import Scope
-from opsd.supervisor.loops.reads import MAX_LOOKS
+from opsd.supervisor.loops.reads import MAX_LOOKS, MAX_LOOKS_EACH
 from tests.api.world import ApiWorld, Client
 from tests.daemon.support import TOKEN, LiveLoop, daemon, remote, sprite, write_registry
 from tests.transport.misbehaving import Answer, respond, serving
@@ -156,6 +156,26 @@ async def test_looks_are_bounded_and_end_with_the_daemon(tmp_path: Path) -> None
         assert await running.ended() == 0
         answers = await asyncio.gather(*looks)
         assert {body["confirmation"]["confirmed"] for _, body in answers} == {False}
+
+
+async def test_nobody_who_looks_for_effects_keeps_others_from_it(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha")
+    for name in ("ann", "bob"):
+        world.principal(name, Scope.READ)
+    async with world.running() as running:
+        ann, bob = world.client(running, "ann"), world.client(running, "bob")
+        path = "/loops/alpha/confirmation?intent=cancel&intervalSeconds=60&timeoutSeconds="
+        looks = {asyncio.create_task(ann.get(f"{path}600")) for _ in range(MAX_LOOKS)}
+        refused: list[asyncio.Task[tuple[int, Any]]] = []
+        while len(refused) < MAX_LOOKS - MAX_LOOKS_EACH:
+            done, looks = await asyncio.wait(looks, return_when=asyncio.FIRST_COMPLETED)
+            refused += done
+        assert {(status, body["error"]["code"]) for status, body in (one.result() for one in refused)} == {
+            (503, "busy")
+        }
+        assert (await bob.get(f"{path}0"))[0] == 200
+        assert await running.ended() == 0
+        assert [status for status, _ in await asyncio.gather(*looks)] == [200] * MAX_LOOKS_EACH
 
 
 class ScriptWorld(ApiWorld):

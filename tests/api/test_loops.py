@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from multidict import CIMultiDict
+
 from opsd.access.model import Scope
 from opsd.api.application import MAX_RUNNING
 from tests.api.world import ApiWorld
@@ -65,8 +67,12 @@ async def test_an_unchanged_answer_is_not_sent_again(tmp_path: Path) -> None:
         async with running.session.get("/api/v1/fleet/registry") as response:
             tag, body = response.headers["ETag"], await response.read()
         assert body
-        async with running.session.get("/api/v1/fleet/registry", headers={"If-None-Match": tag}) as response:
-            assert (response.status, await response.read()) == (304, b"")
+        name = "If-None-Match"
+        for known in ([(name, tag)], [(name, f'"other", W/{tag}')], [(name, '"other"'), (name, tag)], [(name, "*")]):
+            async with running.session.get("/api/v1/fleet/registry", headers=CIMultiDict(known)) as response:
+                assert (response.status, await response.read()) == (304, b"")
+        async with running.session.get("/api/v1/fleet/registry", headers={name: '"other"'}) as response:
+            assert (response.status, await response.read()) == (200, body)
         async with running.session.head("/api/v1/fleet/registry") as response:
             assert (response.status, response.headers["ETag"], await response.read()) == (200, tag, b"")
 

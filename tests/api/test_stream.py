@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,27 @@ async def test_a_principal_hears_of_its_loops_only_and_of_nothing_once_its_token
             await running.until(refused)
             await bob.post("/loops/beta/reconcile")
             assert (await until(found, "end"))[1] == {"reason": "unauthorized"}
+
+
+async def test_who_may_see_fewer_loops_than_when_the_stream_began_hears_of_no_others(tmp_path: Path) -> None:
+    world = ApiWorld(tmp_path, "alpha", "beta")
+    token = world.principal("ann", Scope.READ)
+    world.principal("bob", Scope.CONTROL)
+    async with world.running() as running:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with running.session.get(STREAM, timeout=_NO_LIMIT, headers=headers) as response:
+            found = frames(response)
+            await until(found, "hello")
+            ann, bob = parse_principals(world.principals_file.read_bytes(), time.time())
+            world.principals_file.write_bytes(dumps_pretty(document_of((replace(ann, loops=("beta",)), bob))))
+
+            async def narrowed() -> bool:
+                return (await world.client(running, "ann").get("/loops/alpha"))[0] == 403
+
+            await running.until(narrowed)
+            for loop in ("alpha", "beta"):
+                assert (await world.client(running, "bob").post(f"/loops/{loop}/reconcile"))[0] == 200
+            assert (await until(found, "operation"))[1]["loop"] == "beta"
 
 
 async def test_a_stream_ends_behind_so_many_changes_or_after_so_many_seconds_and_says_so(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class World:
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         host: Any = SimpleNamespace(changes=self.feed)
-        gate: Any = SimpleNamespace(still=lambda *_asked: self.still(request))
+        gate: Any = SimpleNamespace(renewed=lambda identity: identity if self.still(request) else None)
         query = StreamQuery.model_validate(dict(request.query))
         self.requests.append(request)
         try:

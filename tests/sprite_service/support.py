@@ -170,3 +170,11 @@ class Frames:
             frame = await self.next()
             if "data" in frame or not frame:
                 return frame
+
+
+async def read_to_the_end(reader: asyncio.StreamReader) -> bytes:
+    """What still comes; nothing where the service cut the connection off."""
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""

@@ -8,7 +8,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from tests.sprite_service.support import (
     make_repo,
     metric,
     raw_connection,
+    read_to_the_end,
     service,
     until,
 )
@@ -189,27 +189,7 @@ async def test_a_client_that_says_nothing_is_dropped(tmp_path: Path) -> None:
     make_repo(tmp_path)
     async with service(tmp_path, "--header-timeout", "0.1") as running:
         async with raw_connection(running) as (silent, _), asyncio.timeout(PATIENCE_S):
-            assert await _read_to_the_end(silent) == b""
-
-
-async def test_one_client_too_many_is_dropped(tmp_path: Path) -> None:
-    make_repo(tmp_path)
-    async with service(tmp_path, "--header-timeout", "600", "--max-connections", "3") as running:
-        async with AsyncExitStack() as stack:
-            kept = [await stack.enter_async_context(raw_connection(running)) for _ in range(3)]
-            for reader, writer in kept:
-                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Ops-Token: " + TOKEN.encode() + b"\r\n\r\n")
-                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-            reader, _ = await stack.enter_async_context(raw_connection(running))
-            async with asyncio.timeout(PATIENCE_S):
-                assert await _read_to_the_end(reader) == b""
-
-
-async def _read_to_the_end(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await reader.read()
-    except ConnectionResetError:
-        return b""
+            assert await read_to_the_end(silent) == b""
 
 
 async def test_a_client_that_reads_no_answer_is_dropped(tmp_path: Path) -> None:

@@ -152,6 +152,8 @@ async def test_a_client_that_does_not_read_is_dropped_and_others_are_not_held_up
 
             await until(dropped)
             assert await metric(session, "streams") == 1
+            by_status = 'requests_total{{path="/ops/events/stream",status="{}"}}'.format
+            assert [await metric(session, by_status(status)) for status in (200, 502)] == [1, 0]
 
 
 async def test_at_shutdown_streams_and_waits_end_in_good_order(tmp_path: Path) -> None:

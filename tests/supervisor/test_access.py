@@ -213,11 +213,10 @@ async def test_of_two_authorization_headers_neither_counts(tmp_path: Path) -> No
 async def test_what_lasts_ends_with_its_token(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path, principal("ci", loops=("web-*",), tokens=[token(expires_at=NOW + 5)]), shared=SHARED)
     found = await daemon.ask(secret(), target="web-1")
-    assert daemon.access.still(found, Scope.READ, "web-1")
-    assert not daemon.access.still(found, Scope.READ, "db")
+    assert daemon.access.renewed(found) == found
     daemon.now = NOW + 5
-    assert not daemon.access.still(found, Scope.READ, "web-1")
-    assert daemon.access.still(API_TOKEN, Scope.READ, "web-1")
+    assert daemon.access.renewed(found) is None
+    assert daemon.access.renewed(API_TOKEN) == API_TOKEN
 
 
 def test_nobody_with_a_right_asks_outside_of_a_request() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsd.transport.answers import MAX_MESSAGE, bounded_message, observation_of
+from opsd.transport.answers import MAX_MESSAGE, bounded_message, excerpt_of, observation_of
 from opsd.transport.base import ObservationQuery
 from opsd.transport.http_client import ClientLimits, ServiceClient
 from opsd.transport.sprite_service import SpriteServiceTransport
@@ -51,6 +51,20 @@ def test_a_message_is_bounded_and_holds_no_secret(text: str, secret: str) -> Non
     assert len(message) <= MAX_MESSAGE + len(" [cut]")
     if not any(char in "[redacted] cut" for char in secret):
         assert secret not in message
+
+
+@given(
+    st.lists(st.sampled_from([b"\n", b"\r\n", b"a", b"\xff", b"\xc3", b"\xa4", b"hush", b""]), max_size=120).map(
+        b"".join
+    )
+)
+def test_an_excerpt_of_a_body_is_what_a_message_of_all_of_it_would_be(body: bytes) -> None:
+    assert excerpt_of(body, "hush") == bounded_message(body.decode("utf-8", "replace"), "hush")
+
+
+def test_an_excerpt_looks_at_no_more_of_a_body_than_it_needs() -> None:
+    assert excerpt_of(b"first\n" + b"\n" * 4_000_000) == "first"
+    assert len(excerpt_of(b"\xff" * 4_000_000)) == len(excerpt_of(b"\xff" * 10_000))
 
 
 async def test_the_second_request_is_not_made_when_the_first_fails() -> None:

@@ -45,6 +45,12 @@ def test_a_frame_without_end_breaks_the_stream(piece: bytes) -> None:
         _feed_for_ever(parser, piece)
 
 
+def test_short_lines_cost_what_they_take_in_memory() -> None:
+    parser = SseParser(100_000)
+    with pytest.raises(StreamError):
+        parser.feed(b"data\n" * 2000)
+
+
 def _feed_for_ever(parser: SseParser, piece: bytes) -> None:
     for _ in range(1000):
         assert parser.feed(piece) == []

@@ -66,7 +66,7 @@ async def confirmation(call: Call) -> Answer:
     """What ``opsd confirm-intent`` prints."""
     query: models.ConfirmationQuery = call.query
     wanted = ConfirmationQuestion(Intent(query.intent), query.timeoutSeconds, query.intervalSeconds)
-    seen = await call.host.loops.confirmation(call.entry().loop_id, wanted, call.trace_id, call.is_gone)
+    seen = await call.host.loops.confirmation(call.entry().loop_id, wanted, call.trace_id, call.is_gone, by=call.holder)
     return Answer({"confirmation": seen})
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from opsd.contract import jsoncodec
-from opsd.contract.errors import UsageError
+from opsd.contract.errors import RegistryError
 from opsd.contract.jsoncodec import JsonObject
 from opsd.contract.timestamps import format_utc
 from opsd.contract.values import get
@@ -40,7 +40,7 @@ def pull(store: FleetStore, lever: Lever, *, stop: bool, clock: Callable[[], flo
     """Set a lever; what it was and is.
 
     Raises:
-        UsageError: there is no registry that could be changed; for letting go also one that is invalid.
+        RegistryError: there is none that could be changed; for letting go also one that is invalid.
         ManagerFileError: it cannot be written.
         LockTimeoutError: others edit it all the time.
     """
@@ -48,12 +48,12 @@ def pull(store: FleetStore, lever: Lever, *, stop: bool, clock: Callable[[], flo
     with store.editing(FleetDocument.REGISTRY, wait_s=LOCK_WAIT_S):
         data = store.read(FleetDocument.REGISTRY)
         if data is None:
-            raise UsageError(f"fleet registry file not found: {file}")
+            raise RegistryError(f"fleet registry file not found: {file}")
         original = _object(data, file)
         before = get(original, *path) is True
         changed = switched(original, path, stop)
         if changed is None:
-            raise UsageError(f"fleet registry: {'.'.join(path[:-1])} is not an object: {file}")
+            raise RegistryError(f"fleet registry: {'.'.join(path[:-1])} is not an object: {file}")
         now = clock()
         if not stop:
             parse_registry(changed, source=file, now=now)
@@ -74,5 +74,5 @@ def pull(store: FleetStore, lever: Lever, *, stop: bool, clock: Callable[[], flo
 def _object(data: bytes, file: str) -> JsonObject:
     document = jsoncodec.object_in(data)
     if document is None:
-        raise UsageError(f"invalid fleet registry JSON: {file}")
+        raise RegistryError(f"invalid fleet registry JSON: {file}")
     return document

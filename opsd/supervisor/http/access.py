@@ -107,12 +107,12 @@ class Authenticator:
             raise self._forbidden(request, identity, scope, target)
         return identity
 
-    def still(self, identity: Identity, scope: Scope, target: Target) -> bool:
-        """Whether who was let in a while ago would be let in now: for streams, at every event and keep-alive."""
+    def renewed(self, identity: Identity) -> Identity | None:
+        """Who was let in a while ago, with the rights of now, None where the token does not work any more: for streams,
+        at every event and keep-alive."""
         if not identity.credential or self._source is None:
-            return True
-        found = renewed(self._source.principals, identity, self._clock())
-        return found is not None and authorize(found, scope, target)
+            return identity
+        return renewed(self._source.principals, identity, self._clock())
 
     def principals(self) -> int:
         """How many the principals file names; 0 without one."""

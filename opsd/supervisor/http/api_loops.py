@@ -117,10 +117,10 @@ class DaemonLoops:
         return await self._reads.events(self._managed(loop), question, trace_id)
 
     async def confirmation(
-        self, loop: str, question: ConfirmationQuestion, trace_id: str, gone: Callable[[], bool]
+        self, loop: str, question: ConfirmationQuestion, trace_id: str, gone: Callable[[], bool], *, by: str = ""
     ) -> JsonObject:
         """Look for an intent's effect."""
-        return await self._reads.confirmation(self._managed(loop), question, trace_id, gone)
+        return await self._reads.confirmation(self._managed(loop), question, trace_id, gone, by=by)
 
     def _managed(self, loop: str) -> ManagedLoop:
         found = self._fleet.fleet.get(loop)

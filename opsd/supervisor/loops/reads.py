@@ -35,6 +35,8 @@ from opsd.transport.sprite_service import SpriteServiceTransport
 #: Readers that are kept, and looks for an effect at a time; each may last for minutes.
 MAX_READERS = 32
 MAX_LOOKS = 16
+#: Those of one principal.
+MAX_LOOKS_EACH = MAX_LOOKS // 2
 #: Requests at a time that wait for one loop's sprite service: one that does not answer costs no more places.
 MAX_ASKING = 4
 #: A program that takes snapshots in our place has so many seconds, however short the look for an effect is.
@@ -64,7 +66,8 @@ class LoopReads:
         self._env = env
         self._readers = Readers(repo, in_thread, max_cached=MAX_READERS, max_line_bytes=max_line_bytes)
         self._pause = pause
-        self._looks = 0
+        #: By who wants them.
+        self._looks: Counter[str] = Counter()
         self._ending = Ending()
         self._asking: Counter[str] = Counter()
 
@@ -147,17 +150,20 @@ class LoopReads:
         }
 
     async def confirmation(
-        self, loop: ManagedLoop, question: ConfirmationQuestion, trace_id: str, gone: Callable[[], bool]
+        self, loop: ManagedLoop, question: ConfirmationQuestion, trace_id: str, gone: Callable[[], bool], *, by: str
     ) -> JsonObject:
         """Look at snapshots until they show the effect of an intent: what ``opsd confirm-intent`` prints.
 
         Args:
             gone: nobody waits for the answer any more.
+            by: who wants it, and leaves places to others; empty: anybody.
 
         Raises:
-            BusyError: too many look at a time.
+            BusyError: too many look at a time, in all or for ``by``.
         """
-        if self._looks >= MAX_LOOKS:
+        if by and self._looks[by] >= MAX_LOOKS_EACH:
+            raise BusyError("too many looks for effects of one principal at a time")
+        if self._looks.total() >= MAX_LOOKS:
             raise BusyError("too many look for effects at a time")
         take = self._taker(loop, trace_id, max(question.timeout_s, _LEAST_LOOK_S))
 
@@ -172,11 +178,13 @@ class LoopReads:
                     question.intent, take, timeout_s=question.timeout_s, interval_s=question.interval_s, sleep=pause
                 )
 
-        self._looks += 1
+        self._looks[by] += 1
         try:
             return await in_own_thread(look)
         finally:
-            self._looks -= 1
+            self._looks[by] -= 1
+            if not self._looks[by]:
+                del self._looks[by]
 
     def _taker(self, loop: ManagedLoop, trace_id: str, timeout_s: float) -> TakeSnapshot:
         transport = loop.transport
