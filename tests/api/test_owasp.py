@@ -266,6 +266,14 @@ async def test_planted_secrets_are_seen_nowhere(tmp_path: Path) -> None:
                 if route.media == "application/json":
                     body = {"intent": "cancel", "confirm": False} if route.name == "controlLoop" else {}
                     seen.append(str(await ann.ask(route.method, filled(route.path, "away"), json=body)))
+            matchers = [{"name": "loopId", "value": "away"}]
+            for path, pasted in (
+                ("/alerts/silences", {"matchers": matchers, "durationSeconds": 60, "comment": f"with {token}"}),
+                ("/loops/away/control", {"intent": "cancel", "confirm": False, "note": token}),
+            ):
+                answered = await ann.post(path, pasted)
+                assert answered[0] == 400
+                seen.append(str(answered))
             seen.append(str(await running.metrics()))
             assert await running.ended() == 0
             seen += running.log_file.read_text().splitlines()

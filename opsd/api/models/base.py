@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from opsd.access.token_format import PATTERN as _TOKEN
+from opsd.access.token_format import holds_token
 
 #: Text of one line that a log, a journal and a command line can carry.
 _LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
@@ -32,7 +35,18 @@ def _flag(value: object) -> object:
     return value
 
 
-Line = Annotated[str, Field(max_length=500, pattern=_LINE)]
+def _no_token(text: str) -> str:
+    if holds_token(text):
+        raise ValueError("must not hold a token")
+    return text
+
+
+#: Never a token, which somebody may put there by mistake: what is asked for is kept in audit and artifacts.
+Line = Annotated[
+    str,
+    Field(max_length=500, pattern=_LINE, json_schema_extra={"not": {"pattern": _TOKEN}}),
+    AfterValidator(_no_token),
+]
 Text = Annotated[Line, Field(min_length=1)]
 LoopIdText = Annotated[str, Field(min_length=1, max_length=200, pattern=LOOP_ID_PATTERN)]
 Moment = Annotated[str, Field(pattern=rf"^20[2-9][0-9]-{_DAY}T{_CLOCK}Z$")]

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from opsd.access.document import MAX_LOOP_PATTERNS, MAX_TEXT_CHARS, NAME_PATTERN
 from opsd.access.document import TOKEN_ID_PATTERN as _ID
 from opsd.access.keeper import DEFAULT_EXPIRY
 from opsd.access.token_format import PATTERN as _TOKEN
-from opsd.access.token_format import holds_token
 from opsd.api.models.base import Body, Flag, Line, Query
 
 #: A principal's name and a token's id in a path.
@@ -26,17 +25,7 @@ _LIFETIME = (
 )
 
 
-def _no_token(text: str) -> str:
-    if holds_token(text):
-        raise ValueError("must not hold a token")
-    return text
-
-
-_Text = Annotated[
-    Line,
-    Field(max_length=MAX_TEXT_CHARS, json_schema_extra={"not": {"pattern": _TOKEN}}),
-    AfterValidator(_no_token),
-]
+_Text = Annotated[Line, Field(max_length=MAX_TEXT_CHARS)]
 
 
 class PrincipalsQuery(Query):
