@@ -154,8 +154,8 @@ class JournalWatcher:
         mask |= Mask.DELETE_SELF | Mask.MOVE_SELF
         try:
             self._watches[folder] = self._inotify.add_watch(folder, mask)
-        except FileNotFoundError:
-            return False
+        except (FileNotFoundError, PermissionError):
+            return False  # what may not be read costs no other loop its watch; passes look at it when they are due
         except OSError:
             self._fall_back()  # watches have run out
             return False

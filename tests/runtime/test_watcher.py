@@ -96,6 +96,30 @@ async def test_running_out_of_watches_falls_back_to_polling(tmp_path: Path, monk
         assert await subscription.wait(60)
 
 
+async def test_a_folder_that_may_not_be_read_costs_no_other_its_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncinotify
+
+    folders = {name: tmp_path / name / ".superloop" / "loops" / LOOP for name in ("closed", "open")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    really_add = asyncinotify.Inotify.add_watch
+
+    def refuse(inotify: asyncinotify.Inotify, path: str, mask: asyncinotify.Mask) -> object:
+        if path.startswith(str(tmp_path / "closed")):
+            raise PermissionError(13, "Permission denied")
+        return really_add(inotify, path, mask)
+
+    monkeypatch.setattr(asyncinotify.Inotify, "add_watch", refuse)
+    async with watching(WatchMode.AUTO) as watcher:
+        watcher.subscribe(str(tmp_path / "closed"), LOOP)
+        subscription = watcher.subscribe(str(tmp_path / "open"), LOOP)
+        assert watcher.uses_inotify
+        (folders["open"] / "events.jsonl").write_text("{}\n")
+        assert await subscription.wait(60)
+
+
 async def test_a_folder_that_is_given_up_and_wanted_again_at_once_is_no_news(tmp_path: Path) -> None:
     """The kernel's last word of the old watch must not cost the new one its life, for ever."""
     folder = tmp_path / ".superloop" / "loops" / LOOP
