@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from opsd.net.connections import BoundedServer
 from sprite_service.app import Service
 from sprite_service.config import Config, Limits
 from sprite_service.metrics import ServiceMetrics
@@ -31,30 +32,17 @@ class _NoProtocolErrors(logging.Filter):
         return True
 
 
-class BoundedServer(web.Server):
-    """Keeps to the limit of connections, and closes those that send no request or read no answer in time.
-
-    Nobody keeps others out by holding many: where all are taken, a new one takes the place of the one that has been
-    without a request longest. It is refused where every other one is being answered.
-    """
+class ServiceServer(BoundedServer):
+    """Keeps to the limit of connections, and closes those that send no request or read no answer in time."""
 
     def __init__(self, service: Service, limits: Limits) -> None:
         log = logging.getLogger("sprite_service.http")
         log.addFilter(_NoProtocolErrors(service.metrics))
-        self._limits = limits
-        self._silent: dict[Any, asyncio.TimerHandle] = {}
-        #: Those without a request that is being answered, the longest first.
-        self._quiet: dict[Any, asyncio.Transport] = {}
-
-        async def answering(request: web.BaseRequest) -> web.StreamResponse:
-            try:
-                return await service.handle(request)
-            finally:
-                if request.transport is not None:
-                    self._quiet[request.protocol] = request.transport
-
         super().__init__(
-            answering,
+            service.handle,
+            None,
+            limits.max_connections,
+            silence_s=limits.header_timeout_s,
             logger=log,
             access_log=None,
             auto_decompress=False,  # what is small on the wire stays small
@@ -64,38 +52,7 @@ class BoundedServer(web.Server):
             keepalive_timeout=limits.idle_timeout_s,
             lingering_time=1.0,
         )
-        make_request = self.request_factory
-
-        def request_factory(message: Any, payload: Any, protocol: Any, *rest: Any) -> web.BaseRequest:
-            self._has_spoken(protocol)
-            self._quiet.pop(protocol, None)
-            return make_request(message, payload, protocol, *rest)
-
-        self.request_factory = request_factory
-
-    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
-        """A client connected."""
-        super().connection_made(handler, transport)
-        if len(self.connections) > self._limits.max_connections:
-            longest = next((one for one, its in self._quiet.items() if not its.get_write_buffer_size()), None)
-            if longest is None:
-                transport.abort()
-                return
-            self._quiet.pop(longest).abort()
-        self._quiet[handler] = transport
-        loop = asyncio.get_running_loop()
-        self._silent[handler] = loop.call_later(self._limits.header_timeout_s, transport.abort)
-
-    def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
-        """A client is gone."""
-        self._has_spoken(handler)
-        self._quiet.pop(handler, None)
-        super().connection_lost(handler, exc)
-
-    def _has_spoken(self, handler: Any) -> None:
-        timer = self._silent.pop(handler, None)
-        if timer is not None:
-            timer.cancel()
+        self._limits = limits
 
     async def drop_stalled(self) -> None:
         """Watch for ever: a client that reads nothing of what waits for it is dropped."""
@@ -152,7 +109,7 @@ async def start(config: Config, tls: ssl.SSLContext | None = None) -> RunningSer
     """
     service = Service(config)
     service.start()
-    server = BoundedServer(service, config.limits)
+    server = ServiceServer(service, config.limits)
     service.connections = lambda: len(server.connections)
     service.background.start("stalled-clients", server.drop_stalled)
     runner = web.ServerRunner(server, shutdown_timeout=0.5)

@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from opsd.access.model import Scope
 from opsd.access.source import PrincipalsSource
 from opsd.contract.errors import ManagerFileError, UsageError
+from opsd.net.connections import BoundedServer
 from opsd.supervisor.daemon_metrics import DaemonMetrics
 from opsd.supervisor.http.access import Authenticator, is_loopback
-from opsd.supervisor.http.connections import BoundedServer
 from opsd.supervisor.http.listener import ApiLimits, HttpApi
 from tests.access.factories import principal, secret, token, write
 
@@ -368,7 +368,7 @@ class Connected:
 
 async def test_where_all_connections_are_being_answered_a_further_one_is_closed() -> None:
     first, second, third = Connected(), Connected(), Connected()
-    server: Any = BoundedServer(None, lambda *_parts: None, 1)  # type: ignore[arg-type,return-value]
+    server: Any = BoundedServer(None, lambda *_parts: None, 1, silence_s=10)  # type: ignore[arg-type,return-value]
     server.connection_made(first, first)
     server.request_factory(None, None, first, None, None)
     server.connection_made(second, second)
