@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from opsd.access.document import document_of, parse_principals
 from opsd.access.model import Scope
 from opsd.contract.jsoncodec import dumps_pretty
 from tests.api.world import ApiWorld, Client
-from tests.daemon.support import PATIENCE_S
+from tests.daemon.support import PATIENCE_S, Daemon
 
 STREAM = "/api/v1/stream"
 _NO_LIMIT = aiohttp.ClientTimeout(total=PATIENCE_S)
@@ -43,6 +44,16 @@ async def until(found: AsyncIterator[tuple[str, str, Any]], kind: str) -> tuple[
         if name == kind:
             return number, value
     raise AssertionError(f"the stream ended without {kind}")
+
+
+@asynccontextmanager
+async def heard(running: Daemon, token: str) -> AsyncIterator[AsyncIterator[tuple[str, str, Any]]]:
+    """What a principal is told from now on."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with running.session.get(STREAM, timeout=_NO_LIMIT, headers=headers) as response:
+        found = frames(response)
+        await until(found, "hello")
+        yield found
 
 
 async def test_changes_arrive_and_a_reader_that_comes_back_gets_what_it_missed(tmp_path: Path) -> None:
@@ -73,10 +84,7 @@ async def test_a_principal_hears_of_its_loops_only_and_of_nothing_once_its_token
     token = world.principal("ann", Scope.READ, loops=("be*",))
     world.principal("bob", Scope.CONTROL)
     async with world.running() as running:
-        headers = {"Authorization": f"Bearer {token}"}
-        async with running.session.get(STREAM, timeout=_NO_LIMIT, headers=headers) as response:
-            found = frames(response)
-            await until(found, "hello")
+        async with heard(running, token) as found:
             bob = world.client(running, "bob")
             await bob.post("/loops/alpha/reconcile")
             await bob.post("/loops/beta/reconcile")
@@ -99,10 +107,7 @@ async def test_who_may_see_fewer_loops_than_when_the_stream_began_hears_of_no_ot
     token = world.principal("ann", Scope.READ)
     world.principal("bob", Scope.CONTROL)
     async with world.running() as running:
-        headers = {"Authorization": f"Bearer {token}"}
-        async with running.session.get(STREAM, timeout=_NO_LIMIT, headers=headers) as response:
-            found = frames(response)
-            await until(found, "hello")
+        async with heard(running, token) as found:
             ann, bob = parse_principals(world.principals_file.read_bytes(), time.time())
             world.principals_file.write_bytes(dumps_pretty(document_of((replace(ann, loops=("beta",)), bob))))
 

@@ -135,8 +135,9 @@ async def test_a_registry_may_be_looked_at_as_seldom_as_one_likes() -> None:
     supervisor = following(Registry())
     heartbeat = Heartbeat(1.0, lambda: 0.0)
     watch = asyncio.create_task(supervisor.watch(heartbeat))
-    while not heartbeat.waiting:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        while not heartbeat.waiting:
+            await asyncio.sleep(0)
     assert not heartbeat.overdue(now=1000.0)
     watch.cancel()
 

@@ -25,7 +25,7 @@ class Heartbeat:
         self.expires_at = None if self.deadline_s is None else self.last_beat + self.deadline_s
 
     def grant(self, seconds: float) -> None:
-        """More time, though there was no progress: nobody could have made any."""
+        """More time until the next beat: for work that may take longer, or where nobody could have made progress."""
         if self.expires_at is not None:
             self.expires_at += seconds
 
